@@ -1,0 +1,314 @@
+"""The settings of a run: one commented tree, read from and written to TOML.
+
+`load` merges defaults, a TOML file and dotted overrides; an unknown key fails and names the
+nearest known one. The filled settings are stored in every bundle.
+"""
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import tomlkit
+from pydantic import Field
+
+from sentiment.errors import UsageError, did_you_mean
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Pooling = Literal["last", "max", "mean", "attention"]
+
+
+def _setting(default: Any, comment: str, **limits: Any) -> Any:
+    return Field(default, description=comment, **limits)
+
+
+class _Section(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class CorpusConfig(_Section):
+    """What is loaded and how it is divided."""
+
+    name: str = _setting("sample", "a preset, a Hub id org/name[:config][@revision], or a file")
+    text_column: str | None = _setting(None, "column of the texts; found by its name if unset")
+    label_column: str | None = _setting(None, "column of the labels; found by its name if unset")
+    train: str | None = _setting(None, "Hub split to train on, where it has an unusual name")
+    validation: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
+    test: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
+    validation_share: Share = _setting(0.1, "share of the training texts cut for validation")
+    test_share: Share = _setting(0.2, "share of the texts cut for test")
+    seed: int | None = _setting(None, "of the cuts; the run's seed if unset")
+    repeats: Literal["drop", "keep"] = _setting(
+        "drop", "texts equal but for case and punctuation, within what is trained on or cut"
+    )
+    near_duplicates: Literal["keep", "drop"] = _setting(
+        "keep", "training texts nearly equal to another text (MinHash)"
+    )
+    similarity: Share = _setting(0.8, "Jaccard similarity of word triples from which texts are near")
+    invalid_rows: Literal["error", "drop"] = _setting(
+        "error", "rows without a usable text or label: stop, or go on without them"
+    )
+
+
+class TokenizerConfig(_Section):
+    """How a text becomes token ids."""
+
+    kind: Literal["word", "bpe", "unigram", "char"] = _setting("word", "what a token is")
+    lowercase: bool = _setting(True, "fold the case")
+    strip_accents: bool = _setting(False, "é becomes e")
+    strip_html: bool = _setting(True, "<br /> becomes a space")
+    numbers: Literal["keep", "shape"] = _setting(
+        "shape", "shape: digits of numbers of three or more digits become 0 (1997 -> 0000)"
+    )
+    urls: Literal["keep", "mask"] = _setting("mask", "mask: every URL becomes one token")
+    min_frequency: int = _setting(
+        2, "drop rarer types (word, char) or merges (bpe); unigram prunes by likelihood instead", ge=1
+    )
+    max_size: int = _setting(30_000, "most types in the vocabulary", ge=3)
+    max_length: int = _setting(400, "tokens kept of a text", ge=1)
+    truncation: Literal["head", "tail", "head+tail"] = _setting(
+        "head+tail", "which tokens of a longer text are kept; head+tail keeps half of each"
+    )
+
+
+class EmbeddingConfig(_Section):
+    """The vectors of the vocabulary."""
+
+    source: Literal["random", "pretrained", "skipgram"] = _setting(
+        "random", "how they begin; skipgram trains them on all texts but test"
+    )
+    vectors: str | None = _setting(
+        None, "pretrained only: a name such as glove.6B.100d (downloaded), or a file (.gz, .zst too)"
+    )
+    size: int = _setting(100, "numbers in a vector; pretrained vectors bring their own", ge=1)
+    frozen_epochs: int = _setting(
+        0, "epochs before the vectors are tuned too; -1: they are never tuned", ge=-1
+    )
+    skipgram_epochs: int = _setting(5, "skipgram only: passes over the texts", ge=1)
+
+
+class ModelConfig(_Section):
+    """The classifier: embedding, recurrence, pooling, linear layer."""
+
+    kind: Literal["lstm", "gru", "rnn"] = _setting("lstm", "recurrent cell")
+    hidden_size: int = _setting(128, "units of a direction", ge=1)
+    layers: int = _setting(1, "recurrent layers", ge=1)
+    bidirectional: bool = _setting(True, "also read from the end")
+    pooling: list[Pooling] = _setting(["max", "mean"], "over time; several are concatenated", min_length=1)
+    word_dropout: Dropout = _setting(0.0, "share of word types dropped whole, a step")
+    embedding_dropout: Dropout = _setting(0.0, "share of single embedding numbers dropped")
+    spatial_dropout: Dropout = _setting(0.0, "share of embedding dimensions dropped, a text")
+    layer_dropout: Dropout = _setting(0.0, "between recurrent layers; needs layers >= 2")
+    output_dropout: Dropout = _setting(0.5, "before the linear layer")
+
+
+class TrainingConfig(_Section):
+    """The optimisation."""
+
+    epochs: int | Literal["auto"] = _setting(
+        "auto", "auto: as many as make about 1500 updates, from 4 to 30"
+    )
+    batch_size: int = _setting(32, "most texts in a batch", ge=1)
+    batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
+    learning_rate: float = _setting(1e-3, "the highest of the schedule", gt=0)
+    schedule: Literal["one_cycle", "linear", "cosine", "constant"] = _setting(
+        "one_cycle", "of the learning rate; one_cycle warms up over a quarter, then a cosine to 0"
+    )
+    weight_decay: float = _setting(0.01, "of AdamW", ge=0)
+    clip_norm: float = _setting(1.0, "largest gradient norm; 0 is no limit", ge=0)
+    label_smoothing: Dropout = _setting(0.0, "share of a label given to all classes alike")
+    class_weights: Literal["none", "balanced"] = _setting(
+        "none", "balanced: a class weighs in inverse proportion to its frequency"
+    )
+    ema: Dropout = _setting(0.0, "decay of a moving average of the weights, used instead of them; 0: off")
+    metric: Literal["mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"] = (
+        _setting("mcc", "on validation: chooses the epoch that is kept, ties by log_loss")
+    )
+    patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
+    checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)
+
+
+class RuntimeConfig(_Section):
+    """The machine."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = _setting("auto", "auto: cuda, else mps, else cpu")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = _setting(
+        "auto", "of the recurrence and matrix products; auto: bf16 on a GPU that has it"
+    )
+    threads: int = _setting(0, "CPU threads; 0: as torch finds", ge=0)
+    deterministic: bool = _setting(False, "refuse operations that differ from run to run")
+
+
+class ReportConfig(_Section):
+    """The evaluation after training."""
+
+    baselines: bool = _setting(True, "also score the majority class and TF-IDF + logistic regression")
+    bootstrap: int = _setting(1000, "resamples behind the 95 % intervals", ge=100)
+
+
+class Config(_Section):
+    """All settings of a run."""
+
+    seed: int = _setting(0, "of the cuts, the weights, the order and the dropout", ge=0)
+    corpus: CorpusConfig = CorpusConfig()
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    embedding: EmbeddingConfig = EmbeddingConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    runtime: RuntimeConfig = RuntimeConfig()
+    report: ReportConfig = ReportConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> "Config":
+        if self.embedding.source == "pretrained" and not self.embedding.vectors:
+            raise ValueError(
+                "embedding.source = 'pretrained' needs embedding.vectors, "
+                "for instance --set embedding.vectors=glove.6B.100d"
+            )
+        if self.embedding.vectors and self.embedding.source != "pretrained":
+            raise ValueError(
+                f"embedding.vectors is set but embedding.source is {self.embedding.source!r}; "
+                "add --set embedding.source=pretrained"
+            )
+        if self.model.layer_dropout and self.model.layers < 2:
+            raise ValueError(
+                f"model.layer_dropout = {self.model.layer_dropout} needs model.layers >= 2, "
+                f"not {self.model.layers}"
+            )
+        if len(set(self.model.pooling)) < len(self.model.pooling):
+            raise ValueError(f"model.pooling names one pooling twice: {self.model.pooling}")
+        return self
+
+
+def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Merge the defaults, a TOML file and overrides, in this order.
+
+    Parameters
+    ----------
+    file
+        TOML with any part of the settings.
+    overrides
+        Dotted names to values, such as ``{"model.layers": 2}``.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, or a key or value is not known.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file}: cannot be read: {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{file}: not valid TOML: {error}") from error
+    for name, value in (overrides or {}).items():
+        _insert(tree, name, value)
+    return parse(tree, where=f"{file}: " if file else "")
+
+
+def parse(tree: Mapping[str, Any], where: str = "") -> Config:
+    """Check a nested mapping of settings; `where` begins the message of an error."""
+    _refuse_unknown(tree, where)
+    try:
+        return Config.model_validate(tree)
+    except pydantic.ValidationError as error:
+        raise UsageError(where + "; ".join(_explain(item) for item in error.errors())) from None
+
+
+def parse_override(assignment: str) -> tuple[str, Any]:
+    """Split ``key=value``; the value is read as TOML, or as a plain string if it is none."""
+    name, equals, text = assignment.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set {assignment}: write it as key=value, for instance model.layers=2")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return name.strip(), value
+
+
+def dumps(config: Config) -> str:
+    """Write all settings as TOML, each with its comment; unset ones are commented out."""
+    document = tomlkit.document()
+    document.add(tomlkit.comment("All settings of this run. Unset ones are commented out."))
+    _write(document, config)
+    return tomlkit.dumps(document)
+
+
+def names(section: type[_Section] = Config, prefix: str = "") -> Iterator[str]:
+    """All dotted names of settings."""
+    for name, field in section.model_fields.items():
+        if _is_section(field.annotation):
+            yield from names(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]
+        else:
+            yield prefix + name
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, _Section)
+
+
+def _insert(tree: dict[str, Any], name: str, value: Any) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+        if not isinstance(tree, dict):
+            raise UsageError(f"unknown setting {name!r}{did_you_mean(name, names())}")
+    tree[last] = value
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _refuse_unknown(tree: Mapping[str, Any], where: str) -> None:
+    known = set(names())
+    sections = {name for name, field in Config.model_fields.items() if _is_section(field.annotation)}
+    for name in _flatten(tree):
+        if name not in known | sections:
+            leaves = {item.rpartition(".")[2]: item for item in known}
+            leaf = leaves.get(name.rpartition(".")[2])  # a right name in the wrong section
+            hint = f" (did you mean {leaf!r}?)" if leaf else did_you_mean(name, known)
+            raise UsageError(f"{where}unknown setting {name!r}{hint}")
+
+
+def _explain(item: Any) -> str:
+    name = ".".join(str(part) for part in item["loc"] if part in Config.model_fields or "." not in str(part))
+    message = item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:
+        return str(message)
+    return f"setting {name}: {message[0].lower() + message[1:]}, not {item['input']!r}"
+
+
+def _write(table: Any, section: _Section) -> None:
+    nested: list[tuple[str, _Section]] = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, _Section):
+            nested.append((name, value))
+        elif value is None:
+            table.add(tomlkit.comment(f"{name} =  # {field.description}"))
+        else:
+            table.add(name, tomlkit.item(value).comment(field.description or ""))
+    for name, value in nested:
+        child = tomlkit.table()
+        _write(child, value)
+        table.add(name, child)
+
+
+def changed(config: Config) -> Iterable[tuple[str, Any]]:
+    """Yield the dotted names and values that differ from the defaults."""
+    default, mine = Config().model_dump(), config.model_dump()
+    for name in names():
+        section, _, leaf = name.rpartition(".")
+        before, now = (default[section], mine[section]) if section else (default, mine)
+        if before[leaf] != now[leaf]:
+            yield name, now[leaf]

@@ -1,0 +1,18 @@
+"""Labelled texts: from the Hub or from files, divided so that no text stands on two sides."""
+
+from sentiment.corpus.presets import PRESETS, Preset
+from sentiment.corpus.raw import RawCorpus, RawSplit
+from sentiment.corpus.source import read_corpus
+from sentiment.corpus.splits import Corpus, Split, divide, load_corpus
+
+__all__ = [
+    "PRESETS",
+    "Corpus",
+    "Preset",
+    "RawCorpus",
+    "RawSplit",
+    "Split",
+    "divide",
+    "load_corpus",
+    "read_corpus",
+]

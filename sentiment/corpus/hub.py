@@ -1,0 +1,211 @@
+"""Corpora from the Hugging Face Hub, at a known commit. The only importer of `datasets`."""
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sentiment.config import CorpusConfig
+from sentiment.corpus.presets import Preset
+from sentiment.corpus.raw import LABEL_COLUMNS, TEXT_COLUMNS, RawCorpus, RawSplit, collect, find_column
+from sentiment.errors import CorpusError, HubError, SentimentError, did_you_mean
+from sentiment.rows import Row
+
+ATTEMPTS = 5
+SPLITS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "development"),
+    "test": ("test", "testing"),
+    "unlabelled": ("unsupervised", "unlabelled", "unlabeled"),
+}
+T = TypeVar("T")
+
+
+def read_hub(
+    preset: Preset, config: CorpusConfig, name: str, configuration: str | None, revision: str | None
+) -> RawCorpus:
+    """Load a corpus from the Hub, or from the cache if HF_HUB_OFFLINE is set.
+
+    Parameters
+    ----------
+    preset
+        The Hub id, and what is known of the corpus.
+    config
+        Column and split names that come before those of the preset.
+    configuration, revision
+        Asked for with ``org/name:configuration@revision``.
+    """
+    repo = str(preset.hub_id)
+    configuration = configuration or preset.config
+    dataset, commit = _load(repo, configuration, revision)
+    roles = _roles(dataset, preset, config, repo)
+    first = dataset[roles["train"]]
+    text = find_column(
+        first.column_names,
+        config.text_column or (preset.text if preset.about else None),
+        TEXT_COLUMNS,
+        "text",
+        repo,
+    )
+    label = find_column(
+        [column for column in first.column_names if column != text],
+        config.label_column or (preset.label if preset.about else None),
+        LABEL_COLUMNS,
+        "label",
+        repo,
+    )
+    names = getattr(first.features[label], "names", None)
+    order = preset.labels or (tuple(names) if names else None)
+    splits = {role: _read_split(dataset[split], repo, split, text, label, order) for role, split in roles.items()}
+    if "test" in splits and not splits["test"].labelled:
+        # A benchmark that keeps its test labels to itself: score on its validation split instead.
+        print(f"{repo}: the labels of its test split are not public; validation is the test", file=sys.stderr)
+        del splits["test"]
+        if "validation" in splits:
+            splits["test"] = splits.pop("validation")
+    source = f"{repo}:{configuration}" if configuration else repo
+    return RawCorpus(name, source, commit, splits, order)
+
+
+def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dict[str, str]:
+    """Say which of the corpus's splits plays which role."""
+    roles = {}
+    for role, usual in SPLITS.items():
+        asked = getattr(config, role, None) or getattr(preset, role, None)
+        if asked and asked not in dataset:
+            raise CorpusError(
+                f"{repo}: no split {asked!r}{did_you_mean(asked, dataset)}; it has: {', '.join(dataset)}"
+            )
+        found = asked or next((split for split in usual if split in dataset), None)
+        if found:
+            roles[role] = found
+    if "train" not in roles:
+        if len(dataset) > 1:
+            raise CorpusError(
+                f"{repo}: no split is named 'train'; choose one of {', '.join(dataset)} "
+                "with --set corpus.train=NAME"
+            )
+        roles = {"train": next(iter(dataset))}
+    return roles
+
+
+def _read_split(
+    data: Any, repo: str, split: str, text: str, label: str, order: tuple[str, ...] | None
+) -> RawSplit:
+    texts = data.data.column(text).to_pylist()
+    values = data.data.column(label).to_pylist() if label in data.column_names else [None] * len(texts)
+    if order is not None and all(isinstance(value, int) for value in values if value is not None):
+        if any(value is not None and value >= len(order) for value in values):
+            raise CorpusError(
+                f"{repo}[{split}]: label {max(values)} is beyond the {len(order)} known: {', '.join(order)}"
+            )
+        values = [order[value] if value is not None and value >= 0 else None for value in values]
+    rows = (
+        Row(f"{repo}[{split}]:{number}", {"text": one, "label": value})
+        for number, (one, value) in enumerate(zip(texts, values, strict=True))
+    )
+    return collect(rows, "text", "label")
+
+
+def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[Any, str]:
+    """Return the dataset's splits and the commit they are of."""
+    import datasets
+    import huggingface_hub
+
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    offline = huggingface_hub.is_offline_mode()
+    if offline:
+        asked = _cached_commit(repo, revision) if revision else None
+    else:
+        api = huggingface_hub.HfApi()
+        asked = _retried(repo, lambda: api.dataset_info(repo, revision=revision, timeout=30).sha)
+    try:
+        loaded = _retried(
+            repo, lambda: datasets.load_dataset(repo, configuration, revision=asked), 1 if offline else ATTEMPTS
+        )
+    except HubError as error:
+        if offline:
+            raise HubError(
+                f"{repo}: HF_HUB_OFFLINE is set and the corpus is not in the cache; "
+                "load it once without HF_HUB_OFFLINE"
+            ) from error
+        raise
+    # The cache keeps each commit in a folder of that name; offline it may hold another one.
+    files = next(iter(loaded.values())).cache_files
+    commit = Path(files[0]["filename"]).parent.name if files else (asked or "")
+    if asked and commit != asked and not (offline and commit.startswith(asked)):
+        raise CorpusError(
+            f"{repo}: asked for revision {revision or asked}, but the cache holds commit {commit}; "
+            + ("go online once to load the one asked for, or " if offline else "")
+            + f"ask for {repo}@{commit}"
+        )
+    return loaded, commit
+
+
+def _cached_commit(repo: str, revision: str) -> str:
+    """Return the commit that a revision meant when it was last looked up online."""
+    from huggingface_hub import constants
+
+    if re.fullmatch("[0-9a-f]{7,40}", revision):
+        return revision
+    reference = Path(constants.HF_HUB_CACHE) / f"datasets--{repo.replace('/', '--')}" / "refs" / revision
+    if not reference.is_file():
+        raise HubError(
+            f"{repo}: HF_HUB_OFFLINE is set and revision {revision!r} was never looked up; "
+            "load it once without HF_HUB_OFFLINE"
+        )
+    return reference.read_text().strip()
+
+
+def _retried(repo: str, call: Callable[[], T], attempts: int = ATTEMPTS) -> T:
+    """Call, and call again after a failure that may pass, with growing pauses."""
+    for attempt in range(1, attempts + 1):
+        try:
+            return call()
+        except Exception as error:
+            final = _final_error(repo, error)
+            if final is not None:
+                raise final from error
+            if attempt == attempts:
+                raise HubError(
+                    f"{repo}: the Hub cannot be reached ({_first_line(error)}); try again later, "
+                    "check HF_ENDPOINT, or use a copy in the cache with HF_HUB_OFFLINE=1"
+                ) from error
+            pause = 2.0 ** (attempt - 1)
+            print(
+                f"{repo}: no answer from the Hub ({_first_line(error)}); "
+                f"again in {pause:.0f} s ({attempt + 1} of {attempts})",
+                file=sys.stderr,
+            )
+            time.sleep(pause)
+    raise AssertionError("unreachable")
+
+
+def _final_error(repo: str, error: Exception) -> SentimentError | None:
+    """Return what to raise for an error that trying again will not mend."""
+    from datasets.exceptions import DatasetNotFoundError
+    from huggingface_hub import errors
+
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    if isinstance(error, errors.GatedRepoError) or status in (401, 403):
+        return HubError(
+            f"{repo}: the Hub refuses it (gated or private); accept its terms on its page, "
+            "then log in with: hf auth login"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return CorpusError(f"{repo}: no such revision on the Hub: {_first_line(error)}")
+    if isinstance(error, errors.RepositoryNotFoundError | DatasetNotFoundError):
+        return CorpusError(f"{repo}: no such corpus on the Hub, or a private one (hf auth login)")
+    if isinstance(error, errors.HFValidationError):
+        return CorpusError(f"{repo}: no valid Hub id: {_first_line(error)}")
+    if isinstance(error, ValueError | RuntimeError) and not isinstance(error, OSError):
+        return CorpusError(f"{repo}: cannot be loaded: {' '.join(str(error).split())}")
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,281 @@
+"""Divide a corpus into train, validation and test so that no text stands on two sides."""
+
+import hashlib
+import re
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.config import CorpusConfig
+from sentiment.corpus.raw import RawCorpus, RawSplit
+from sentiment.corpus.source import read_corpus
+from sentiment.errors import CorpusError
+
+SHOWN = 3  # rows named in a message
+
+
+@dataclass(frozen=True)
+class Split:
+    """Texts and the numbers of their classes, (B,)."""
+
+    texts: list[str]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus ready for training.
+
+    Attributes
+    ----------
+    labels
+        Class names, by number. Of two classes, the second is the positive one in scores.
+    unlabelled
+        Further texts, none of which is in test.
+    cut
+        Which splits the corpus lacked, so that they were cut from its training texts.
+    left_out
+        How many texts were left out, by reason.
+    """
+
+    name: str
+    source: str
+    revision: str | None
+    labels: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    unlabelled: list[str] = field(default_factory=list)
+    cut: tuple[str, ...] = ()
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of texts of each split."""
+        sizes = {role: len(getattr(self, role)) for role in ("train", "validation", "test")}
+        return sizes | {"unlabelled": len(self.unlabelled)}
+
+    def fingerprint(self) -> str:
+        """SHA-256 of every text and label, in order: equal corpora have equal ones."""
+        digest = hashlib.sha256(repr(self.labels).encode())
+        for split in (self.train, self.validation, self.test):
+            for text in split.texts:
+                digest.update(text.encode() + b"\0")
+            digest.update(split.labels.astype("<i8").tobytes())
+        for text in self.unlabelled:
+            digest.update(text.encode() + b"\0")
+        return digest.hexdigest()
+
+
+def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0) -> Corpus:
+    """Read and divide a corpus.
+
+    Parameters
+    ----------
+    config
+        All settings, or just the name of the corpus.
+    seed
+        Of the cuts, where the settings give none.
+    """
+    if isinstance(config, str):
+        config = CorpusConfig(name=config)
+    return divide(read_corpus(config), config, seed)
+
+
+def normalise(text: str) -> str:
+    """Return a text without case, punctuation and spacing: what makes two texts repeats.
+
+    Symbols beyond ASCII, such as emoji, stay: they can be all that tells two texts apart.
+    """
+    kept = re.sub(r"[\W_]", _keep_symbol, text.casefold())
+    return " ".join(kept.split()) or " ".join(text.casefold().split())
+
+
+def _keep_symbol(match: re.Match[str]) -> str:
+    return match[0] if unicodedata.category(match[0]) == "So" else " "
+
+
+def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
+    """Check a corpus and divide it.
+
+    The corpus's own test split is kept whole. Training texts that are in test (but for case and
+    punctuation) leave, repeats among them too, and what the corpus lacks is cut from the rest by seed,
+    stratified, with equal texts on one side.
+
+    Raises
+    ------
+    CorpusError
+        If rows are unusable, or too few for every class to be on every side.
+    """
+    seed = seed if config.seed is None else config.seed
+    splits = {role: split for role, split in raw.splits.items() if role != "unlabelled" and split.texts}
+    left_out = {"invalid rows": _check_rows(raw, config)}
+    labels = _check_labels(raw, splits)
+    numbers = {name: number for number, name in enumerate(labels)}
+    pool = _Texts.of(splits["train"], numbers)
+    own = {role: _Texts.of(splits[role], numbers) for role in ("validation", "test") if role in splits}
+    test, validation = own.get("test"), own.get("validation")
+
+    if test is not None:
+        left_out["training texts in test"] = pool.remove(set(test.keys))
+        if validation is not None:
+            left_out["validation texts in test"] = validation.remove(set(test.keys))
+    if validation is not None:
+        left_out["training texts in validation"] = pool.remove(set(validation.keys))
+    if config.repeats == "drop":
+        left_out["repeated training texts"] = pool.remove_repeats()
+    _check_sizes(pool, labels, own, raw.source)
+    cut = tuple(role for role in ("validation", "test") if role not in own)
+    if test is None:
+        pool, test = pool.cut(config.test_share, len(labels), seed)
+    if validation is None:
+        pool, validation = pool.cut(config.validation_share, len(labels), seed)
+    if config.near_duplicates == "drop":
+        from sentiment.corpus.near import near_duplicates
+
+        kept = [*test.texts, *validation.texts]
+        near = near_duplicates([*kept, *pool.texts], config.similarity)
+        left_out["near-duplicate training texts"] = pool.remove_rows(
+            {later - len(kept) for _, later in near if later >= len(kept)}
+        )
+    unlabelled = raw.splits.get("unlabelled", RawSplit()).texts
+    in_test = set(test.keys)
+    kept_texts = [text for text in unlabelled if normalise(text) not in in_test]
+    left_out["unlabelled texts in test"] = len(unlabelled) - len(kept_texts)
+    return Corpus(
+        raw.name,
+        raw.source,
+        raw.revision,
+        labels,
+        pool.split(),
+        validation.split(),
+        test.split(),
+        kept_texts,
+        cut,
+        {reason: count for reason, count in left_out.items() if count},
+    )
+
+
+class _Texts:
+    """Texts, labels and normalised keys that are filtered together."""
+
+    def __init__(self, texts: list[str], labels: NDArray[np.int64], keys: list[str]) -> None:
+        self.texts, self.labels, self.keys = texts, labels, keys
+
+    @classmethod
+    def of(cls, split: RawSplit, numbers: dict[str, int]) -> "_Texts":
+        labels = np.array([numbers[str(label)] for label in split.labels], np.int64)
+        return cls(split.texts, labels, [normalise(text) for text in split.texts])
+
+    def split(self) -> Split:
+        return Split(self.texts, self.labels)
+
+    def take(self, rows: Iterable[int]) -> "_Texts":
+        rows = list(rows)
+        return _Texts([self.texts[i] for i in rows], self.labels[rows], [self.keys[i] for i in rows])
+
+    def remove_rows(self, rows: set[int]) -> int:
+        kept = self.take(i for i in range(len(self.texts)) if i not in rows)
+        self.texts, self.labels, self.keys = kept.texts, kept.labels, kept.keys
+        return len(rows)
+
+    def remove(self, keys: set[str]) -> int:
+        return self.remove_rows({i for i, key in enumerate(self.keys) if key in keys})
+
+    def remove_repeats(self) -> int:
+        seen: set[str] = set()
+        return self.remove_rows({i for i, key in enumerate(self.keys) if key in seen or seen.add(key)})
+
+    def cut(self, share: float, classes: int, seed: int) -> tuple["_Texts", "_Texts"]:
+        """Divide the groups of equal texts, stratified by the label of each group's first text."""
+        from sklearn.model_selection import train_test_split
+
+        first: dict[str, int] = {}
+        for row, key in enumerate(self.keys):
+            first.setdefault(key, row)
+        groups = list(first)
+        size = max(classes, round(share * len(groups)))
+        _, other = train_test_split(
+            groups, test_size=size, random_state=seed, stratify=self.labels[list(first.values())]
+        )
+        chosen = set(other)
+        sides = ([], [])  # type: tuple[list[int], list[int]]
+        for row, key in enumerate(self.keys):
+            sides[key in chosen].append(row)
+        return self.take(sides[0]), self.take(sides[1])
+
+
+def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
+    """Refuse unusable rows, or count them; rows without a label count too, beside labelled ones."""
+    invalid: list[str] = []
+    for role, split in raw.splits.items():
+        invalid += split.invalid
+        if role != "unlabelled" and split.labelled and None in split.labels:
+            rows = [row for row, label in enumerate(split.labels) if label is None]
+            invalid += [f"{raw.source} ({role}): no label for {split.texts[row][:40]!r}" for row in rows]
+            split.texts = [text for text, label in zip(split.texts, split.labels, strict=True) if label is not None]
+            split.labels = [label for label in split.labels if label is not None]
+    if invalid and config.invalid_rows == "error":
+        more = f"; and {len(invalid) - SHOWN} more rows" if len(invalid) > SHOWN else ""
+        raise CorpusError(
+            "; ".join(invalid[:SHOWN]) + more + ". Mend them, or leave such rows out with "
+            "--set corpus.invalid_rows=drop"
+        )
+    if invalid:
+        print(f"{raw.source}: left out {len(invalid)} unusable rows, such as {invalid[0]}", file=sys.stderr)
+    return len(invalid)
+
+
+def _check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]:
+    """Return the classes, which are those of the training texts, in order."""
+    if "train" not in splits:
+        raise CorpusError(f"{raw.source}: there are no usable texts to train on")
+    counts = {role: Counter(str(label) for label in split.labels) for role, split in splits.items()}
+    for role, split in splits.items():
+        if not split.labelled:
+            raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
+    found = counts["train"]
+    if len(found) < 2:
+        raise CorpusError(
+            f"{raw.source}: all {found.total()} training texts have the label {next(iter(found))!r}; "
+            "two classes or more are needed"
+        )
+    if len(found) > max(2, found.total() // 2):
+        raise CorpusError(
+            f"{raw.source}: {len(found)} different labels for {found.total()} texts; "
+            "is that the label column? (--label-column)"
+        )
+    for role in ("validation", "test"):
+        for label, count in counts.get(role, Counter()).items():
+            if label not in found:
+                raise CorpusError(
+                    f"{raw.source}: the label {label!r} is in {role} ({count} texts) but never in the "
+                    f"training texts, whose labels are: {', '.join(sorted(found))}"
+                )
+    if raw.label_order is not None:
+        return tuple(label for label in raw.label_order if label in found)
+    if all(re.fullmatch(r"-?\d{1,18}", label) for label in found):
+        return tuple(sorted(found, key=int))
+    return tuple(sorted(found))
+
+
+def _check_sizes(pool: "_Texts", labels: tuple[str, ...], own: dict[str, "_Texts"], source: str) -> None:
+    """Refuse a class with too few different training texts to be on every side."""
+    sides = 3 - len(own)
+    groups = {key: label for key, label in zip(pool.keys, pool.labels, strict=True)}
+    counts = Counter(groups.values())
+    for number, name in enumerate(labels):
+        if counts[number] < sides:
+            wanted = ["training", *(role for role in ("validation", "test") if role not in own)]
+            raise CorpusError(
+                f"{source}: the class {name!r} has {counts[number]} different texts, and {sides} are needed "
+                f"for {', '.join(wanted)}; add texts, leave the class out, or give --validation and --test"
+            )

@@ -1,0 +1,56 @@
+"""The exceptions that this package raises on purpose, each with its exit code.
+
+A message says what is wrong, where, and the command or change that mends it.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SentimentError(Exception):
+    """Base of all errors below; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class UsageError(SentimentError):
+    """A wrong option, setting or argument."""
+
+    exit_code = 2
+
+
+class CorpusError(SentimentError):
+    """A corpus that does not exist, cannot be read or cannot be trained on."""
+
+    exit_code = 3
+
+
+class BundleError(SentimentError):
+    """A model folder that is incomplete, changed or of another version."""
+
+    exit_code = 4
+
+
+class HubError(SentimentError):
+    """The Hub (or a download of vectors) cannot be reached, or refuses."""
+
+    exit_code = 5
+
+
+class ResourceError(SentimentError):
+    """The machine is at its end: memory, disk or permissions."""
+
+    exit_code = 6
+
+
+class Interrupted(SentimentError):
+    """Stopped by the user; the message says how to go on."""
+
+    exit_code = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" for the nearest known name, or an empty string."""
+    folded = {item.casefold(): item for item in known}
+    nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return f" (did you mean {folded[nearest[0]]!r}?)" if nearest else ""

@@ -1,0 +1,102 @@
+"""The machine: device, precision, seed, threads, denormals, and what its errors mean."""
+
+import contextlib
+import errno
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sentiment.config import RuntimeConfig
+from sentiment.errors import ResourceError, UsageError
+
+
+def prepare(config: RuntimeConfig, seed: int) -> torch.device:
+    """Set threads, seed and determinism for this process, and choose the device."""
+    device = choose_device(config.device)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    if config.deterministic:
+        # cuBLAS reads this when it is first used (torch's page on reproducibility).
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(config.deterministic)
+    # Gradients that vanish through hundreds of steps end as denormals, ten times slower on a CPU.
+    torch.set_flush_denormal(True)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - libraries that draw from the global state
+    torch.manual_seed(seed)
+    return device
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name; "auto" is the fastest one present.
+
+    Raises
+    ------
+    UsageError
+        If the device is not there.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(device for device, there in present.items() if there)
+    if not present[name]:
+        there = [device for device, is_there in present.items() if is_there]
+        raise UsageError(
+            f"--device {name}: torch {torch.__version__} finds no such device on this machine; "
+            f"use --device {there[0]}, or install a build of torch for it"
+        )
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the dtype of the recurrence and matrix products on `device`."""
+    if name == "auto":
+        has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if has_bf16 else torch.float32
+    if name != "fp32" and device.type != "cuda":
+        raise UsageError(
+            f"runtime.precision = {name!r} needs a CUDA device, not {device.type}; "
+            "use --set runtime.precision=auto"
+        )
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+
+
+def describe(device: torch.device) -> str:
+    """Name the device as a person would."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
+@contextlib.contextmanager
+def explained(where: str | Path = "") -> Iterator[None]:
+    """Turn the machine's own errors (memory, disk, permissions) into a `ResourceError`."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _out_of_memory() from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "out of memory" in str(error).lower():
+            raise _out_of_memory() from error
+        raise
+    except OSError as error:
+        path = error.filename or where
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ResourceError(f"{path}: no space left on the disk; free some or use --out") from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise ResourceError(f"{path}: no permission; choose another place with --out") from error
+        raise
+
+
+def _out_of_memory() -> ResourceError:
+    return ResourceError(
+        "out of memory; lower training.batch_tokens (for instance --set training.batch_tokens=4096), "
+        "tokenizer.max_length or model.hidden_size"
+    )

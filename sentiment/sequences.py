@@ -1,0 +1,57 @@
+"""Many sequences of different lengths in two flat arrays."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Truncation = Literal["head", "tail", "head+tail"]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences of token ids, or of feature vectors, one after another.
+
+    Attributes
+    ----------
+    values
+        All steps: (N,) ids, or (N, F) features.
+    offsets
+        (B + 1,) where each sequence begins; the last is N.
+    """
+
+    values: NDArray[np.int32] | NDArray[np.float32]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, arrays: Iterable[NDArray[np.int32] | NDArray[np.float32] | Sequence[int]]) -> "Sequences":
+        """Join one array for each sequence; a list is taken as ids."""
+        parts = [np.asarray(array, np.int32) if isinstance(array, list) else array for array in arrays]
+        lengths = np.fromiter((len(part) for part in parts), np.int64, len(parts))
+        values = np.concatenate(parts) if parts else np.empty(0, np.int32)
+        return cls(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> NDArray[np.int32] | NDArray[np.float32]:
+        return self.values[self.offsets[index] : self.offsets[index + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(B,) number of steps of each sequence."""
+        return np.diff(self.offsets)
+
+    def truncated(self, longest: int, policy: Truncation) -> "Sequences":
+        """Keep at most `longest` steps: the first, the last, or half of each."""
+        lengths = self.lengths
+        if not len(self) or lengths.max() <= longest:
+            return self
+        kept = np.minimum(lengths, longest)
+        head = {"head": kept, "tail": 0 * kept, "head+tail": (kept + 1) // 2}[policy]
+        offsets = np.concatenate([[0], np.cumsum(kept)])
+        step = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
+        skipped = np.where(step < np.repeat(head, kept), 0, np.repeat(lengths - kept, kept))
+        return Sequences(self.values[np.repeat(self.offsets[:-1], kept) + step + skipped], offsets)
