@@ -3,7 +3,7 @@
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
-from sentiment.corpus.splits import Corpus, Split, divide, load_corpus
+from sentiment.corpus.splits import Corpus, Split, divide, load_corpus, load_for_scoring
 
 __all__ = [
     "PRESETS",
@@ -14,5 +14,6 @@ __all__ = [
     "Split",
     "divide",
     "load_corpus",
+    "load_for_scoring",
     "read_corpus",
 ]

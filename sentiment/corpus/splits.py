@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +91,50 @@ def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0) -> Corpus:
     return divide(read_corpus(config), config, seed)
 
 
+def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dict[str, Any], Split]:
+    """Read what a corpus offers to score a model of known `labels` on: its test split, or all of it.
+
+    Returns
+    -------
+    dict, Split
+        What the report says of the corpus, and the texts.
+
+    Raises
+    ------
+    CorpusError
+        If it has labels that the model does not know.
+    """
+    raw = read_corpus(config)
+    _check_rows(raw, config)
+    role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
+    split = raw.splits[role]
+    unknown = sorted({str(label) for label in split.labels} - set(labels))
+    if unknown or not split.texts:
+        raise CorpusError(
+            f"{raw.source}: the model knows the labels {', '.join(labels)}, but not "
+            f"{', '.join(unknown[:10])}; name the column with the right ones, or train on this corpus"
+            if unknown
+            else f"{raw.source}: there are no usable texts in it"
+        )
+    numbers = {name: number for number, name in enumerate(labels)}
+    about = {
+        "name": raw.name,
+        "source": raw.source,
+        "revision": raw.revision,
+        "sizes": {"test": len(split.texts)},
+        "scored_split": role,
+        "labels": list(labels),
+    }
+    return about, _Texts.of(split, numbers).split()
+
+
 def normalise(text: str) -> str:
     """Return a text without case, punctuation and spacing: what makes two texts repeats.
 
     Symbols beyond ASCII, such as emoji, stay: they can be all that tells two texts apart.
     """
-    kept = re.sub(r"[\W_]", _keep_symbol, text.casefold())
+    folded = re.sub(r"[\x00-/:-@\[-`{-\x7f]+", " ", text.casefold())  # all ASCII but letters, digits
+    kept = re.sub(r"\W", _keep_symbol, folded) if not folded.isascii() else folded
     return " ".join(kept.split()) or " ".join(text.casefold().split())
 
 

@@ -1,0 +1,190 @@
+"""One trained classifier on disk: TOML, JSON and safetensors, with hashes; never pickle."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from sentiment import config as settings
+from sentiment.config import Config
+from sentiment.errors import BundleError, UsageError
+from sentiment.model import SequenceClassifier
+from sentiment.tokenizer import Tokenizer
+
+SCHEMA = 1
+MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
+# The card is not among them: a person may add to it.
+FILES = ("config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json")
+VERSIONS = ("sentiment", "torch", "tokenizers", "scikit-learn", "datasets", "numpy")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded classifier.
+
+    Attributes
+    ----------
+    manifest
+        Schema, labels, sizes, corpus and its commit, versions, hashes of the files.
+    report
+        The evaluation of the day it was trained.
+    """
+
+    folder: Path
+    config: Config
+    manifest: dict[str, Any]
+    tokenizer: Tokenizer
+    model: SequenceClassifier
+    report: dict[str, Any]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, by number."""
+        return tuple(self.manifest["labels"])
+
+
+def build_model(config: Config, sizes: dict[str, Any], labels: int) -> SequenceClassifier:
+    """Make an untrained model of the sizes that a manifest gives."""
+    return SequenceClassifier(labels, config.model, **sizes)
+
+
+def partial(folder: Path) -> Path:
+    """Return the folder in which a run works until its bundle is whole."""
+    return folder.with_name(folder.name + ".partial")
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that is there already."""
+    if partial(folder).exists():
+        raise UsageError(
+            f"{folder}: an unfinished run is there; go on with --resume --out {folder}, "
+            f"or remove {partial(folder)}"
+        )
+    if folder.exists():
+        raise UsageError(f"{folder}: is there already; choose another --out, or remove it")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text, "utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically; NaN is refused."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def complete(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest of a folder that has all other files, and give it its final name."""
+    working = partial(folder)
+    hashes = {name: _sha256(working / name) for name in FILES}
+    write_json(
+        working / MANIFEST, {"schema": SCHEMA, **manifest, "versions": versions(), "files": hashes}
+    )
+    (working / CHECKPOINT).unlink(missing_ok=True)
+    os.rename(working, folder)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONS}
+
+
+def save_model(path: Path, model: SequenceClassifier) -> None:
+    """Write the weights."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    safetensors.torch.save_file(weights, path)
+
+
+def load(folder: str | Path) -> Bundle:
+    """Read and verify a bundle. No code from it is run.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or changed, or the bundle is of a newer schema.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    for name in FILES:
+        expected = manifest.get("files", {}).get(name)
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder / name}: missing; train again, or copy the whole bundle")
+        if _sha256(folder / name) != expected:
+            raise BundleError(
+                f"{folder / name}: changed since it was written (its SHA-256 is not that of {MANIFEST}); "
+                "copy the bundle again, or train again"
+            )
+    with _readable(folder):
+        config = settings.load(folder / "config.toml")
+        tokenizer = Tokenizer.load(folder / "tokenizer.json", config.tokenizer)
+        sizes = manifest["model"]
+        if len(tokenizer) != sizes["vocab_size"]:
+            raise BundleError(
+                f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the model {sizes['vocab_size']}"
+            )
+        with torch.device("meta"):
+            model = build_model(config, sizes, len(manifest["labels"]))
+        model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"), assign=True)
+        report = json.loads((folder / "report.json").read_text("utf-8"))
+    return Bundle(folder, config, manifest, tokenizer, model.eval(), report)
+
+
+def newest(root: Path) -> Path:
+    """Return the bundle under `root` that was completed last.
+
+    Raises
+    ------
+    BundleError
+        If there is none.
+    """
+    found = [path.parent for path in root.glob(f"*/{MANIFEST}") if not path.parent.name.endswith(".partial")]
+    if not found:
+        raise BundleError(f"no model under {root}; train one with: sentiment train, or give --model DIR")
+    return max(found, key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    if not folder.is_dir():
+        hint = "; it is an unfinished run: sentiment train --resume" if partial(folder).exists() else ""
+        raise BundleError(f"{folder}: no such folder{hint}")
+    if not (folder / MANIFEST).is_file():
+        raise BundleError(f"{folder}: no {MANIFEST} in it, so it is no bundle, or not a whole one")
+    with _readable(folder):
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        schema = int(manifest["schema"])
+    if schema > SCHEMA:
+        raise BundleError(
+            f"{folder}: written by a newer version (schema {schema}, this one reads {SCHEMA}); "
+            "upgrade with: pip install -U sentiment"
+        )
+    return dict(manifest)
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn what damaged files cause into a `BundleError`."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError,
+            UsageError) as error:  # fmt: skip
+        raise BundleError(f"{folder}: not a readable bundle: {error}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+

@@ -1,0 +1,196 @@
+"""The classifier: embedding or features → packed recurrence → pooling → linear.
+
+Shapes: B sequences in a batch, T steps of the longest, N steps of all (packed), V types in the
+vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent outputs, C classes.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
+
+from sentiment import recurrent
+from sentiment.batches import in_order
+from sentiment.config import ModelConfig
+from sentiment.sequences import Sequences
+
+CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
+INFERENCE_SIZE, INFERENCE_TOKENS = 256, 32_768  # texts and tokens in a batch that is only scored
+
+
+class SequenceClassifier(nn.Module):
+    """Classify sequences of token ids, or of feature vectors.
+
+    Parameters
+    ----------
+    num_labels
+        C, two or more.
+    config
+        Sizes, pooling and dropouts.
+    vocab_size, embedding_size
+        V and E of a text model; leave out for feature vectors.
+    input_size
+        F of a model of feature vectors; leave out for text.
+    vectors
+        (V, E) initial embeddings; random if left out.
+
+    Raises
+    ------
+    ValueError
+        If sizes disagree.
+    """
+
+    def __init__(
+        self,
+        num_labels: int,
+        config: ModelConfig,
+        *,
+        vocab_size: int | None = None,
+        embedding_size: int | None = None,
+        input_size: int | None = None,
+        vectors: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        if num_labels < 2:
+            raise ValueError(f"num_labels = {num_labels}, and at least 2 are needed")
+        self.config = config
+        self.embedding: Embedding | None = None
+        if (vocab_size is None) == (input_size is None):
+            raise ValueError(
+                f"give vocab_size for token ids or input_size for features: "
+                f"vocab_size = {vocab_size}, input_size = {input_size}"
+            )
+        if vocab_size is not None:
+            if embedding_size is None:
+                raise ValueError(f"vocab_size = {vocab_size} needs an embedding_size, not None")
+            if vectors is not None and tuple(vectors.shape) != (vocab_size, embedding_size):
+                raise ValueError(
+                    f"vectors are {tuple(vectors.shape)}, but vocab_size and embedding_size are "
+                    f"{(vocab_size, embedding_size)}"
+                )
+            self.embedding = Embedding(vocab_size, embedding_size, config, vectors)
+            input_size = embedding_size
+        elif embedding_size is not None or vectors is not None:
+            raise ValueError(f"input_size = {input_size} is for features, which have no embedding_size or vectors")
+        assert input_size is not None
+        self.input_size = input_size
+        self.recurrence = CELLS[config.kind](
+            input_size,
+            config.hidden_size,
+            config.layers,
+            bidirectional=config.bidirectional,
+            dropout=config.layer_dropout,
+        )
+        output_size = config.hidden_size * (2 if config.bidirectional else 1)  # D
+        self.attention = Attention(output_size) if "attention" in config.pooling else None
+        self.dropout = nn.Dropout(config.output_dropout)
+        self.linear = nn.Linear(output_size * len(config.pooling), num_labels)
+
+    def forward(self, inputs: PackedSequence) -> Tensor:
+        """Return logits (B, C) for packed ids (N,) or features (N, F), in the order of packing."""
+        if self.embedding is not None:
+            data = self.embedding(inputs)  # (N, E)
+        else:
+            data = inputs.data  # (N, F)
+            if data.ndim != 2 or data.shape[1] != self.input_size:
+                raise ValueError(
+                    f"features are {tuple(data.shape)}, but the model takes (steps, {self.input_size})"
+                )
+        output, state = self.recurrence(PackedSequence(data, inputs.batch_sizes))  # (N, D)
+        hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, B, H)
+        pooled = [self.pool(name, output, hidden) for name in self.config.pooling]  # each (B, D)
+        return self.linear(self.dropout(torch.cat(pooled, 1)))  # (B, C)
+
+    def pool(self, name: str, output: PackedSequence, hidden: Tensor) -> Tensor:
+        """Reduce the outputs of each sequence to (B, D), over its own steps only."""
+        if name == "last":
+            directions = 2 if self.config.bidirectional else 1
+            return torch.cat(list(hidden[-directions:]), 1)
+        slot, step = positions(output.batch_sizes, output.data.device)
+        if name == "max":
+            return unpack(output.data, slot, step, output.batch_sizes, float("-inf")).amax(1)
+        lengths = slot.bincount().to(output.data.dtype)  # (B,)
+        if name == "mean":
+            return unpack(output.data, slot, step, output.batch_sizes, 0.0).sum(1) / lengths[:, None]
+        assert self.attention is not None
+        scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))
+        weights = scores.softmax(1)[slot, step]  # (N, 1), 0 beyond the end of a sequence
+        return unpack(weights * output.data, slot, step, output.batch_sizes, 0.0).sum(1)
+
+
+class Embedding(nn.Embedding):
+    """Token vectors with three kinds of dropout: of word types, single numbers and dimensions."""
+
+    def __init__(self, vocab_size: int, size: int, config: ModelConfig, vectors: Tensor | None) -> None:
+        super().__init__(vocab_size, size)
+        self.config = config
+        with torch.no_grad():
+            self.weight.copy_(vectors) if vectors is not None else self.weight.normal_(0, 0.1)
+
+    def forward(self, inputs: PackedSequence) -> Tensor:  # type: ignore[override]
+        """Return (N, E)."""
+        data = super().forward(inputs.data)
+        if not self.training:
+            return data
+        if self.config.word_dropout:  # a type is dropped everywhere at once (Gal and Ghahramani 2016)
+            keep = torch.ones(self.num_embeddings, 1, device=data.device)
+            data = data * functional.dropout(keep, self.config.word_dropout)[inputs.data]
+        if self.config.spatial_dropout:  # a dimension is dropped at all steps of a text
+            slot, _ = positions(inputs.batch_sizes, data.device)
+            keep = torch.ones(int(inputs.batch_sizes[0]), data.shape[1], device=data.device)
+            data = data * functional.dropout(keep, self.config.spatial_dropout)[slot]
+        return functional.dropout(data, self.config.embedding_dropout)
+
+
+class Attention(nn.Module):
+    """One score a step: v · tanh(W h) (Yang et al. 2016)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(size, size)
+        self.score = nn.Linear(size, 1, bias=False)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """Return (N, 1) for outputs (N, D)."""
+        return self.score(self.project(outputs).tanh())
+
+
+def positions(batch_sizes: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return for each packed step which sequence it is of, and when: two (N,) arrays."""
+    total = int(batch_sizes.sum())
+    starts = batch_sizes.cumsum(0) - batch_sizes
+    step = torch.arange(len(batch_sizes)).repeat_interleave(batch_sizes, output_size=total)
+    slot = torch.arange(total) - starts[step]
+    return slot.to(device, non_blocking=True), step.to(device, non_blocking=True)
+
+
+def unpack(data: Tensor, slot: Tensor, step: Tensor, batch_sizes: Tensor, fill: float) -> Tensor:
+    """Lay packed data (N, D) out as (B, T, D); one scatter, so the backward is one gather.
+
+    `torch.nn.utils.rnn.pad_packed_sequence` copies slice by slice, and its backward clones the
+    whole gradient for each.
+    """
+    size, steps = int(batch_sizes[0]), len(batch_sizes)
+    padded = data.new_full((size * steps, data.shape[1]), fill)
+    return padded.index_copy(0, slot * steps + step, data).view(size, steps, -1)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trained numbers in a model."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def infer(model: SequenceClassifier, sequences: Sequences, device: torch.device) -> NDArray[np.float64]:
+    """Return the probabilities (B, C) of all sequences, in their order.
+
+    Always in float32: a text has the same probabilities on every device, and in every company.
+    """
+    model.eval()
+    logits = torch.empty(len(sequences), model.linear.out_features)
+    deterministic = torch.backends.cudnn.deterministic
+    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False, deterministic=deterministic):
+        for batch in in_order(sequences, INFERENCE_SIZE, INFERENCE_TOKENS, device):
+            logits[batch.rows] = model(batch.inputs).float().cpu()
+    return logits.double().softmax(1).numpy()

@@ -1,0 +1,335 @@
+"""The whole way of a run, top to bottom: corpus → tokenizer → vectors → model → training → bundle."""
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sentiment import bundle, config, report, runtime, vectors
+from sentiment.baselines import baselines
+from sentiment.bundle import CHECKPOINT, Bundle
+from sentiment.config import Config
+from sentiment.corpus import Corpus, load_corpus, load_for_scoring
+from sentiment.errors import CorpusError, Interrupted, UsageError
+from sentiment.predictor import Predictor
+from sentiment.tokenizer import Encoded, Tokenizer
+from sentiment.training import Epoch, Examples, Step, Trainer
+
+RUN = "run.json"  # in an unfinished run: what a resumed one must find again
+VECTORS = "vectors.json"  # likewise: what is reported of the initial vectors
+ARTIFACTS = Path("artifacts")
+
+
+class Listener:
+    """Told what a run does; this one says nothing. The console prints."""
+
+    def stage(self, text: str) -> None:
+        """Begin a part of the run."""
+
+    def step(self, event: Step, trainer: Trainer) -> None:
+        """Note that an update was made."""
+
+    def epoch(self, event: Epoch, trainer: Trainer) -> None:
+        """Note that an epoch has ended."""
+
+
+def train(settings: Config, out: Path | None = None, listener: Listener | None = None) -> Predictor:
+    """Train, evaluate and store a classifier.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    out
+        Folder of the bundle, which must not be there yet; ``artifacts/<corpus>-<time>`` by default.
+    listener
+        Told of progress.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C or SIGTERM, after saving; the message says how to go on.
+    """
+    begun = time.perf_counter()
+    listener = listener or Listener()
+    device = runtime.prepare(settings.runtime, settings.seed)
+    runtime.choose_precision(settings.runtime.precision, device)
+    if out is not None:
+        bundle.check_new(out)
+    listener.stage(f"loading {settings.corpus.name}")
+    corpus = load_corpus(settings.corpus, settings.seed)
+    if out is None:
+        out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
+        bundle.check_new(out)
+    working = bundle.partial(out)
+    working.mkdir(parents=True)
+    state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
+    try:
+        bundle.write_text(working / "config.toml", config.dumps(settings))
+        bundle.write_json(working / RUN, state)
+        return _run(settings, corpus, out, device, listener, begun)
+    except BaseException as error:
+        if not (working / CHECKPOINT).exists() and not isinstance(error, KeyboardInterrupt | Interrupted):
+            shutil.rmtree(working, ignore_errors=True)  # nothing in it that took long
+        raise
+
+
+def resume(out: Path | None = None, listener: Listener | None = None, device: str | None = None) -> Predictor:
+    """Go on with an interrupted run, as if it had never stopped.
+
+    Parameters
+    ----------
+    out
+        What the run was given; by default the newest unfinished run under ``artifacts``.
+    device
+        Another device than before; on the same one the result is the same to the bit (on a CPU).
+    """
+    begun = time.perf_counter()
+    listener = listener or Listener()
+    out = out or _newest_unfinished()
+    working = bundle.partial(out)
+    if not working.is_dir():
+        if (out / bundle.MANIFEST).is_file():
+            listener.stage(f"{out} is finished already")
+            return Predictor(bundle.load(out))
+        raise UsageError(f"{out}: no unfinished run to resume ({working} is not there)")
+    settings = config.load(working / "config.toml")
+    if device is not None:
+        settings.runtime.device = device  # type: ignore[assignment]
+    torch_device = runtime.prepare(settings.runtime, settings.seed)
+    listener.stage(f"going on with {out}")
+    state = report.read_json(working / RUN)
+    corpus = load_corpus(pinned(settings, state["revision"]).corpus, settings.seed)
+    if corpus.fingerprint() != state["fingerprint"]:
+        raise CorpusError(
+            f"{settings.corpus.name}: the corpus has changed since this run began; "
+            f"start again (and remove {working})"
+        )
+    return _run(settings, corpus, out, torch_device, listener, begun)
+
+
+def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto") -> dict[str, Any]:
+    """Score a bundle again, on its own test texts or on another corpus.
+
+    Returns
+    -------
+    dict
+        A report; on the bundle's own corpus with the baselines and the training of the stored one.
+    """
+    loaded = bundle.load(folder)
+    settings = loaded.config.model_copy(deep=True)
+    if device != "auto":
+        settings.runtime.device = device  # type: ignore[assignment]
+    elif settings.runtime.device != "auto":
+        settings.runtime.device = "auto"  # that of training may not be on this machine
+    predictor = Predictor(loaded, runtime.prepare(settings.runtime, settings.seed))
+    result = dict(loaded.report)
+    if corpus_name is None:
+        revision = loaded.manifest["corpus"]["revision"]
+        corpus = load_corpus(pinned(settings, revision).corpus, settings.seed)
+        if corpus.fingerprint() != loaded.manifest["corpus"]["fingerprint"]:
+            raise CorpusError(
+                f"{settings.corpus.name}: the corpus is not the one that this model was trained on; "
+                "to score on another, give --corpus"
+            )
+        test = corpus.test
+    else:
+        about, test = load_for_scoring(
+            config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows), loaded.labels
+        )
+        result = {key: value for key, value in result.items() if key != "baselines"}
+        result["corpus"] = about
+    probabilities, encoded = predictor.probabilities(test.texts)
+    result |= report.evaluation(test.labels, probabilities, loaded.labels, settings.report)
+    result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded)}
+    result["verdict"] = report.verdict(result)
+    return result
+
+
+def pinned(settings: Config, revision: str | None) -> Config:
+    """Return the settings with the corpus at a commit of the Hub."""
+    settings = settings.model_copy(deep=True)
+    if revision is not None:
+        settings.corpus.name = f"{settings.corpus.name.partition('@')[0]}@{revision}"
+    return settings
+
+
+def _run(
+    settings: Config, corpus: Corpus, out: Path, device: torch.device, listener: Listener, begun: float
+) -> Predictor:
+    """Do what comes after the corpus, from wherever an earlier run has come to."""
+    working = bundle.partial(out)
+    timing = {"corpus": time.perf_counter() - begun}
+    listener.stage(
+        f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
+        f"{len(corpus.test):,} test texts, {len(corpus.labels)} classes"
+    )
+    begun = time.perf_counter()
+    tokenizer = _tokenizer(settings, corpus, working)
+    train_set, validation_set = tokenizer.encode(corpus.train.texts), tokenizer.encode(corpus.validation.texts)
+    timing["tokenizer"] = time.perf_counter() - begun
+
+    begun = time.perf_counter()
+    resumed = (working / CHECKPOINT).exists()
+    embeddings = _vectors(settings, corpus, tokenizer, train_set, validation_set, working, listener)
+    sizes = {
+        "vocab_size": len(tokenizer),
+        "embedding_size": embeddings["size"],
+        "input_size": None,
+    }
+    model = bundle.build_model(settings, sizes, len(corpus.labels))
+    if embeddings["matrix"] is not None and model.embedding is not None:
+        with torch.no_grad():
+            model.embedding.weight.copy_(torch.from_numpy(embeddings["matrix"]))
+    timing["vectors"] = time.perf_counter() - begun
+
+    trainer = Trainer(
+        model,
+        Examples(train_set.sequences, corpus.train.labels),
+        Examples(validation_set.sequences, corpus.validation.labels),
+        settings.training,
+        device=device,
+        seed=settings.seed,
+        frozen_epochs=settings.embedding.frozen_epochs,
+        precision=runtime.choose_precision(settings.runtime.precision, device),
+    )
+    if resumed:
+        trainer.restore(working / CHECKPOINT)
+    _train(trainer, working, out, settings, listener)
+    bundle.save_model(working / "model.safetensors", model)
+    _write_history(trainer, working)
+
+    manifest = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "labels": list(corpus.labels),
+        "model": sizes,
+        "corpus": {
+            "name": corpus.name,
+            "source": corpus.source,
+            "revision": corpus.revision,
+            "fingerprint": corpus.fingerprint(),
+        },
+    }
+    predictor = Predictor(Bundle(out, settings, manifest, tokenizer, model, {}), device)
+    listener.stage(f"scoring {len(corpus.test):,} test texts")
+    begun = time.perf_counter()
+    probabilities, encoded = predictor.probabilities(corpus.test.texts)
+    timing["test"] = time.perf_counter() - begun
+    scored = report.evaluation(corpus.test.labels, probabilities, corpus.labels, settings.report)
+    if settings.report.baselines:
+        listener.stage("training the baselines: majority, TF-IDF + logistic regression")
+        begun = time.perf_counter()
+        scored["baselines"] = baselines(corpus)
+        timing["baselines"] = time.perf_counter() - begun
+    result = report.assemble(
+        settings, corpus, manifest, trainer, runtime.describe(device), tokenizer, embeddings, scored, timing,
+        {"train": report.token_statistics(train_set), "test": report.token_statistics(encoded)},
+    )  # fmt: skip
+    bundle.write_json(working / "report.json", result)
+    bundle.write_text(working / bundle.CARD, report.card(result))
+    (working / RUN).unlink()
+    (working / VECTORS).unlink(missing_ok=True)
+    bundle.complete(out, manifest)
+    return Predictor(bundle.load(out), device)
+
+
+def _tokenizer(settings: Config, corpus: Corpus, working: Path) -> Tokenizer:
+    path = working / "tokenizer.json"
+    if not path.exists():
+        Tokenizer.train([*corpus.train.texts, *corpus.unlabelled], settings.tokenizer).save(path)
+    return Tokenizer.load(path, settings.tokenizer)  # what later runs will load
+
+
+def _vectors(
+    settings: Config,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    train_set: Encoded,
+    validation_set: Encoded,
+    working: Path,
+    listener: Listener,
+) -> dict[str, Any]:
+    """Return the initial embedding and what is reported of it; a resumed run has only the latter."""
+    path = working / VECTORS
+    if (working / CHECKPOINT).exists():
+        return report.read_json(path) | {"matrix": None}
+    further = [validation_set.sequences]
+    if settings.embedding.source != "random":
+        listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
+    if settings.embedding.source == "skipgram":
+        further.append(tokenizer.encode(corpus.unlabelled).sequences)
+    made = vectors.build(
+        tokenizer.vocabulary, train_set.sequences, further, settings.embedding, settings.seed
+    )
+    about = {
+        "source": settings.embedding.source,
+        "vectors": settings.embedding.vectors,
+        "size": made.matrix.shape[1],
+        "types_covered": made.types,
+        "tokens_covered": made.tokens,
+    }
+    bundle.write_json(path, about)
+    return about | {"matrix": made.matrix}
+
+
+def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:
+    """Run the loop, with checkpoints, until it is finished or the user stops it."""
+    saved = time.monotonic()
+    with _stop_requests() as stop:
+        for event in trainer.run():
+            if isinstance(event, Epoch):
+                listener.epoch(event, trainer)
+                _write_history(trainer, working)
+            else:
+                listener.step(event, trainer)
+            late = time.monotonic() - saved > 60 * settings.training.checkpoint_minutes
+            if isinstance(event, Epoch) or late or stop.is_set():
+                trainer.save(working / CHECKPOINT)
+                saved = time.monotonic()
+            if stop.is_set():
+                raise Interrupted(
+                    f"stopped in epoch {min(trainer.epoch + 1, trainer.epochs)} of {trainer.epochs}, "
+                    f"and saved; go on with: sentiment train --resume --out {out}"
+                )
+
+
+def _write_history(trainer: Trainer, working: Path) -> None:
+    bundle.write_text(working / "history.jsonl", report.json_lines(trainer.history))
+
+
+@contextmanager
+def _stop_requests() -> Iterator[threading.Event]:
+    """Collect Ctrl-C and SIGTERM, so that an update is never cut in two; a second Ctrl-C kills."""
+    requested = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield requested  # only the main thread may take signals
+        return
+
+    def request(number: int, _: Any) -> None:
+        requested.set()
+        signal.signal(number, before[number])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield requested
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _newest_unfinished() -> Path:
+    found = list(ARTIFACTS.glob("*.partial"))
+    if not found:
+        raise UsageError(f"no unfinished run under {ARTIFACTS}; name it with --out DIR")
+    newest = max(found, key=lambda folder: folder.stat().st_mtime_ns)
+    return newest.with_name(newest.name.removesuffix(".partial"))
+

@@ -1,0 +1,143 @@
+"""A stream of texts → a stream of predictions: batched, in order, in constant memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sentiment.bundle import Bundle
+from sentiment.model import infer
+from sentiment.rows import Row, text_error
+from sentiment.tokenizer import Encoded
+
+CHUNK = 2048  # texts held at once
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one text.
+
+    Attributes
+    ----------
+    label
+        The most probable class.
+    probability
+        Its probability.
+    probabilities
+        Of all classes, by name.
+    unknown_rate
+        Share of the text's tokens that are not in the vocabulary.
+    truncated
+        Whether the text was longer than what the model reads.
+    """
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    unknown_rate: float
+    truncated: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The prediction for one row of a stream, or why there is none.
+
+    Attributes
+    ----------
+    id
+        The row's ``id`` column if it has one, else its number, from 0.
+    """
+
+    id: Any
+    text: str
+    prediction: Prediction | None
+    error: str | None = None
+
+
+class Predictor:
+    """Classify texts with a trained bundle.
+
+    Parameters
+    ----------
+    bundle
+        From `sentiment.bundle.load`.
+    device
+        Where to run.
+    """
+
+    def __init__(self, bundle: Bundle, device: torch.device | str = "cpu") -> None:
+        self.bundle = bundle
+        self.device = torch.device(device)
+        bundle.model.to(self.device)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names, by number."""
+        return self.bundle.labels
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The evaluation stored with the model."""
+        return self.bundle.report
+
+    def probabilities(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Encoded]:
+        """Return probabilities (B, C), and what the tokenizer made of the texts."""
+        encoded = self.bundle.tokenizer.encode(texts)
+        return infer(self.bundle.model, encoded.sequences, self.device), encoded
+
+    def predict(self, texts: Iterable[str]) -> list[Prediction]:
+        """Classify texts.
+
+        Raises
+        ------
+        ValueError
+            If one of them is empty or no string.
+        """
+        if isinstance(texts, str):
+            raise ValueError("predict takes a list of texts; for one text write predict([text])")
+        rows = (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts))
+        predictions = []
+        for result in self.stream(rows):
+            if result.prediction is None:
+                raise ValueError(result.error)
+            predictions.append(result.prediction)
+        return predictions
+
+    def stream(self, rows: Iterable[Row], text_column: str = "text") -> Iterator[Result]:
+        """Classify rows in order; a bad row gives a result with an `error`, and the rest go on."""
+        numbered = enumerate(rows)
+        while chunk := list(islice(numbered, CHUNK)):
+            errors = [_problem(row, text_column) for _, row in chunk]
+            texts = [row.values[text_column] for (_, row), error in zip(chunk, errors, strict=True) if not error]
+            predictions = iter(self._predictions(texts))
+            for (number, row), error in zip(chunk, errors, strict=True):
+                identity = row.values.get("id", number)
+                if error:
+                    yield Result(identity, "", None, f"{row.where}: {error}")
+                else:
+                    yield Result(identity, row.values[text_column], next(predictions))
+
+    def _predictions(self, texts: Sequence[str]) -> Iterator[Prediction]:
+        probabilities, encoded = self.probabilities(texts)
+        for row, unknown, truncated in zip(
+            probabilities.tolist(), encoded.unknown_rate.tolist(), encoded.truncated.tolist(), strict=True
+        ):
+            best = row.index(max(row))
+            named = dict(zip(self.labels, row, strict=True))
+            yield Prediction(self.labels[best], row[best], named, unknown, truncated)
+
+
+def _problem(row: Row, text_column: str) -> str | None:
+    if row.error:
+        return row.error
+    if text_column not in row.values:
+        return f"no column {text_column!r}"
+    return text_error(row.values[text_column])

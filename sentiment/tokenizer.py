@@ -1,0 +1,162 @@
+"""Texts → token ids, with a vocabulary learned from the training texts."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+
+from sentiment.config import TokenizerConfig
+from sentiment.errors import BundleError, CorpusError
+from sentiment.sequences import Sequences
+
+PAD, UNKNOWN = "<pad>", "<unk>"
+UNKNOWN_ID = 1
+CHUNK = 4096  # texts handed to the Rust side at once: bounds memory, keeps its threads busy
+
+# The inner and outer digits of numbers of three digits or more.
+LONG_NUMBER = r"\d(?=\d\d)|(?<=\d)\d(?=\d)|(?<=\d\d)\d"
+URL = r"(?i)\b(?:https?://|www\.)\S+"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What became of some texts.
+
+    Attributes
+    ----------
+    sequences
+        Token ids, at least one for each text.
+    unknown_rate
+        (B,) share of unknown tokens among those of the whole text.
+    truncated
+        (B,) whether the text had more tokens than are kept.
+    """
+
+    sequences: Sequences
+    unknown_rate: NDArray[np.float64]
+    truncated: NDArray[np.bool_]
+
+
+class Tokenizer:
+    """A `tokenizers.Tokenizer` with the truncation of this package.
+
+    A text that spells a special token, such as a literal ``<pad>``, is read as plain text.
+    """
+
+    def __init__(self, inner: tokenizers.Tokenizer, config: TokenizerConfig) -> None:
+        self.inner = inner
+        self.inner.encode_special_tokens = True  # tokenizer.json does not keep it
+        self.config = config
+
+    @classmethod
+    def train(cls, texts: Iterable[str], config: TokenizerConfig) -> "Tokenizer":
+        """Learn the vocabulary from texts.
+
+        Raises
+        ------
+        CorpusError
+            If nothing is left of the texts.
+        """
+        inner, trainer = _build(config)
+        inner.train_from_iterator(texts, trainer)
+        if inner.get_vocab_size() <= UNKNOWN_ID + 1:
+            raise CorpusError(
+                f"no token occurs {config.min_frequency} times in the training texts; "
+                "lower tokenizer.min_frequency"
+            )
+        return cls(inner, config)
+
+    @classmethod
+    def load(cls, path: Path, config: TokenizerConfig) -> "Tokenizer":
+        """Read a ``tokenizer.json``."""
+        try:
+            return cls(tokenizers.Tokenizer.from_file(str(path)), config)
+        except Exception as error:  # the Rust side raises plain Exception
+            raise BundleError(f"{path}: not a readable tokenizer: {error}") from error
+
+    def save(self, path: Path) -> None:
+        """Write a ``tokenizer.json``."""
+        # By way of JSON, so that equal tokenizers are equal files.
+        tree = json.loads(self.inner.to_str())
+        path.write_text(json.dumps(tree, ensure_ascii=False, indent=1), "utf-8")
+
+    def __len__(self) -> int:
+        return self.inner.get_vocab_size()
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """Tokens by id."""
+        ids = self.inner.get_vocab()
+        return sorted(ids, key=ids.__getitem__)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Turn texts into ids, truncated; a text without any token becomes one unknown token."""
+        parts: list[NDArray[np.int32]] = []
+        for start in range(0, len(texts), CHUNK):
+            batch = self.inner.encode_batch_fast(texts[start : start + CHUNK], add_special_tokens=False)
+            parts += [np.array(item.ids or [UNKNOWN_ID], np.int32) for item in batch]
+        whole = Sequences.of(parts)
+        if not len(whole):
+            return Encoded(whole, np.empty(0), np.empty(0, bool))
+        unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)
+        kept = whole.truncated(self.config.max_length, self.config.truncation)
+        return Encoded(kept, unknown / whole.lengths, whole.lengths > self.config.max_length)
+
+
+def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
+    special = [PAD, UNKNOWN]
+    size, frequency = config.max_size, config.min_frequency
+    model: models.Model
+    trainer: trainers.Trainer
+    pre: pre_tokenizers.PreTokenizer
+    match config.kind:
+        case "word":
+            # The built-in \w+|[^\w\s]+ is several times faster than a Split on a Regex.
+            model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.Whitespace()
+        case "char":
+            model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.FixedLength(length=1)
+        case "bpe":
+            model = models.BPE(unk_token=UNKNOWN)
+            pre = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+        case "unigram":
+            model = models.Unigram()
+            pre = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+    match config.kind:
+        case "word" | "char":
+            trainer = trainers.WordLevelTrainer(
+                vocab_size=size, min_frequency=frequency, special_tokens=special, show_progress=False
+            )
+        case "bpe":
+            trainer = trainers.BpeTrainer(
+                vocab_size=size, min_frequency=frequency, special_tokens=special, show_progress=False
+            )
+        case "unigram":
+            trainer = trainers.UnigramTrainer(
+                vocab_size=size, special_tokens=special, unk_token=UNKNOWN, show_progress=False
+            )
+    inner = tokenizers.Tokenizer(model)
+    inner.pre_tokenizer = pre  # type: ignore[assignment]
+    steps = _normalizers(config)
+    if steps:
+        inner.normalizer = normalizers.Sequence(steps)  # type: ignore[assignment]
+    return inner, trainer
+
+
+def _normalizers(config: TokenizerConfig) -> list[normalizers.Normalizer]:
+    steps: list[normalizers.Normalizer] = []
+    if config.strip_html:
+        steps += [normalizers.Replace(tag, " ") for tag in ("<br />", "<br/>", "<br>")]
+    if config.lowercase:
+        steps.append(normalizers.Lowercase())
+    if config.strip_accents:
+        steps += [normalizers.NFD(), normalizers.StripAccents()]
+    if config.urls == "mask":
+        steps.append(normalizers.Replace(Regex(URL), " URL "))  # no lower-cased text spells it so
+    if config.numbers == "shape":
+        steps.append(normalizers.Replace(Regex(LONG_NUMBER), "0"))
+    return steps

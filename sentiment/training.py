@@ -1,0 +1,305 @@
+"""The training loop, as a generator of events, and its checkpoints.
+
+Whoever iterates may print, log, save or stop between two events: the state is whole at each of them.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from sentiment.batches import Batch, buckets, pack, padding
+from sentiment.config import TrainingConfig
+from sentiment.errors import SentimentError, UsageError
+from sentiment.metrics import quick_scores
+from sentiment.model import SequenceClassifier, infer
+from sentiment.sequences import Sequences
+
+UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 1500, 4, 30  # of epochs = "auto"
+WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning rate
+LOWER_IS_BETTER = {"log_loss"}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Sequences and their classes (B,)."""
+
+    sequences: Sequences
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Step:
+    """An update was made."""
+
+    epoch: int
+    step: int
+    steps: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch has ended; `record` is its line of the history."""
+
+    record: dict[str, Any]
+
+
+class Trainer:
+    """Train a model; `run` yields `Step` and `Epoch` events.
+
+    Parameters
+    ----------
+    model
+        Moved to `device`.
+    train, validation
+        Validation chooses the epoch whose weights are kept.
+    config
+        The optimisation.
+    seed
+        Of the order of the batches. Dropout draws from torch's own generator.
+    frozen_epochs
+        Epochs in which the embedding is not tuned; -1 for all.
+    precision
+        Of the recurrence and matrix products.
+    """
+
+    def __init__(
+        self,
+        model: SequenceClassifier,
+        train: Examples,
+        validation: Examples,
+        config: TrainingConfig,
+        *,
+        device: torch.device,
+        seed: int = 0,
+        frozen_epochs: int = 0,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
+        self.model, self.train, self.validation = model.to(device), train, validation
+        self.config, self.device, self.seed = config, device, seed
+        self.frozen_epochs, self.precision = frozen_epochs, precision
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+        self.loss = nn.CrossEntropyLoss(_class_weights(train.labels, config), reduction="sum",
+                                        label_smoothing=config.label_smoothing).to(device)  # fmt: skip
+        self.labels = torch.from_numpy(train.labels).to(device)
+        self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
+        self.best = {name: value.clone() for name, value in self.average.items()}
+        self.epochs = _count_epochs(config, len(train.labels))
+        self.epoch = self.step = self.updates = 0
+        self.history: list[dict[str, Any]] = []
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        self.step, self.tokens, self.seen, self.seconds = 0, 0, 0, 0.0
+        self.loss_sum = torch.zeros((), dtype=torch.float64 if self.device.type != "mps" else torch.float32,
+                                    device=self.device)  # fmt: skip
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        best = max((record["epoch"] for record in self.history if record["best"]), default=0)
+        waited = self.epoch - best
+        return self.epoch >= self.epochs or 0 < self.config.patience <= waited
+
+    @property
+    def running_loss(self) -> float:
+        """Mean training loss of the epoch so far; waits for the device."""
+        return float(self.loss_sum) / max(1, self.seen)
+
+    def run(self) -> Iterator[Step | Epoch]:
+        """Train from the present state to the end, then put the best weights into the model."""
+        config = self.config
+        while not self.finished:
+            generator = np.random.default_rng([self.seed, self.epoch])
+            lengths = self.train.sequences.lengths
+            batches = buckets(lengths, config.batch_size, config.batch_tokens, generator)
+            self.model.train()
+            if self.model.embedding is not None:
+                frozen = self.frozen_epochs < 0 or self.epoch < self.frozen_epochs
+                self.model.embedding.weight.requires_grad_(not frozen)
+            while self.step < len(batches):
+                begun = time.perf_counter()
+                batch = pack(self.train.sequences, batches[self.step], self.device)
+                progress = (self.epoch + self.step / len(batches)) / self.epochs
+                self._update(batch, config.learning_rate * schedule(config.schedule, progress))
+                self.step += 1
+                self.seconds += time.perf_counter() - begun
+                yield Step(self.epoch + 1, self.step, len(batches), batch.tokens)
+            record = self._end_epoch(padding(batches, lengths))
+            yield Epoch(record)
+        self.model.load_state_dict(self.best)
+
+    def _update(self, batch: Batch, learning_rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            logits = self.model(batch.inputs)
+        total = self.loss(logits.float(), self.labels[torch.from_numpy(batch.rows).to(self.device)])
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(total / len(batch.rows)).backward()
+        if self.config.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.updates += 1
+        self.loss_sum += total.detach()
+        self.seen += len(batch.rows)
+        self.tokens += batch.tokens
+        if self.config.ema:
+            # Young averages forget faster, or the first weights would stay in them for long.
+            decay = min(self.config.ema, (1 + self.updates) / (10 + self.updates))
+            with torch.no_grad():
+                for name, value in self.model.named_parameters():
+                    self.average[name].lerp_(value, 1 - decay)
+
+    def _end_epoch(self, padded: float) -> dict[str, Any]:
+        begun = time.perf_counter()
+        loss = self.running_loss
+        if not math.isfinite(loss):
+            raise SentimentError(
+                f"the loss is {loss} in epoch {self.epoch + 1}: training diverged; lower "
+                "training.learning_rate or training.clip_norm"
+            )
+        weights = self._weights()
+        kept = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+        self.model.load_state_dict(weights)
+        probabilities = infer(self.model, self.validation.sequences, self.device)
+        self.model.load_state_dict(kept)
+        validation = quick_scores(self.validation.labels, probabilities)
+        best = not self.history or self._rank(validation) > max(
+            self._rank(record["validation"]) for record in self.history
+        )
+        if best:
+            self.best = {name: value.clone() for name, value in weights.items()}
+        record = {
+            "epoch": self.epoch + 1,
+            "loss": loss,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "validation": validation,
+            "best": best,
+            "tokens": self.tokens,
+            "tokens_per_second": self.tokens / max(self.seconds, 1e-9),
+            "padding": padded,
+            "seconds": self.seconds + time.perf_counter() - begun,
+        }
+        self.history.append(record)
+        self.epoch += 1
+        self._begin_epoch()
+        return record
+
+    def _weights(self) -> dict[str, Tensor]:
+        if self.config.ema:
+            return self.average
+        return {name: value.detach() for name, value in self.model.named_parameters()}
+
+    def _rank(self, validation: dict[str, Any]) -> tuple[float, float]:
+        value = validation[self.config.metric]
+        if value is None:
+            raise UsageError(
+                f"training.metric = {self.config.metric!r} is not defined on this validation split, which lacks "
+                "a class; choose another, such as accuracy"
+            )
+        sign = -1 if self.config.metric in LOWER_IS_BETTER else 1
+        return sign * value, -validation["log_loss"]
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, atomically: everything that the rest of the run depends on."""
+        tensors = {"torch_rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
+        if self.device.type == "cuda":
+            tensors["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        groups = {"model": dict(self.model.named_parameters()), "average": self.average, "best": self.best}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            groups[f"optimizer.{index}"] = state
+        for group, values in groups.items():
+            tensors |= {f"{group}/{name}": value.detach() for name, value in values.items()}
+        counters = {
+            name: getattr(self, name)
+            for name in ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")
+        }
+        metadata = {"counters": json.dumps(counters), "scaler": json.dumps(self.scaler.state_dict())}
+        temporary = path.with_name(path.name + ".tmp")
+        safetensors.torch.save_file(
+            {name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, metadata
+        )
+        os.replace(temporary, path)
+
+    def restore(self, path: Path) -> None:
+        """Go back to the state of a checkpoint.
+
+        Raises
+        ------
+        SentimentError
+            If it cannot be read, or is of another model.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                metadata = file.metadata()
+            groups: dict[str, dict[str, Tensor]] = {}
+            for name, value in tensors.items():
+                group, _, leaf = name.rpartition("/")
+                groups.setdefault(group, {})[leaf] = value
+            self.model.load_state_dict(groups["model"])
+        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+            raise SentimentError(f"{path}: not a checkpoint of this run: {error}; start again") from error
+        for target, group in ((self.average, "average"), (self.best, "best")):
+            for name, value in target.items():
+                value.copy_(groups[group][name])
+        states = self.optimizer.state_dict()
+        states["state"] = {
+            int(group.partition(".")[2]): values
+            for group, values in groups.items()
+            if group.startswith("optimizer.")
+        }
+        self.optimizer.load_state_dict(states)
+        self.scaler.load_state_dict(json.loads(metadata["scaler"]))
+        for name, value in json.loads(metadata["counters"]).items():
+            setattr(self, name, value)
+        self.loss_sum = groups[""]["loss_sum"].to(self.device)
+        torch.set_rng_state(groups[""]["torch_rng"])
+        if "cuda_rng" in groups[""] and self.device.type == "cuda":
+            torch.cuda.set_rng_state(groups[""]["cuda_rng"], self.device)
+
+
+def schedule(name: str, progress: float) -> float:
+    """Return the share of the highest learning rate at `progress`, from 0 to 1, of the run."""
+    match name:
+        case "constant":
+            return 1.0
+        case "linear":
+            return 1 - progress
+        case "cosine":
+            return (1 + math.cos(math.pi * progress)) / 2
+    if progress < WARM_UP:  # one_cycle (Smith 2018)
+        return START + (1 - START) * progress / WARM_UP
+    return (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
+
+
+def _count_epochs(config: TrainingConfig, examples: int) -> int:
+    if config.epochs != "auto":
+        return config.epochs
+    needed = math.ceil(UPDATES * config.batch_size / max(1, examples))
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, needed))
+
+
+def _class_weights(labels: NDArray[np.int64], config: TrainingConfig) -> Tensor | None:
+    if config.class_weights == "none":
+        return None
+    counts = np.bincount(labels)
+    return torch.tensor(len(labels) / (len(counts) * counts), dtype=torch.float32)

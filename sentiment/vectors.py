@@ -1,0 +1,207 @@
+"""Vocabulary × vectors → the embedding matrix. The only importer of `torchtext`."""
+
+import contextlib
+import gzip
+import hashlib
+import os
+import shutil
+import ssl
+import sys
+import tempfile
+import urllib.error
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.config import EmbeddingConfig
+from sentiment.errors import CorpusError, HubError, UsageError, did_you_mean
+from sentiment.sequences import Sequences
+
+SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
+SPREAD = 0.1  # standard deviation of random vectors
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The embedding matrix, and how much of the vocabulary has a given vector.
+
+    Attributes
+    ----------
+    matrix
+        (V, E) float32.
+    types, tokens
+        Share of the vocabulary, and of the training tokens, with a pretrained or trained vector.
+    """
+
+    matrix: NDArray[np.float32]
+    types: float = 0.0
+    tokens: float = 0.0
+
+
+def build(
+    vocabulary: list[str],
+    sequences: Sequences,
+    further: list[Sequences],
+    config: EmbeddingConfig,
+    seed: int,
+) -> Vectors:
+    """Make the embedding matrix of a vocabulary.
+
+    Parameters
+    ----------
+    vocabulary
+        Tokens by id.
+    sequences
+        The training texts, for the coverage.
+    further
+        Other texts than test, labelled or not, that skip-gram may also learn from.
+    """
+    generator = np.random.default_rng(seed)
+    if config.source == "random":
+        return Vectors(_random(generator, len(vocabulary), config.size))
+    if config.source == "skipgram":
+        known = _skipgram(vocabulary, [sequences, *further], config, seed)
+    else:
+        known = _pretrained(vocabulary, str(config.vectors))
+    found = np.array([token in known for token in vocabulary])
+    if not found.any():
+        raise CorpusError(
+            f"{config.vectors}: none of the {len(vocabulary)} tokens of the vocabulary has a vector in it; "
+            "are they of this language and kind of token?"
+        )
+    given = np.stack([known[token] for token, there in zip(vocabulary, found, strict=True) if there])
+    # A token without a vector gets a random one of the same spread.
+    matrix = generator.normal(given.mean(0), given.std(0) + 1e-6, (len(vocabulary), given.shape[1]))
+    matrix[found] = given
+    matrix[0] = 0
+    counts = np.bincount(sequences.values, minlength=len(vocabulary))
+    return Vectors(
+        matrix.astype(np.float32),
+        float(found[SPECIAL:].mean()),
+        float(counts[found].sum() / max(1, counts.sum())),
+    )
+
+
+def _random(generator: np.random.Generator, rows: int, size: int) -> NDArray[np.float32]:
+    matrix = generator.normal(0, SPREAD, (rows, size)).astype(np.float32)
+    matrix[0] = 0
+    return matrix
+
+
+def _skipgram(
+    vocabulary: list[str], parts: list[Sequences], config: EmbeddingConfig, seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """Train skip-gram vectors with negative sampling (Mikolov et al. 2013)."""
+    from gensim.models import Word2Vec
+
+    tokens = np.array(vocabulary, dtype=object)
+
+    class Sentences:
+        def __iter__(self) -> Iterator[list[str]]:
+            for sequences in parts:
+                for row in range(len(sequences)):
+                    yield tokens[sequences[row]].tolist()
+
+    # Subsampling 1e-4 of frequent words and a single thread: the second makes runs repeatable.
+    model = Word2Vec(
+        Sentences(),
+        vector_size=config.size,
+        sg=1,
+        negative=5,
+        window=5,
+        min_count=1,
+        sample=1e-4,
+        epochs=config.skipgram_epochs,
+        seed=seed + 1,
+        workers=1,
+    )
+    return {token: model.wv[token] for token in vocabulary if token in model.wv}
+
+
+def _pretrained(vocabulary: list[str], name: str) -> dict[str, NDArray[np.float32]]:
+    loaded = _load_file(Path(name).expanduser()) if _is_file(name) else _load_named(name)
+    known = {}
+    for token in vocabulary[SPECIAL:]:
+        for spelling in (token, token.lower(), token.removeprefix("▁")):  # ▁ begins a word in subwords
+            if spelling in loaded.stoi:
+                known[token] = loaded.vectors[loaded.stoi[spelling]].numpy()
+                break
+    return known
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).expanduser().exists() or "/" in name or name.endswith((".txt", ".vec", ".gz", ".zst"))
+
+
+def _cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(root) / "sentiment" / "vectors"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _load_named(name: str) -> Any:
+    from torchtext.vocab import pretrained_aliases
+
+    if name not in pretrained_aliases:
+        raise UsageError(
+            f"embedding.vectors = {name!r}: neither a file nor a known name{did_you_mean(name, pretrained_aliases)}; "
+            f"known: {', '.join(sorted(pretrained_aliases))}"
+        )
+    print(f"{name}: reading it, or downloading it first", file=sys.stderr)
+    try:
+        with _tls_kept():
+            return pretrained_aliases[name](cache=str(_cache()))
+    except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+        raise HubError(
+            f"{name}: the download failed ({error}); download the vectors by hand and give the file: "
+            "--set embedding.vectors=FILE"
+        ) from error
+
+
+def _load_file(path: Path) -> Any:
+    """Read vectors in GloVe or word2vec text format; .gz and .zst are unpacked on the way."""
+    from torchtext.vocab import Vectors as TextVectors
+
+    if not path.is_file():
+        raise UsageError(f"embedding.vectors: no file {path}")
+    # torchtext keeps what it read under the file's name, so the name has to tell the content.
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    plain = f"{digest}.vec"
+    try:
+        with tempfile.TemporaryDirectory() as folder, _tls_kept():
+            if not (_cache() / f"{plain}.pt").exists():
+                _unpack(path, Path(folder) / plain)
+            else:
+                (Path(folder) / plain).touch()
+            return TextVectors(str(Path(folder) / plain), cache=str(_cache()))
+    except (RuntimeError, ValueError, TypeError, IndexError, EOFError, OSError) as error:
+        raise CorpusError(f"{path}: no usable vectors: {error}") from error
+
+
+def _unpack(path: Path, target: Path) -> None:
+    if path.suffix == ".zst":
+        import pyarrow
+
+        with pyarrow.input_stream(str(path), compression="zstd") as source, target.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    elif path.suffix == ".gz":
+        with gzip.open(path) as source, target.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    else:
+        target.symlink_to(path.resolve())
+
+
+@contextlib.contextmanager
+def _tls_kept() -> Iterator[None]:
+    """Undo that torchtext 0.6 switches off the checking of certificates for the whole process."""
+    before = ssl._create_default_https_context
+    try:
+        yield
+    finally:
+        ssl._create_default_https_context = before
