@@ -1,0 +1,64 @@
+"""Text classification with embeddings and packed LSTMs.
+
+import sentiment
+
+classifier = sentiment.train("sample")
+print(classifier.report["verdict"])
+print(classifier.predict(["Not bad at all, I would go again."])[0])
+classifier = sentiment.load("artifacts/sample-…")
+"""
+
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sentiment.predictor import Predictor
+
+__version__ = metadata.version("sentiment")
+__all__ = ["__version__", "load", "train"]
+
+
+def train(
+    corpus: str | None = None,
+    *,
+    out: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> "Predictor":
+    """Train a classifier and store it.
+
+    Parameters
+    ----------
+    corpus
+        A preset, a Hub id ``org/name[:config][@revision]`` or a file; "sample" if left out.
+    out
+        Folder of the bundle, which must not be there yet; ``artifacts/<corpus>-<time>`` if left out.
+    settings
+        By dotted names, such as ``{"training.epochs": 3, "seed": 1}``.
+
+    Returns
+    -------
+    Predictor
+        With ``predict(texts)``, and the ``report`` on its test texts.
+    """
+    from sentiment import config, pipeline
+
+    overrides = dict(settings or {})
+    if corpus is not None:
+        overrides["corpus.name"] = corpus
+    return pipeline.train(config.load(overrides=overrides), Path(out) if out else None)
+
+
+def load(folder: str | Path, device: str = "cpu") -> "Predictor":
+    """Load a bundle and verify it.
+
+    Raises
+    ------
+    BundleError
+        If it is not whole, or not as it was written.
+    """
+    from sentiment import bundle, runtime
+    from sentiment.predictor import Predictor
+
+    return Predictor(bundle.load(folder), runtime.choose_device(device))

@@ -52,5 +52,6 @@ def tfidf_lr(corpus: Corpus) -> dict[str, Any]:
 
 
 def _probabilities(model: Any, features: Any) -> NDArray[np.float64]:
-    probabilities = model.predict_proba(features).astype(np.float64)
-    return probabilities / probabilities.sum(1, keepdims=True)  # float32 rows miss 1 by rounding
+    probabilities: NDArray[np.float64] = model.predict_proba(features).astype(np.float64)
+    probabilities /= probabilities.sum(1, keepdims=True)  # float32 rows miss 1 by rounding
+    return probabilities

@@ -90,9 +90,7 @@ def complete(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest of a folder that has all other files, and give it its final name."""
     working = partial(folder)
     hashes = {name: _sha256(working / name) for name in FILES}
-    write_json(
-        working / MANIFEST, {"schema": SCHEMA, **manifest, "versions": versions(), "files": hashes}
-    )
+    write_json(working / MANIFEST, {"schema": SCHEMA, **manifest, "versions": versions(), "files": hashes})
     (working / CHECKPOINT).unlink(missing_ok=True)
     os.rename(working, folder)
 
@@ -186,5 +184,3 @@ def _readable(folder: Path) -> Iterator[None]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-

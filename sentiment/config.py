@@ -64,7 +64,9 @@ class TokenizerConfig(_Section):
     )
     urls: Literal["keep", "mask"] = _setting("mask", "mask: every URL becomes one token")
     min_frequency: int = _setting(
-        2, "drop rarer types (word, char) or merges (bpe); unigram prunes by likelihood instead", ge=1
+        2,
+        "drop rarer types (word, char) or merges (bpe); unigram prunes by likelihood instead",
+        ge=1,
     )
     max_size: int = _setting(30_000, "most types in the vocabulary", ge=3)
     max_length: int = _setting(400, "tokens kept of a text", ge=1)
@@ -80,7 +82,8 @@ class EmbeddingConfig(_Section):
         "random", "how they begin; skipgram trains them on all texts but test"
     )
     vectors: str | None = _setting(
-        None, "pretrained only: a name such as glove.6B.100d (downloaded), or a file (.gz, .zst too)"
+        None,
+        "pretrained only: a name such as glove.6B.100d (downloaded), or a file (.gz, .zst too)",
     )
     size: int = _setting(100, "numbers in a vector; pretrained vectors bring their own", ge=1)
     frozen_epochs: int = _setting(
@@ -107,9 +110,7 @@ class ModelConfig(_Section):
 class TrainingConfig(_Section):
     """The optimisation."""
 
-    epochs: int | Literal["auto"] = _setting(
-        "auto", "auto: as many as make about 1500 updates, from 4 to 30"
-    )
+    epochs: int | Literal["auto"] = _setting("auto", "auto: as many as make about 1500 updates, from 4 to 30")
     batch_size: int = _setting(32, "most texts in a batch", ge=1)
     batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
     learning_rate: float = _setting(1e-3, "the highest of the schedule", gt=0)
@@ -123,8 +124,8 @@ class TrainingConfig(_Section):
         "none", "balanced: a class weighs in inverse proportion to its frequency"
     )
     ema: Dropout = _setting(0.0, "decay of a moving average of the weights, used instead of them; 0: off")
-    metric: Literal["mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"] = (
-        _setting("mcc", "on validation: chooses the epoch that is kept, ties by log_loss")
+    metric: Literal["mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"] = _setting(
+        "mcc", "on validation: chooses the epoch that is kept, ties by log_loss"
     )
     patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
     checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)

@@ -4,6 +4,7 @@ A message says what is wrong, where, and the command or change that mends it.
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -54,3 +55,24 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     folded = {item.casefold(): item for item in known}
     nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     return f" (did you mean {folded[nearest[0]]!r}?)" if nearest else ""
+
+
+def from_machine(error: BaseException) -> ResourceError | None:
+    """Return what an error of the machine means (memory, disk, permission), or None for another one."""
+    message = str(error).lower()
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in message or "can't allocate memory" in message)
+    ):
+        return ResourceError(
+            "out of memory; lower training.batch_tokens (for instance --set training.batch_tokens=4096), "
+            "tokenizer.max_length or model.hidden_size"
+        )
+    code = getattr(error, "errno", None)
+    path = getattr(error, "filename", None) or "the output"
+    if code in (errno.ENOSPC, errno.EDQUOT) or "no space left" in message:
+        return ResourceError(f"{path}: no space left on the disk; free some, or choose another place")
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ResourceError(f"{path}: no permission; choose another place")
+    if code in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG):
+        return ResourceError(f"{path}: {getattr(error, 'strerror', error)}")
+    return None

@@ -92,7 +92,8 @@ def intervals(
     predicted = probabilities.argmax(1)
     # One column for each cell of the confusion matrix, then the losses that are means over texts.
     cells = sparse.csr_array(
-        (np.ones(count), (np.arange(count), labels * classes + predicted)), (count, classes * classes)
+        (np.ones(count), (np.arange(count), labels * classes + predicted)),
+        (count, classes * classes),
     )
     losses = np.stack([_log_losses(labels, probabilities), _brier_scores(labels, probabilities)], 1)
     sides = [1] if classes == 2 else range(classes)
@@ -157,7 +158,8 @@ class _Ranking:
         with np.errstate(divide="ignore", invalid="ignore"):
             auc = (negatives * (found - positives / 2)).sum(1) / (found[:, -1] * passed[:, -1])
             precision = np.nan_to_num(found / (found + passed))
-            return np.stack([auc, (precision * positives).sum(1) / found[:, -1]])
+            average_precision = (precision * positives).sum(1) / found[:, -1]
+        return np.array([auc, average_precision])
 
 
 def _log_losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:

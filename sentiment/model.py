@@ -73,7 +73,9 @@ class SequenceClassifier(nn.Module):
             self.embedding = Embedding(vocab_size, embedding_size, config, vectors)
             input_size = embedding_size
         elif embedding_size is not None or vectors is not None:
-            raise ValueError(f"input_size = {input_size} is for features, which have no embedding_size or vectors")
+            raise ValueError(
+                f"input_size = {input_size} is for features, which have no embedding_size or vectors"
+            )
         assert input_size is not None
         self.input_size = input_size
         self.recurrence = CELLS[config.kind](
@@ -101,7 +103,8 @@ class SequenceClassifier(nn.Module):
         output, state = self.recurrence(PackedSequence(data, inputs.batch_sizes))  # (N, D)
         hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, B, H)
         pooled = [self.pool(name, output, hidden) for name in self.config.pooling]  # each (B, D)
-        return self.linear(self.dropout(torch.cat(pooled, 1)))  # (B, C)
+        logits: Tensor = self.linear(self.dropout(torch.cat(pooled, 1)))  # (B, C)
+        return logits
 
     def pool(self, name: str, output: PackedSequence, hidden: Tensor) -> Tensor:
         """Reduce the outputs of each sequence to (B, D), over its own steps only."""
@@ -154,7 +157,8 @@ class Attention(nn.Module):
 
     def forward(self, outputs: Tensor) -> Tensor:
         """Return (N, 1) for outputs (N, D)."""
-        return self.score(self.project(outputs).tanh())
+        scores: Tensor = self.score(self.project(outputs).tanh())
+        return scores
 
 
 def positions(batch_sizes: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -190,7 +194,10 @@ def infer(model: SequenceClassifier, sequences: Sequences, device: torch.device)
     model.eval()
     logits = torch.empty(len(sequences), model.linear.out_features)
     deterministic = torch.backends.cudnn.deterministic
-    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False, deterministic=deterministic):
+    with (
+        torch.inference_mode(),
+        torch.backends.cudnn.flags(allow_tf32=False, deterministic=deterministic),
+    ):
         for batch in in_order(sequences, INFERENCE_SIZE, INFERENCE_TOKENS, device):
             logits[batch.rows] = model(batch.inputs).float().cpu()
     return logits.double().softmax(1).numpy()

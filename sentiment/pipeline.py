@@ -142,7 +142,8 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
         test = corpus.test
     else:
         about, test = load_for_scoring(
-            config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows), loaded.labels
+            config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows),
+            loaded.labels,
         )
         result = {key: value for key, value in result.items() if key != "baselines"}
         result["corpus"] = about
@@ -162,7 +163,12 @@ def pinned(settings: Config, revision: str | None) -> Config:
 
 
 def _run(
-    settings: Config, corpus: Corpus, out: Path, device: torch.device, listener: Listener, begun: float
+    settings: Config,
+    corpus: Corpus,
+    out: Path,
+    device: torch.device,
+    listener: Listener,
+    begun: float,
 ) -> Predictor:
     """Do what comes after the corpus, from wherever an earlier run has come to."""
     working = bundle.partial(out)
@@ -173,7 +179,10 @@ def _run(
     )
     begun = time.perf_counter()
     tokenizer = _tokenizer(settings, corpus, working)
-    train_set, validation_set = tokenizer.encode(corpus.train.texts), tokenizer.encode(corpus.validation.texts)
+    train_set, validation_set = (
+        tokenizer.encode(corpus.train.texts),
+        tokenizer.encode(corpus.validation.texts),
+    )
     timing["tokenizer"] = time.perf_counter() - begun
 
     begun = time.perf_counter()
@@ -259,7 +268,7 @@ def _vectors(
     """Return the initial embedding and what is reported of it; a resumed run has only the latter."""
     path = working / VECTORS
     if (working / CHECKPOINT).exists():
-        return report.read_json(path) | {"matrix": None}
+        return {**report.read_json(path), "matrix": None}
     further = [validation_set.sequences]
     if settings.embedding.source != "random":
         listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
@@ -316,7 +325,7 @@ def _stop_requests() -> Iterator[threading.Event]:
         requested.set()
         signal.signal(number, before[number])
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
         signal.signal(number, request)
     try:
@@ -332,4 +341,3 @@ def _newest_unfinished() -> Path:
         raise UsageError(f"no unfinished run under {ARTIFACTS}; name it with --out DIR")
     newest = max(found, key=lambda folder: folder.stat().st_mtime_ns)
     return newest.with_name(newest.name.removesuffix(".partial"))
-

@@ -116,7 +116,9 @@ class Predictor:
         numbered = enumerate(rows)
         while chunk := list(islice(numbered, CHUNK)):
             errors = [_problem(row, text_column) for _, row in chunk]
-            texts = [row.values[text_column] for (_, row), error in zip(chunk, errors, strict=True) if not error]
+            texts = [
+                row.values[text_column] for (_, row), error in zip(chunk, errors, strict=True) if not error
+            ]
             predictions = iter(self._predictions(texts))
             for (number, row), error in zip(chunk, errors, strict=True):
                 identity = row.values.get("id", number)
@@ -128,7 +130,10 @@ class Predictor:
     def _predictions(self, texts: Sequence[str]) -> Iterator[Prediction]:
         probabilities, encoded = self.probabilities(texts)
         for row, unknown, truncated in zip(
-            probabilities.tolist(), encoded.unknown_rate.tolist(), encoded.truncated.tolist(), strict=True
+            probabilities.tolist(),
+            encoded.unknown_rate.tolist(),
+            encoded.truncated.tolist(),
+            strict=True,
         ):
             best = row.index(max(row))
             named = dict(zip(self.labels, row, strict=True))

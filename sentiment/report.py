@@ -123,7 +123,7 @@ def verdict(report: dict[str, Any]) -> str:
     if rival is None:
         return sentence + "."
     points = 100 * (test["accuracy"] - rival["accuracy"])
-    if abs(points) < 0.05:  # noqa: PLR2004 - as printed
+    if abs(points) < 0.05:
         return sentence + "; as many as TF-IDF + logistic regression."
     side = "above" if points > 0 else "BELOW"
     return sentence + f"; {abs(points):.1f} points {side} TF-IDF + logistic regression."
@@ -136,7 +136,14 @@ def score_rows(report: dict[str, Any]) -> list[list[str]]:
     for key, name in NAMES.items():
         interval = report["intervals"].get(key)
         edges = f"[{interval[0]:.4f}, {interval[1]:.4f}]" if interval else ""
-        rows.append([name, _number(report["test"][key]), edges, *(_number(rival[key]) for rival in rivals.values())])
+        rows.append(
+            [
+                name,
+                _number(report["test"][key]),
+                edges,
+                *(_number(rival[key]) for rival in rivals.values()),
+            ]
+        )
     return rows
 
 
@@ -163,7 +170,12 @@ def facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what else belongs to the numbers, as pairs of name and text."""
     corpus, tokens, training, model = (report[key] for key in ("corpus", "tokenizer", "training", "model"))
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus["sizes"].items() if count)
-    pairs = [("corpus", f"{corpus['source']}{'@' + corpus['revision'][:12] if corpus['revision'] else ''}")]
+    pairs = [
+        (
+            "corpus",
+            f"{corpus['source']}{'@' + corpus['revision'][:12] if corpus['revision'] else ''}",
+        )
+    ]
     pairs.append(("texts", sizes))
     if corpus.get("cut"):
         pairs.append(("cut by seed", " and ".join(corpus["cut"]) + ", stratified; no text on two sides"))
@@ -178,18 +190,24 @@ def facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     )  # fmt: skip
     embedding = report["embedding"]
     covered = (
-        f"; {embedding['types_covered']:.1%} of types and {embedding['tokens_covered']:.1%} of tokens have one"
+        f"; {embedding['types_covered']:.1%} of types, {embedding['tokens_covered']:.1%} of tokens have one"
         if embedding["source"] != "random"
         else ""
     )
-    pairs.append(("embedding", f"{embedding['vectors'] or embedding['source']}, {embedding['size']} numbers{covered}"))
+    pairs.append(
+        (
+            "embedding",
+            f"{embedding['vectors'] or embedding['source']}, {embedding['size']} numbers{covered}",
+        )
+    )
     direction = "bidirectional " if model["bidirectional"] else ""
     pairs.append(
         ("model", f"{direction}{model['kind'].upper()} {model['hidden_size']} × {model['layers']}, "
          f"{' + '.join(model['pooling'])} pooling, {model['parameters']:,} parameters")
     )  # fmt: skip
     pairs.append(
-        ("training", f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
+        ("training", f"{training['epochs']} epochs (kept: {training['best_epoch']}) in "
+         f"{training['seconds']:.0f} s, "
          f"{training['tokens_per_second']:,.0f} tokens/s on {training['device']}, seed {training['seed']}")
     )  # fmt: skip
     return pairs
@@ -249,7 +267,12 @@ CLASS_HEAD = ["class", "precision", "recall", "F1", "texts"]
 
 
 def _score_head(report: dict[str, Any]) -> list[str]:
-    return ["", "model", "95 % interval", *(BASELINES[name] for name in report.get("baselines", {}))]
+    return [
+        "",
+        "model",
+        "95 % interval",
+        *(BASELINES[name] for name in report.get("baselines", {})),
+    ]
 
 
 def _confusion_head(report: dict[str, Any]) -> list[str]:

@@ -85,7 +85,7 @@ def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
 
 def read_stream(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
     """Yield the rows of a binary stream of one of the text formats; `name` begins each `where`."""
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[arg-type,type-var]
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
     head = buffered.peek(4096)[:4096]
     encoding = next((enc for bom, enc in BOMS.items() if head.startswith(bom)), "utf-8")
     if encoding == "utf-8" and b"\0" in head:
@@ -129,12 +129,7 @@ def _open(path: Path) -> BinaryIO:
 
 def _read_delimited(text: io.TextIOWrapper, name: str, delimiter: str, quoted: bool) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)  # a text may be longer than the 128 KiB of the default
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    first = text.readline()
-    while first and not first.strip():
-        first = text.readline()
-    if not first:
-        return
+    first = next((line for line in text if line.strip()), "")
     if delimiter == "," and "," not in first:  # spreadsheets of many countries write semicolons
         delimiter = next((mark for mark in ";\t" if mark in first), delimiter)
 
@@ -142,7 +137,9 @@ def _read_delimited(text: io.TextIOWrapper, name: str, delimiter: str, quoted: b
         yield first
         yield from text
 
-    reader = csv.reader(lines(), delimiter=delimiter, quoting=quoting, strict=True)
+    reader = csv.reader(
+        lines(), delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, strict=True
+    )
     header: list[str] | None = None
     while True:
         start = reader.line_num + 1

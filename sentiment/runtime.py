@@ -1,17 +1,13 @@
-"""The machine: device, precision, seed, threads, denormals, and what its errors mean."""
+"""The machine: device, precision, seed, threads, denormals."""
 
-import contextlib
-import errno
 import os
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from sentiment.config import RuntimeConfig
-from sentiment.errors import ResourceError, UsageError
+from sentiment.errors import UsageError
 
 
 def prepare(config: RuntimeConfig, seed: int) -> torch.device:
@@ -73,30 +69,3 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
-
-
-@contextlib.contextmanager
-def explained(where: str | Path = "") -> Iterator[None]:
-    """Turn the machine's own errors (memory, disk, permissions) into a `ResourceError`."""
-    try:
-        yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _out_of_memory() from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error).lower():
-            raise _out_of_memory() from error
-        raise
-    except OSError as error:
-        path = error.filename or where
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceError(f"{path}: no space left on the disk; free some or use --out") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise ResourceError(f"{path}: no permission; choose another place with --out") from error
-        raise
-
-
-def _out_of_memory() -> ResourceError:
-    return ResourceError(
-        "out of memory; lower training.batch_tokens (for instance --set training.batch_tokens=4096), "
-        "tokenizer.max_length or model.hidden_size"
-    )

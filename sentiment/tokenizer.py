@@ -129,21 +129,27 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
     match config.kind:
         case "word" | "char":
             trainer = trainers.WordLevelTrainer(
-                vocab_size=size, min_frequency=frequency, special_tokens=special, show_progress=False
+                vocab_size=size,
+                min_frequency=frequency,
+                special_tokens=special,
+                show_progress=False,
             )
         case "bpe":
             trainer = trainers.BpeTrainer(
-                vocab_size=size, min_frequency=frequency, special_tokens=special, show_progress=False
+                vocab_size=size,
+                min_frequency=frequency,
+                special_tokens=special,
+                show_progress=False,
             )
         case "unigram":
             trainer = trainers.UnigramTrainer(
                 vocab_size=size, special_tokens=special, unk_token=UNKNOWN, show_progress=False
             )
     inner = tokenizers.Tokenizer(model)
-    inner.pre_tokenizer = pre  # type: ignore[assignment]
+    inner.pre_tokenizer = pre
     steps = _normalizers(config)
     if steps:
-        inner.normalizer = normalizers.Sequence(steps)  # type: ignore[assignment]
+        inner.normalizer = normalizers.Sequence(steps)
     return inner, trainer
 
 

@@ -212,8 +212,8 @@ class Trainer:
         value = validation[self.config.metric]
         if value is None:
             raise UsageError(
-                f"training.metric = {self.config.metric!r} is not defined on this validation split, which lacks "
-                "a class; choose another, such as accuracy"
+                f"training.metric = {self.config.metric!r} is not defined on this validation split, "
+                "which lacks a class; choose another, such as accuracy"
             )
         sign = -1 if self.config.metric in LOWER_IS_BETTER else 1
         return sign * value, -validation["log_loss"]
@@ -223,7 +223,11 @@ class Trainer:
         tensors = {"torch_rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
         if self.device.type == "cuda":
             tensors["cuda_rng"] = torch.cuda.get_rng_state(self.device)
-        groups = {"model": dict(self.model.named_parameters()), "average": self.average, "best": self.best}
+        groups: dict[str, dict[str, Tensor]] = {
+            "model": dict(self.model.named_parameters()),
+            "average": self.average,
+            "best": self.best,
+        }
         for index, state in self.optimizer.state_dict()["state"].items():
             groups[f"optimizer.{index}"] = state
         for group, values in groups.items():
@@ -232,7 +236,10 @@ class Trainer:
             name: getattr(self, name)
             for name in ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")
         }
-        metadata = {"counters": json.dumps(counters), "scaler": json.dumps(self.scaler.state_dict())}
+        metadata = {
+            "counters": json.dumps(counters),
+            "scaler": json.dumps(self.scaler.state_dict()),
+        }
         temporary = path.with_name(path.name + ".tmp")
         safetensors.torch.save_file(
             {name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, metadata

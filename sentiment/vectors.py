@@ -126,7 +126,11 @@ def _pretrained(vocabulary: list[str], name: str) -> dict[str, NDArray[np.float3
     loaded = _load_file(Path(name).expanduser()) if _is_file(name) else _load_named(name)
     known = {}
     for token in vocabulary[SPECIAL:]:
-        for spelling in (token, token.lower(), token.removeprefix("▁")):  # ▁ begins a word in subwords
+        for spelling in (
+            token,
+            token.lower(),
+            token.removeprefix("▁"),
+        ):  # ▁ begins a word in subwords
             if spelling in loaded.stoi:
                 known[token] = loaded.vectors[loaded.stoi[spelling]].numpy()
                 break
@@ -149,8 +153,8 @@ def _load_named(name: str) -> Any:
 
     if name not in pretrained_aliases:
         raise UsageError(
-            f"embedding.vectors = {name!r}: neither a file nor a known name{did_you_mean(name, pretrained_aliases)}; "
-            f"known: {', '.join(sorted(pretrained_aliases))}"
+            f"embedding.vectors = {name!r}: neither a file nor a known name"
+            f"{did_you_mean(name, pretrained_aliases)}; known: {', '.join(sorted(pretrained_aliases))}"
         )
     print(f"{name}: reading it, or downloading it first", file=sys.stderr)
     try:
@@ -188,7 +192,10 @@ def _unpack(path: Path, target: Path) -> None:
     if path.suffix == ".zst":
         import pyarrow
 
-        with pyarrow.input_stream(str(path), compression="zstd") as source, target.open("wb") as out:
+        with (
+            pyarrow.input_stream(str(path), compression="zstd") as source,
+            target.open("wb") as out,
+        ):
             shutil.copyfileobj(source, out)
     elif path.suffix == ".gz":
         with gzip.open(path) as source, target.open("wb") as out:

@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 
 from sentiment.config import CorpusConfig
 from sentiment.corpus.presets import Preset
-from sentiment.corpus.raw import LABEL_COLUMNS, TEXT_COLUMNS, RawCorpus, RawSplit, collect, find_column
+from sentiment.corpus.raw import (
+    LABEL_COLUMNS,
+    TEXT_COLUMNS,
+    RawCorpus,
+    RawSplit,
+    collect,
+    find_column,
+)
 from sentiment.errors import CorpusError, HubError, SentimentError, did_you_mean
 from sentiment.rows import Row
 
@@ -58,10 +65,15 @@ def read_hub(
     )
     names = getattr(first.features[label], "names", None)
     order = preset.labels or (tuple(names) if names else None)
-    splits = {role: _read_split(dataset[split], repo, split, text, label, order) for role, split in roles.items()}
+    splits = {
+        role: _read_split(dataset[split], repo, split, text, label, order) for role, split in roles.items()
+    }
     if "test" in splits and not splits["test"].labelled:
         # A benchmark that keeps its test labels to itself: score on its validation split instead.
-        print(f"{repo}: the labels of its test split are not public; validation is the test", file=sys.stderr)
+        print(
+            f"{repo}: the labels of its test split are not public; validation is the test",
+            file=sys.stderr,
+        )
         del splits["test"]
         if "validation" in splits:
             splits["test"] = splits.pop("validation")
@@ -124,7 +136,9 @@ def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[A
         asked = _retried(repo, lambda: api.dataset_info(repo, revision=revision, timeout=30).sha)
     try:
         loaded = _retried(
-            repo, lambda: datasets.load_dataset(repo, configuration, revision=asked), 1 if offline else ATTEMPTS
+            repo,
+            lambda: datasets.load_dataset(repo, configuration, revision=asked),
+            1 if offline else ATTEMPTS,
         )
     except HubError as error:
         if offline:

@@ -12,8 +12,7 @@ def shingles(text: str) -> set[bytes]:
     """Return the word triples of a text, without case and punctuation."""
     words = re.findall(r"\w+", text.casefold())
     return {
-        " ".join(words[start : start + WORDS]).encode()
-        for start in range(max(1, len(words) - WORDS + 1))
+        " ".join(words[start : start + WORDS]).encode() for start in range(max(1, len(words) - WORDS + 1))
     }
 
 

@@ -36,7 +36,9 @@ def read_corpus(config: CorpusConfig) -> RawCorpus:
     path = Path(config.name).expanduser()
     if preset is not None and preset.file is not None:
         if config.name not in PRESETS:
-            raise UsageError(f"{config.name}: {match and match['repo']} is in the package; leave out the rest")
+            raise UsageError(
+                f"{config.name}: {match and match['repo']} is in the package; leave out the rest"
+            )
         return _read_files(preset.path(), config, str(match and match["repo"]))
     if preset is None and (path.exists() or _looks_like_file(config.name)):
         return _read_folder(path, config) if path.is_dir() else _read_files(path, config, _stem(path))
@@ -83,7 +85,7 @@ def _read_file(path: Path, config: CorpusConfig) -> RawSplit:
     first = list(islice(rows, 1))
     while first and first[-1].error:
         first += islice(rows, 1) or [Row("", {})]
-        if len(first) > 100 or not first[-1].where:  # noqa: PLR2004
+        if len(first) > 100 or not first[-1].where:
             break
     if not first:
         raise CorpusError(f"{path}: there are no rows in it")

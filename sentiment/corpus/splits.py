@@ -160,7 +160,9 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     labels = _check_labels(raw, splits)
     numbers = {name: number for number, name in enumerate(labels)}
     pool = _Texts.of(splits["train"], numbers)
-    own = {role: _Texts.of(splits[role], numbers) for role in ("validation", "test") if role in splits}
+    own: dict[str, _Texts] = {
+        role: _Texts.of(splits[role], numbers) for role in ("validation", "test") if role in splits
+    }
     test, validation = own.get("test"), own.get("validation")
 
     if test is not None:
@@ -230,8 +232,10 @@ class _Texts:
         return self.remove_rows({i for i, key in enumerate(self.keys) if key in keys})
 
     def remove_repeats(self) -> int:
-        seen: set[str] = set()
-        return self.remove_rows({i for i, key in enumerate(self.keys) if key in seen or seen.add(key)})
+        first: dict[str, int] = {}
+        for row, key in enumerate(self.keys):
+            first.setdefault(key, row)
+        return self.remove_rows(set(range(len(self.keys))) - set(first.values()))
 
     def cut(self, share: float, classes: int, seed: int) -> tuple["_Texts", "_Texts"]:
         """Divide the groups of equal texts, stratified by the label of each group's first text."""
@@ -260,7 +264,9 @@ def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
         if role != "unlabelled" and split.labelled and None in split.labels:
             rows = [row for row, label in enumerate(split.labels) if label is None]
             invalid += [f"{raw.source} ({role}): no label for {split.texts[row][:40]!r}" for row in rows]
-            split.texts = [text for text, label in zip(split.texts, split.labels, strict=True) if label is not None]
+            split.texts = [
+                text for text, label in zip(split.texts, split.labels, strict=True) if label is not None
+            ]
             split.labels = [label for label in split.labels if label is not None]
     if invalid and config.invalid_rows == "error":
         more = f"; and {len(invalid) - SHOWN} more rows" if len(invalid) > SHOWN else ""
@@ -269,7 +275,10 @@ def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
             "--set corpus.invalid_rows=drop"
         )
     if invalid:
-        print(f"{raw.source}: left out {len(invalid)} unusable rows, such as {invalid[0]}", file=sys.stderr)
+        print(
+            f"{raw.source}: left out {len(invalid)} unusable rows, such as {invalid[0]}",
+            file=sys.stderr,
+        )
     return len(invalid)
 
 
@@ -309,7 +318,7 @@ def _check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...
 def _check_sizes(pool: "_Texts", labels: tuple[str, ...], own: dict[str, "_Texts"], source: str) -> None:
     """Refuse a class with too few different training texts to be on every side."""
     sides = 3 - len(own)
-    groups = {key: label for key, label in zip(pool.keys, pool.labels, strict=True)}
+    groups = dict(zip(pool.keys, pool.labels, strict=True))
     counts = Counter(groups.values())
     for number, name in enumerate(labels):
         if counts[number] < sides:

@@ -1,0 +1,124 @@
+"""What a run says on stderr: a progress bar on a terminal, plain lines elsewhere."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+
+from sentiment.pipeline import Listener
+from sentiment.training import Epoch, Step, Trainer
+
+REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
+COLUMNS = ("epoch", "loss", "val loss", "accuracy", "macro F1", "MCC", "tokens/s", "seconds")
+
+
+def stderr() -> Console:
+    """Return a console for talk; stdout is for data."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class ConsoleListener(Listener):
+    """Show stages, a bar with loss, speed and time left, and a table row for each epoch."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or stderr()
+        self.progress: Progress | None = None
+        self.shown = 0.0
+        self.rows = 0
+
+    def stage(self, text: str) -> None:
+        """Print a line."""
+        self.close()
+        self.console.print(text, markup=False)
+
+    def step(self, event: Step, trainer: Trainer) -> None:
+        """Move the bar, a few times a second at most: reading the loss waits for the device."""
+        now = time.monotonic()
+        if now - self.shown < (REFRESH if self.console.is_terminal else PLAIN):
+            return
+        first, self.shown = not self.shown, now
+        speed = trainer.tokens / max(trainer.seconds, 1e-9)
+        done = trainer.epoch + event.step / event.steps
+        if self.console.is_terminal:
+            bar = self._bar(trainer.epochs)
+            bar.update(
+                bar.task_ids[0],
+                completed=done,
+                epoch=event.epoch,
+                loss=trainer.running_loss,
+                speed=speed,
+            )
+        elif not first:
+            self.console.print(
+                f"epoch {event.epoch}/{trainer.epochs}, batch {event.step}/{event.steps}: "
+                f"loss {trainer.running_loss:.4f}, {speed:,.0f} tokens/s",
+                markup=False,
+            )
+
+    def epoch(self, event: Epoch, trainer: Trainer) -> None:
+        """Print the epoch's row."""
+        record, scores = event.record, event.record["validation"]
+        if not self.rows:
+            self.console.print("  ".join(f"{name:>9}" for name in COLUMNS), markup=False)
+        self.rows += 1
+        cells = [
+            f"{record['epoch']}/{trainer.epochs}",
+            f"{record['loss']:.4f}",
+            *(f"{scores[key]:.4f}" for key in ("log_loss", "accuracy", "macro_f1", "mcc")),
+            f"{record['tokens_per_second']:,.0f}",
+            f"{record['seconds']:.1f}" + (" *" if record["best"] else ""),
+        ]
+        self.console.print("  ".join(f"{cell:>9}" for cell in cells), markup=False)
+        if trainer.finished:
+            self.close()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+    def _bar(self, epochs: int) -> Progress:
+        if self.progress is None:
+            columns: list[ProgressColumn] = [
+                TextColumn("epoch {task.fields[epoch]}"),
+                BarColumn(),
+                TextColumn("loss {task.fields[loss]:.4f}  {task.fields[speed]:,.0f} tokens/s"),
+                TimeRemainingColumn(),
+            ]
+            self.progress = Progress(*columns, console=self.console, transient=True)
+            self.progress.add_task("training", total=epochs, epoch=1, loss=0.0, speed=0.0)
+            self.progress.start()
+        return self.progress
+
+
+class Counter:
+    """Say from time to time how many texts are done; nothing at all for a short job."""
+
+    def __init__(self, every: float = 5.0) -> None:
+        self.begun = self.shown = time.monotonic()
+        self.every, self.count, self.talked = every, 0, False
+        self.console: Any = None
+
+    def add(self) -> None:
+        """Count one more text."""
+        self.count += 1
+        if self.count % 256 == 0 and time.monotonic() - self.shown > self.every:
+            self.shown = time.monotonic()
+            self.talk("\r" if self._console().is_terminal else "\n")
+
+    def close(self) -> None:
+        """Say the last count, if there was any talk."""
+        if self.talked:
+            self.talk("\n")
+
+    def talk(self, end: str) -> None:
+        """Print the count."""
+        self.talked = True
+        speed = self.count / max(time.monotonic() - self.begun, 1e-9)
+        self._console().print(f"{self.count:,} texts, {speed:,.0f} a second", end=end, markup=False)
+
+    def _console(self) -> Console:
+        self.console = self.console or stderr()
+        return self.console  # type: ignore[no-any-return]

@@ -1,0 +1,206 @@
+"""What is in a corpus, and what is wrong with it."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sentiment.config import CorpusConfig
+from sentiment.corpus.near import near_duplicates
+from sentiment.corpus.raw import RawCorpus, RawSplit
+from sentiment.corpus.source import read_corpus
+from sentiment.corpus.splits import normalise
+
+EXAMPLES = 3  # shown of each finding
+LONG = 400  # words: more than the default settings read
+# UTF-8 that was read as Latin-1 or Windows-1252 and saved again: Ã©, â€™, Â£.
+MOJIBAKE = re.compile(r"Ã[\x80-\xbf]|â€[\x80-\xbf™œ“”¦]|Â[\xa0-\xbf]")
+ODDITIES: dict[str, Callable[[str], bool]] = {
+    "HTML tags": lambda text: re.search(r"</?[a-zA-Z][^<>]*>", text) is not None,
+    "wrongly decoded characters (Ã©)": lambda text: MOJIBAKE.search(text) is not None,
+    "replacement characters (U+FFFD)": lambda text: "\ufffd" in text,
+    "control characters": lambda text: re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text) is not None,
+    f"more than {LONG} words": lambda text: len(text.split()) > LONG,
+    "a single word": lambda text: len(text.split()) < 2,
+}
+
+
+def audit(config: CorpusConfig, near: bool = True) -> dict[str, Any]:
+    """Look a corpus over.
+
+    Parameters
+    ----------
+    config
+        Of the corpus.
+    near
+        Also search near-duplicates, which takes about a second for a thousand long texts.
+
+    Returns
+    -------
+    dict
+        ``splits`` (sizes, classes, lengths, unusable rows, oddities), ``repeats`` within and across
+        splits, ``conflicts`` (equal texts with different labels), ``near_duplicates``; with examples.
+    """
+    raw = read_corpus(config)
+    splits = {role: split for role, split in raw.splits.items() if split.texts or split.invalid}
+    result: dict[str, Any] = {
+        "corpus": {"name": raw.name, "source": raw.source, "revision": raw.revision},
+        "splits": {role: _describe(split) for role, split in splits.items()},
+        "repeats": _repeats(splits),
+        "conflicts": _conflicts(raw),
+    }
+    if near:
+        result["near_duplicates"] = _near(splits, config.similarity)
+    return result
+
+
+def _describe(split: RawSplit) -> dict[str, Any]:
+    lengths = np.array([len(text.split()) for text in split.texts] or [0])
+    labels = Counter("(none)" if label is None else label for label in split.labels)
+    odd = {}
+    for name, found in ODDITIES.items():
+        texts = [text for text in split.texts if found(text)]
+        if texts:
+            odd[name] = {"count": len(texts), "example": _short(texts[0])}
+    return {
+        "texts": len(split.texts),
+        "labels": dict(labels.most_common()),
+        "words": {
+            name: int(value)
+            for name, value in zip(
+                ("least", "median", "95th percentile", "most"),
+                np.percentile(lengths, [0, 50, 95, 100]),
+                strict=True,
+            )
+        },
+        "unusable_rows": {"count": len(split.invalid), "examples": split.invalid[:EXAMPLES]},
+        "oddities": odd,
+    }
+
+
+def _repeats(splits: dict[str, RawSplit]) -> list[dict[str, Any]]:
+    """Count texts that repeat another one, exactly and but for case and punctuation."""
+    forms = {
+        "exact": {role: split.texts for role, split in splits.items()},
+        "normalised": {role: [normalise(text) for text in split.texts] for role, split in splits.items()},
+    }
+    roles = list(splits)
+    found = []
+    for index, first in enumerate(roles):
+        for second in roles[index:]:
+            counts = {}
+            for form, texts in forms.items():
+                if first == second:
+                    counts[form] = len(texts[first]) - len(set(texts[first]))
+                else:
+                    known = set(texts[second])
+                    counts[form] = sum(text in known for text in texts[first])
+            if any(counts.values()):
+                found.append({"of": first, "in": second, **counts})
+    return found
+
+
+def _conflicts(raw: RawCorpus) -> dict[str, Any]:
+    """Find equal texts that have different labels."""
+    labels: dict[str, set[str]] = {}
+    shown: dict[str, str] = {}
+    for split in raw.splits.values():
+        for text, label in zip(split.texts, split.labels, strict=True):
+            if label is not None:
+                key = normalise(text)
+                labels.setdefault(key, set()).add(label)
+                shown.setdefault(key, text)
+    keys = [key for key, names in labels.items() if len(names) > 1]
+    examples = [{"text": _short(shown[key]), "labels": sorted(labels[key])} for key in keys[:EXAMPLES]]
+    return {"count": len(keys), "examples": examples}
+
+
+def _near(splits: dict[str, RawSplit], similarity: float) -> dict[str, Any]:
+    """Find texts that nearly repeat an earlier one, exact repeats left aside."""
+    owners, texts, seen = [], [], set()
+    for role, split in splits.items():
+        for text in split.texts:
+            key = normalise(text)
+            if key not in seen:
+                seen.add(key)
+                owners.append(role)
+                texts.append(text)
+    pairs = near_duplicates(texts, similarity)
+    sides = Counter((owners[earlier], owners[later]) for earlier, later in pairs)
+    return {
+        "similarity": similarity,
+        "count": len(pairs),
+        "by_splits": [
+            {"of": later, "in": earlier, "count": count} for (earlier, later), count in sides.items()
+        ],
+        "examples": [[_short(texts[earlier]), _short(texts[later])] for earlier, later in pairs[:EXAMPLES]],
+    }
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 90 else text[:89] + "…"
+
+
+def render(result: dict[str, Any]) -> Any:
+    """Return the findings for a terminal."""
+    from rich import box
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+
+    corpus = result["corpus"]
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"{corpus['source']} {(corpus['revision'] or '')[:12]}".strip(),
+        title_justify="left",
+    )
+    for name in ("split", "texts", "classes", "words: median", "95 %", "most", "unusable rows"):
+        table.add_column(name, justify="left" if name in ("split", "classes") else "right")
+    for role, split in result["splits"].items():
+        total = max(1, split["texts"])
+        classes = ", ".join(
+            f"{escape(name)} {count:,} ({count / total:.0%})"
+            for name, count in list(split["labels"].items())[:12]
+        )
+        words = split["words"]
+        table.add_row(
+            role,
+            f"{split['texts']:,}",
+            classes,
+            *(f"{words[key]:,}" for key in ("median", "95th percentile", "most")),
+            f"{split['unusable_rows']['count']:,}",
+        )
+    lines = ["[bold]Findings[/]"]
+    for role, split in result["splits"].items():
+        for example in split["unusable_rows"]["examples"]:
+            lines.append(f"- {role}: {escape(example)}")
+        for name, odd in split["oddities"].items():
+            lines.append(f"- {role}: {odd['count']:,} texts with {name}, such as: {escape(odd['example'])}")
+    for pair in result["repeats"]:
+        where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
+        lines.append(
+            f"- {pair['of']}: {pair['exact']:,} texts {where} exactly, "
+            f"{pair['normalised']:,} but for case and punctuation"
+        )
+    conflicts = result["conflicts"]
+    if conflicts["count"]:
+        one = conflicts["examples"][0]
+        lines.append(
+            f"- {conflicts['count']:,} texts have two labels, "
+            f"such as ({', '.join(one['labels'])}): {escape(one['text'])}"
+        )
+    near = result.get("near_duplicates")
+    if near:
+        for pair in near["by_splits"]:
+            lines.append(
+                f"- {pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
+                f"(similarity ≥ {near['similarity']})"
+            )
+        for first, second in near["examples"][:1]:
+            lines.append(f"  such as: {escape(first)}\n       and: {escape(second)}")
+    if len(lines) == 1:
+        lines.append("- nothing that calls for attention")
+    return Group(table, "\n".join(lines))

@@ -1,0 +1,150 @@
+"""`sentiment predict`: where texts come from, and how predictions are written."""
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from sentiment import bundle, runtime
+from sentiment.console import Counter
+from sentiment.corpus.raw import TEXT_COLUMNS, find_column
+from sentiment.errors import CorpusError
+from sentiment.predictor import Predictor, Result
+from sentiment.rows import Row, read_rows, read_stream
+
+ARTIFACTS = Path("artifacts")
+LOOK_AHEAD = 100  # rows looked at for the columns
+
+
+def load(folder: Path | None, device: str) -> Predictor:
+    """Load the bundle in a folder, or the newest one, which is then named on stderr."""
+    if folder is None:
+        folder = bundle.newest(ARTIFACTS)
+        print(f"model: {folder}", file=sys.stderr)
+    return Predictor(bundle.load(folder), runtime.choose_device(device))
+
+
+def read(texts: Sequence[str], source: str | None, text_column: str | None) -> tuple[Iterator[Row], str]:
+    """Return the rows to classify, and the column that holds the texts."""
+    if source is None:
+        return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
+    where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
+    first = list(islice(rows, LOOK_AHEAD))
+    columns = next((list(row.values) for row in first if not row.error), None)
+    if columns is None:
+        if not first:
+            raise CorpusError(f"{where}: there is nothing in it")
+        return chain(first, rows), "text"  # only bad rows so far: each becomes an error
+    return chain(first, rows), find_column(columns, text_column, TEXT_COLUMNS, "text", where)
+
+
+def write(results: Iterable[Result], labels: Sequence[str], output: str, style: str) -> int:
+    """Write predictions as they come, and return how many rows had an error.
+
+    A file is written beside its place and moved there at the end, so that it is never half of one.
+    """
+    if output == "-":
+        # Not the text layer: texts may hold what the terminal's encoding lacks.
+        stream = io.TextIOWrapper(
+            sys.stdout.buffer, "utf-8", errors="replace", newline="\n", write_through=False
+        )
+        try:
+            return _write(results, labels, stream, style)
+        finally:
+            stream.flush()
+            stream.detach()
+    path = Path(output)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            failed = _write(results, labels, file, style)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return failed
+
+
+def _read_stdin(text_column: str | None) -> tuple[str, Iterator[Row]]:
+    stream: BinaryIO = sys.stdin.buffer
+    head = stream.peek(4096).lstrip()[:1] if isinstance(stream, io.BufferedReader) else b""
+    kind = "jsonl" if head == b"{" else "csv" if text_column else "txt"
+    return "stdin", read_stream(stream, kind, "stdin")
+
+
+def _write(results: Iterable[Result], labels: Sequence[str], stream: TextIO, style: str) -> int:
+    failed, counter = 0, Counter()
+    write_one = STYLES[style](labels, stream)
+    for result in results:
+        write_one(result)
+        failed += result.prediction is None
+        counter.add()
+    counter.close()
+    return failed
+
+
+def _text(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
+    def write_one(result: Result) -> None:
+        if result.prediction is None:
+            stream.write(f"error\t-\t{result.error}\n")
+        else:
+            # Without control characters: a text must not steer the terminal.
+            shown = "".join(char if char.isprintable() else " " for char in result.text)
+            stream.write(f"{result.prediction.label}\t{result.prediction.probability:.4f}\t{shown}\n")
+
+    return write_one
+
+
+def _jsonl(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
+    def write_one(result: Result) -> None:
+        content: dict[str, Any] = {"id": result.id}
+        content |= result.prediction.as_dict() if result.prediction else {"error": result.error}
+        stream.write(json.dumps(content, ensure_ascii=False, default=str) + "\n")
+
+    return write_one
+
+
+def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        [
+            "id",
+            "label",
+            "probability",
+            *(f"p_{label}" for label in labels),
+            "unknown_rate",
+            "truncated",
+            "error",
+        ]
+    )
+
+    def write_one(result: Result) -> None:
+        found = result.prediction
+        if found is None:
+            writer.writerow([result.id, *[""] * (len(labels) + 4), result.error])
+        else:
+            numbers = [found.probabilities[label] for label in labels]
+            writer.writerow(
+                [
+                    result.id,
+                    found.label,
+                    found.probability,
+                    *numbers,
+                    found.unknown_rate,
+                    found.truncated,
+                    "",
+                ]
+            )
+
+    return write_one
+
+
+STYLES: dict[str, Callable[[Sequence[str], TextIO], Callable[[Result], None]]] = {
+    "text": _text,
+    "jsonl": _jsonl,
+    "csv": _csv,
+}
