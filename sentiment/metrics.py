@@ -159,7 +159,8 @@ class _Ranking:
             auc = (negatives * (found - positives / 2)).sum(1) / (found[:, -1] * passed[:, -1])
             precision = np.nan_to_num(found / (found + passed))
             average_precision = (precision * positives).sum(1) / found[:, -1]
-        return np.array([auc, average_precision])
+        result: NDArray[np.float64] = np.array([auc, average_precision])
+        return result
 
 
 def _log_losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:

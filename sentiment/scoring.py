@@ -59,6 +59,9 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
             stream.flush()
             stream.detach()
     path = Path(output)
+    if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            return _write(results, labels, file, style)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:

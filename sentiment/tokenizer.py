@@ -1,6 +1,5 @@
 """Texts → token ids, with a vocabulary learned from the training texts."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +80,7 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         """Write a ``tokenizer.json``."""
-        # By way of JSON, so that equal tokenizers are equal files.
-        tree = json.loads(self.inner.to_str())
-        path.write_text(json.dumps(tree, ensure_ascii=False, indent=1), "utf-8")
+        self.inner.save(str(path))
 
     def __len__(self) -> int:
         return self.inner.get_vocab_size()

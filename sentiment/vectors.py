@@ -106,7 +106,7 @@ def _skipgram(
                 for row in range(len(sequences)):
                     yield tokens[sequences[row]].tolist()
 
-    # Subsampling 1e-4 of frequent words and a single thread: the second makes runs repeatable.
+    # A single thread, so that runs are repeatable.
     model = Word2Vec(
         Sentences(),
         vector_size=config.size,
@@ -114,7 +114,6 @@ def _skipgram(
         negative=5,
         window=5,
         min_count=1,
-        sample=1e-4,
         epochs=config.skipgram_epochs,
         seed=seed + 1,
         workers=1,
