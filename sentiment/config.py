@@ -15,8 +15,11 @@ from pydantic import Field
 
 from sentiment.errors import UsageError, did_you_mean
 
+SEEDS = 2**32 - 1  # the largest that numpy and scikit-learn take
+SIZES = 2**16  # of a layer: beyond it a machine's memory ends anyway
 Share = Annotated[float, Field(gt=0, lt=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
 Pooling = Literal["last", "max", "mean", "attention"]
 
 
@@ -25,7 +28,7 @@ def _setting(default: Any, comment: str, **limits: Any) -> Any:
 
 
 class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = pydantic.ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
 
 class CorpusConfig(_Section):
@@ -39,7 +42,7 @@ class CorpusConfig(_Section):
     test: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
     validation_share: Share = _setting(0.1, "share of the training texts cut for validation")
     test_share: Share = _setting(0.2, "share of the texts cut for test")
-    seed: int | None = _setting(None, "of the cuts; the run's seed if unset")
+    seed: int | None = _setting(None, "of the cuts; the run's seed if unset", ge=0, le=SEEDS)
     repeats: Literal["drop", "keep"] = _setting(
         "drop", "texts equal but for case and punctuation, within what is trained on or cut"
     )
@@ -68,8 +71,8 @@ class TokenizerConfig(_Section):
         "drop rarer types (word, char) or merges (bpe); unigram prunes by likelihood instead",
         ge=1,
     )
-    max_size: int = _setting(30_000, "most types in the vocabulary", ge=3)
-    max_length: int = _setting(400, "tokens kept of a text", ge=1)
+    max_size: int = _setting(30_000, "most types in the vocabulary", ge=3, le=2**31 - 1)
+    max_length: int = _setting(400, "tokens kept of a text", ge=1, le=2**31 - 1)
     truncation: Literal["head", "tail", "head+tail"] = _setting(
         "head+tail", "which tokens of a longer text are kept; head+tail keeps half of each"
     )
@@ -85,7 +88,7 @@ class EmbeddingConfig(_Section):
         None,
         "pretrained only: a name such as glove.6B.100d (downloaded), or a file (.gz, .zst too)",
     )
-    size: int = _setting(100, "numbers in a vector; pretrained vectors bring their own", ge=1)
+    size: int = _setting(100, "numbers in a vector; pretrained vectors bring their own", ge=1, le=SIZES)
     frozen_epochs: int = _setting(
         0, "epochs before the vectors are tuned too; -1: they are never tuned", ge=-1
     )
@@ -96,8 +99,8 @@ class ModelConfig(_Section):
     """The classifier: embedding, recurrence, pooling, linear layer."""
 
     kind: Literal["lstm", "gru", "rnn"] = _setting("lstm", "recurrent cell")
-    hidden_size: int = _setting(128, "units of a direction", ge=1)
-    layers: int = _setting(1, "recurrent layers", ge=1)
+    hidden_size: int = _setting(128, "units of a direction", ge=1, le=SIZES)
+    layers: int = _setting(1, "recurrent layers", ge=1, le=100)
     bidirectional: bool = _setting(True, "also read from the end")
     pooling: list[Pooling] = _setting(["max", "mean"], "over time; several are concatenated", min_length=1)
     word_dropout: Dropout = _setting(0.0, "share of word types dropped whole, a step")
@@ -110,7 +113,9 @@ class ModelConfig(_Section):
 class TrainingConfig(_Section):
     """The optimisation."""
 
-    epochs: int | Literal["auto"] = _setting("auto", "auto: as many as make about 1500 updates, from 4 to 30")
+    epochs: Epochs | Literal["auto"] = _setting(
+        "auto", "auto: as many as make about 1500 updates, from 4 to 30"
+    )
     batch_size: int = _setting(32, "most texts in a batch", ge=1)
     batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
     learning_rate: float = _setting(1e-3, "the highest of the schedule", gt=0)
@@ -152,7 +157,7 @@ class ReportConfig(_Section):
 class Config(_Section):
     """All settings of a run."""
 
-    seed: int = _setting(0, "of the cuts, the weights, the order and the dropout", ge=0)
+    seed: int = _setting(0, "of the cuts, the weights, the order and the dropout", ge=0, le=SEEDS)
     corpus: CorpusConfig = CorpusConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
@@ -249,6 +254,10 @@ def names(section: type[_Section] = Config, prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
+def _sections() -> set[str]:
+    return {name for name, field in Config.model_fields.items() if _is_section(field.annotation)}
+
+
 def _is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, _Section)
 
@@ -272,9 +281,8 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _refuse_unknown(tree: Mapping[str, Any], where: str) -> None:
     known = set(names())
-    sections = {name for name, field in Config.model_fields.items() if _is_section(field.annotation)}
     for name in _flatten(tree):
-        if name not in known | sections:
+        if name not in known | _sections():
             leaves = {item.rpartition(".")[2]: item for item in known}
             leaf = leaves.get(name.rpartition(".")[2])  # a right name in the wrong section
             hint = f" (did you mean {leaf!r}?)" if leaf else did_you_mean(name, known)
@@ -282,10 +290,11 @@ def _refuse_unknown(tree: Mapping[str, Any], where: str) -> None:
 
 
 def _explain(item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"] if part in Config.model_fields or "." not in str(part))
     message = item["msg"].removeprefix("Value error, ")
     if not item["loc"]:
         return str(message)
+    # A union's errors go on with the type that was tried; a setting is two names deep at most.
+    name = ".".join(map(str, item["loc"][: 1 if item["loc"][0] not in _sections() else 2]))
     return f"setting {name}: {message[0].lower() + message[1:]}, not {item['input']!r}"
 
 

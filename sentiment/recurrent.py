@@ -9,14 +9,8 @@ itself is C (``recurrent_kernel.c``, compiled on first use) for float32, else to
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import itertools
-import os
-import platform
-import shlex
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -216,9 +210,7 @@ class _Recurrence(torch.autograd.Function):
         work = ctx.work or _forward(ctx.cell, sizes, data, hx, *weights)[-1]
         ctx.work = None
         needs_data = ctx.needs_input_grad[2]
-        d_data, d_hx, d_weights = _backward(
-            ctx.cell, sizes, data, weights, work, d_out, d_final, needs_data
-        )
+        d_data, d_hx, d_weights = _backward(ctx.cell, sizes, data, weights, work, d_out, d_final, needs_data)
         _give(work)
         return None, None, d_data, d_hx, *d_weights
 
@@ -312,11 +304,7 @@ def _recurrent(cell: _Cell, weights: Sequence[Tensor | None], width: int) -> Ten
     """Give the recurrent weights of all directions, (D, gates * width, width)."""
     shift = cell.slots - cell.gates
     return torch.stack(
-        [
-            _to_slots(w, cell.gates, width, width - w.shape[1], shift)
-            for w in weights[1::4]
-            if w is not None
-        ]
+        [_to_slots(w, cell.gates, width, width - w.shape[1], shift) for w in weights[1::4] if w is not None]
     )
 
 
@@ -415,8 +403,10 @@ def _call(
     lanes = library.sentiment_lanes()
     tall = 4 * lanes
     if is_backward:
-        panels = torch.stack([w.reshape(-1) for w in weight.split(tall, 2)]) if width <= tall else (
-            torch.cat([w.reshape(directions, -1) for w in weight.split(tall, 2)], 1)
+        panels = (
+            torch.stack([w.reshape(-1) for w in weight.split(tall, 2)])
+            if width <= tall
+            else (torch.cat([w.reshape(directions, -1) for w in weight.split(tall, 2)], 1))
         )
     else:
         # units of one vector, with all their gates
@@ -447,7 +437,18 @@ def _native() -> ctypes.CDLL | None:
 def _load() -> ctypes.CDLL:
     compiler = ["cc"]
     source = Path(__file__).with_name("recurrent_kernel.c")
-    flags = "-std=gnu11 -O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp-simd -shared -fPIC -pthread".split()
+    flags = [
+        "-std=gnu11",
+        "-O3",
+        "-march=native",
+        "-ffp-contract=fast",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+        "-fopenmp-simd",
+        "-shared",
+        "-fPIC",
+        "-pthread",
+    ]
     target = "/work/kernel/scratch/kk.so"
     subprocess.run([*compiler, *flags, str(source), "-o", target], check=True)
     library = ctypes.CDLL(target)

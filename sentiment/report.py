@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from sentiment import config as settings_module
 from sentiment.bundle import versions
@@ -215,14 +216,14 @@ def facts(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 def render(report: dict[str, Any]) -> RenderableType:
     """Return the report for a terminal."""
-    parts: list[RenderableType] = [report["verdict"], ""]
+    parts: list[RenderableType] = [Text(report["verdict"]), ""]
     parts.append(_table(_score_head(report), score_rows(report)))
     parts.append(_table(CLASS_HEAD, class_rows(report)))
     if len(report["test"]["labels"]) <= MANY_CLASSES:
         parts.append(_table(_confusion_head(report), confusion_rows(report)))
     grid = Table.grid(padding=(0, 2))
     for name, text in facts(report):
-        grid.add_row(f"[dim]{name}[/]", text)
+        grid.add_row(Text(name, "dim"), Text(text))
     return Group(*parts, grid)
 
 
@@ -286,9 +287,9 @@ def _number(value: float | None) -> str:
 def _table(head: list[str], rows: list[list[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for index, name in enumerate(head):
-        table.add_column(name, justify="right" if index else "left", style="bold" if index == 1 else "")
+        table.add_column(Text(name), justify="right" if index else "left", style="bold" if index == 1 else "")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # a label may look like markup
     return table
 
 

@@ -129,7 +129,7 @@ def _open(path: Path) -> BinaryIO:
 
 def _read_delimited(text: io.TextIOWrapper, name: str, delimiter: str, quoted: bool) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)  # a text may be longer than the 128 KiB of the default
-    first = next((line for line in text if line.strip()), "")
+    skipped, first = next(((number, line) for number, line in enumerate(text) if line.strip()), (0, ""))
     if delimiter == "," and "," not in first:  # spreadsheets of many countries write semicolons
         delimiter = next((mark for mark in ";\t" if mark in first), delimiter)
 
@@ -142,7 +142,7 @@ def _read_delimited(text: io.TextIOWrapper, name: str, delimiter: str, quoted: b
     )
     header: list[str] | None = None
     while True:
-        start = reader.line_num + 1
+        start = skipped + reader.line_num + 1
         try:
             fields = next(reader)
         except StopIteration:
@@ -196,7 +196,7 @@ def _read_jsonl(text: io.TextIOWrapper, name: str) -> Iterator[Row]:
         where = f"{name}:{number}"
         try:
             values = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
             if number == 1 and line.lstrip().startswith("["):
                 raise CorpusError(
                     f"{where}: a JSON array over several lines; write one object a line (JSONL)"
@@ -222,6 +222,18 @@ READERS: dict[str, Callable[[io.TextIOWrapper, str], Iterator[Row]]] = {
 }
 
 
+def _plain(batch: Any) -> Any:
+    """Turn dates and times, not all of which Python can hold, into strings."""
+    import pyarrow
+    from pyarrow import types
+
+    columns = [
+        column.cast(pyarrow.string()) if types.is_temporal(column.type) else column
+        for column in batch.columns
+    ]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
 def _read_parquet(path: Path) -> Iterator[Row]:
     import pyarrow
     import pyarrow.parquet
@@ -232,7 +244,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         with pyarrow.parquet.ParquetFile(path) as file:
             number = 0
             for batch in file.iter_batches(batch_size=1024):
-                for values in batch.to_pylist():
+                for values in _plain(batch).to_pylist():
                     number += 1
                     yield Row(f"{path.name}:{number}", values)
     except pyarrow.ArrowException as error:

@@ -171,16 +171,16 @@ class Trainer:
     def _end_epoch(self, padded: float) -> dict[str, Any]:
         begun = time.perf_counter()
         loss = self.running_loss
-        if not math.isfinite(loss):
-            raise SentimentError(
-                f"the loss is {loss} in epoch {self.epoch + 1}: training diverged; lower "
-                "training.learning_rate or training.clip_norm"
-            )
         weights = self._weights()
         kept = {name: value.detach().clone() for name, value in self.model.named_parameters()}
         self.model.load_state_dict(weights)
         probabilities = infer(self.model, self.validation.sequences, self.device)
         self.model.load_state_dict(kept)
+        if not (math.isfinite(loss) and np.isfinite(probabilities).all()):
+            raise SentimentError(
+                f"training diverged in epoch {self.epoch + 1} (loss {loss}); lower "
+                "training.learning_rate or training.clip_norm"
+            )
         validation = quick_scores(self.validation.labels, probabilities)
         best = not self.history or self._rank(validation) > max(
             self._rank(record["validation"]) for record in self.history

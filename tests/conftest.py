@@ -64,7 +64,7 @@ def mirror() -> Iterator[str]:
         yield url
 
 
-class serve_mirror:  # noqa: N801 - a context manager
+class serve_mirror:
     """Run the mirror for a while, flaky or slow if asked to."""
 
     def __init__(self, *options: str) -> None:
@@ -99,7 +99,9 @@ def hub_environment(url: str, cache: Path, **further: str) -> dict[str, str]:
     }
 
 
-def run_process(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> Outcome:
+def run_process(
+    *arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> Outcome:
     """Run `sentiment …` in a process of its own: for what is read at import, and for signals."""
     done = subprocess.run(
         [sys.executable, "-m", "sentiment.cli", *map(str, arguments)],

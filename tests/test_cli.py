@@ -29,7 +29,10 @@ def test_every_verb_has_help_with_an_example(command, verb):
 def test_the_scripts_are_doors_to_the_verbs():
     for script in ("train", "predict", "report"):
         done = subprocess.run(
-            [sys.executable, str(ROOT / "scripts" / f"{script}.py"), "--help"], capture_output=True, text=True, check=True
+            [sys.executable, str(ROOT / "scripts" / f"{script}.py"), "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert "Examples:" in done.stdout
 
@@ -54,14 +57,17 @@ def test_a_file_is_scored_in_every_format_and_order_is_kept(command, tiny, tmp_p
         writer = csv.writer(file)
         writer.writerow(["id", "review"])
         writer.writerows([f"r{i}", f"text, number {i}\nhere" if i != 3 else ""] for i in range(50))
-    done = command("predict", "--model", tiny.bundle.folder, "--input", source, "--output", target, "--format", style)
+    done = command(
+        "predict", "--model", tiny.bundle.folder, "--input", source, "--output", target, "--format", style
+    )
     assert (done.code, done.out) == (1, "")
     assert "1 rows" in done.err
     content = target.read_text("utf-8")
     if style == "text":
         lines = content.splitlines()
         assert len(lines) == 50
-        assert lines[3].startswith("error\t") and "in.csv:" in lines[3]
+        assert lines[3].startswith("error\t")
+        assert "in.csv:" in lines[3]
         return
     if style == "jsonl":
         rows = [json.loads(line) for line in content.splitlines()]
@@ -71,20 +77,38 @@ def test_a_file_is_scored_in_every_format_and_order_is_kept(command, tiny, tmp_p
     else:
         rows = list(csv.DictReader(io.StringIO(content)))
         assert float(rows[0]["p_negative"]) + float(rows[0]["p_positive"]) == pytest.approx(1)
-        assert rows[3]["error"] and not rows[3]["label"]
+        assert rows[3]["error"]
+        assert not rows[3]["label"]
     assert [row["id"] for row in rows] == [f"r{i}" for i in range(50)]
     assert not list(tmp_path.glob("*.tmp"))
 
 
 @pytest.mark.parametrize(
     ("options", "content"),
-    [([], "one\ntwo\n"), ([], '{"text": "one"}\n{"text": "two"}\n'), (["--text-column", "b"], "a,b\n1,one\n2,two\n")],
+    [
+        ([], "one\ntwo\n"),
+        ([], '{"text": "one"}\n{"text": "two"}\n'),
+        (["--text-column", "b"], "a,b\n1,one\n2,two\n"),
+    ],
 )
 def test_stdin_in_its_three_forms(tiny, options, content):
     done = subprocess.run(
-        [sys.executable, "-m", "sentiment.cli", "predict", "--model", str(tiny.bundle.folder), "--input", "-", *options],
-        input=content, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "sentiment.cli",
+            "predict",
+            "--model",
+            str(tiny.bundle.folder),
+            "--input",
+            "-",
+            *options,
+        ],
+        input=content,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["id"] for row in rows] == [0, 1]
     expected = tiny.predict(["one", "two"])
@@ -114,7 +138,9 @@ def test_audit_and_corpora(command):
 def test_settings_come_from_file_then_options(command, tmp_path):
     file, out = tmp_path / "run.toml", tmp_path / "run"
     file.write_text("seed = 5\n[training]\nepochs = 1\n[model]\nhidden_size = 3\n")
-    done = command("train", "sample_spam", "--config", file, "--out", out, *TINY_OPTIONS, "--set", "model.hidden_size=4")
+    done = command(
+        "train", "sample_spam", "--config", file, "--out", out, *TINY_OPTIONS, "--set", "model.hidden_size=4"
+    )
     assert done.code == 0, done.err
     loaded = bundle.load(out)
     assert (loaded.config.seed, loaded.config.model.hidden_size, loaded.labels) == (5, 4, ("ham", "spam"))
@@ -135,8 +161,10 @@ def test_a_stopped_run_goes_on_as_if_it_never_stopped(tmp_path, kill):
     assert whole.code == 0, whole.err
     process = subprocess.Popen(
         [sys.executable, "-m", "sentiment.cli", "train", *options, "--out", str(tmp_path / "cut")],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     wait_for(tmp_path / "cut.partial" / bundle.CHECKPOINT)
     os.kill(process.pid, kill)
     _, err = process.communicate(timeout=60)

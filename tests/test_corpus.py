@@ -16,14 +16,22 @@ from sentiment.corpus.raw import find_column, label_name
 from sentiment.corpus.splits import normalise
 from sentiment.errors import CorpusError
 
-WORDS = st.sampled_from(["good", "Good!", "good.", "bad", "BAD", "so so", "fine", "a", "b", "c", "d", "😀", "😡"])
+WORDS = st.sampled_from(
+    ["good", "Good!", "good.", "bad", "BAD", "so so", "fine", "a", "b", "c", "d", "😀", "😡"]
+)
 
 
 def raw(train, **others):
     splits = {"train": train, **others}
-    return RawCorpus("x", "x", None, {
-        role: RawSplit([text for text, _ in rows], [label for _, label in rows]) for role, rows in splits.items()
-    })  # fmt: skip
+    return RawCorpus(
+        "x",
+        "x",
+        None,
+        {
+            role: RawSplit([text for text, _ in rows], [label for _, label in rows])
+            for role, rows in splits.items()
+        },
+    )
 
 
 def many(label, count):
@@ -42,7 +50,9 @@ def test_no_text_stands_on_two_sides(train, test, repeats, seed):
     test = [(" ".join(text), label) for text, label in test]
     others = {"test": test} if test else {}
     corpus = divide(raw(train, **others), CorpusConfig(repeats=repeats), seed)
-    sides = [{normalise(text) for text in split.texts} for split in (corpus.train, corpus.validation, corpus.test)]
+    sides = [
+        {normalise(text) for text in split.texts} for split in (corpus.train, corpus.validation, corpus.test)
+    ]
     assert not sides[0] & sides[1]
     assert not sides[0] & sides[2]
     assert not sides[1] & sides[2]
@@ -71,10 +81,14 @@ def test_the_cut_seed_can_differ_from_the_run_seed():
 
 def test_texts_of_test_leave_all_other_sides():
     corpus = divide(
-        raw(many("n", 9) + many("p", 9), test=[("N NUMBER I!", "n")], validation=[("p number ii", "p"), ("n number i", "n")],
-            unlabelled=[("n, number i", None), ("other", None)]),
+        raw(
+            many("n", 9) + many("p", 9),
+            test=[("N NUMBER I!", "n")],
+            validation=[("p number ii", "p"), ("n number i", "n")],
+            unlabelled=[("n, number i", None), ("other", None)],
+        ),
         CorpusConfig(),
-    )  # fmt: skip
+    )
     assert corpus.left_out == {
         "training texts in test": 1,
         "validation texts in test": 1,
@@ -85,8 +99,12 @@ def test_texts_of_test_leave_all_other_sides():
 
 
 def test_near_duplicates_leave_training_if_asked():
-    long = "this one is quite a long text about a film that I have seen yesterday evening with all my friends "
-    data = raw([*many("n", 20), *many("p", 20), (long + "today", "n")], test=[(long + "tonight", "n"), ("p", "p")])
+    long = (
+        "this one is quite a long text about a film that I have seen yesterday evening with all my friends "
+    )
+    data = raw(
+        [*many("n", 20), *many("p", 20), (long + "today", "n")], test=[(long + "tonight", "n"), ("p", "p")]
+    )
     kept, dropped = (divide(data, CorpusConfig(near_duplicates=value)) for value in ("keep", "drop"))
     assert kept.sizes["train"] == dropped.sizes["train"] + 1
     assert dropped.left_out["near-duplicate training texts"] == 1
@@ -117,7 +135,8 @@ def test_what_cannot_be_trained_on_is_refused(data, word):
 
 
 @pytest.mark.parametrize(
-    ("value", "name"), [(1, "1"), ("pos ", "pos"), (True, "true"), (2.0, "2"), (None, None), (float("nan"), None), ("", None)]
+    ("value", "name"),
+    [(1, "1"), ("pos ", "pos"), (True, "true"), (2.0, "2"), (None, None), (float("nan"), None), ("", None)],
 )
 def test_labels_of_every_type(value, name):
     assert label_name(value) == name
@@ -130,7 +149,9 @@ def test_what_is_no_label_is_refused(value):
 
 
 def test_number_labels_are_in_order_of_number():
-    corpus = divide(raw([(f"{i} {'x' * n}", str(i)) for i in range(1, 12) for n in range(1, 9)]), CorpusConfig())
+    corpus = divide(
+        raw([(f"{i} {'x' * n}", str(i)) for i in range(1, 12) for n in range(1, 9)]), CorpusConfig()
+    )
     assert corpus.labels == tuple(map(str, range(1, 12)))
 
 
@@ -142,7 +163,9 @@ def test_a_missing_column_names_the_nearest_and_all():
 
 def test_files_of_every_kind_give_the_same_corpus(tmp_path):
     rows = many("n", 20) + many("p", 20)
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": t, "label": c}) + "\n" for t, c in rows), "utf-8")
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps({"text": t, "label": c}) + "\n" for t, c in rows), "utf-8"
+    )
     (tmp_path / "a.tsv").write_text("text\tlabel\n" + "".join(f"{t}\t{c}\n" for t, c in rows), "utf-8")
     for number, (text, label) in enumerate(rows):
         (tmp_path / "folder" / label).mkdir(parents=True, exist_ok=True)
@@ -152,10 +175,21 @@ def test_files_of_every_kind_give_the_same_corpus(tmp_path):
 
 
 def test_validation_and_test_files_are_used(tmp_path):
-    for name, rows in {"train": many("n", 9) + many("p", 9), "dev": [("v", "n")], "test": [("t", "p")]}.items():
-        (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(f"{t},{c}\n" for t, c in rows), "utf-8")
-    corpus = load_corpus(CorpusConfig(name=str(tmp_path / "train.csv"), validation=str(tmp_path / "dev.csv"),
-                                      test=str(tmp_path / "test.csv")))  # fmt: skip
+    for name, rows in {
+        "train": many("n", 9) + many("p", 9),
+        "dev": [("v", "n")],
+        "test": [("t", "p")],
+    }.items():
+        (tmp_path / f"{name}.csv").write_text(
+            "text,label\n" + "".join(f"{t},{c}\n" for t, c in rows), "utf-8"
+        )
+    corpus = load_corpus(
+        CorpusConfig(
+            name=str(tmp_path / "train.csv"),
+            validation=str(tmp_path / "dev.csv"),
+            test=str(tmp_path / "test.csv"),
+        )
+    )
     assert (corpus.validation.texts, corpus.test.texts, corpus.cut) == (["v"], ["t"], ())
 
 
@@ -171,7 +205,14 @@ def test_the_shipped_samples_are_what_they_claim(name):
 
 
 def test_an_audit_finds_what_was_planted(tmp_path):
-    rows = [*many("n", 9), *many("p", 9), ("N number i", "p"), ("n number i", "n"), ("bad <b>markup</b>", "n"), ("cafÃ© was", "p")]
+    rows = [
+        *many("n", 9),
+        *many("p", 9),
+        ("N number i", "p"),
+        ("n number i", "n"),
+        ("bad <b>markup</b>", "n"),
+        ("cafÃ© was", "p"),
+    ]
     file = tmp_path / "a.jsonl"
     lines = [{"text": t, "label": c} for t, c in rows] + [{"text": "", "label": "n"}]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")

@@ -13,10 +13,29 @@ from sentiment import config
 
 # A module imports only from those before it.
 ORDER = [
-    "__init__", "errors", "config", "runtime", "rows", "sequences", "corpus", "tokenizer", "vectors",
-    "batches", "recurrent", "model", "metrics", "baselines", "training", "bundle", "predictor", "report",
-    "pipeline", "console", "scoring", "cli",
-]  # fmt: skip
+    "__init__",
+    "errors",
+    "config",
+    "runtime",
+    "rows",
+    "sequences",
+    "corpus",
+    "tokenizer",
+    "vectors",
+    "batches",
+    "recurrent",
+    "model",
+    "metrics",
+    "baselines",
+    "training",
+    "bundle",
+    "predictor",
+    "report",
+    "pipeline",
+    "console",
+    "scoring",
+    "cli",
+]
 ONLY_IMPORTER = {"datasets": "corpus/hub.py", "torchtext": "vectors.py", "gensim": "vectors.py"}
 
 
@@ -58,14 +77,20 @@ def test_imports_go_one_way(name):
 
 @pytest.mark.parametrize(("library", "owner"), ONLY_IMPORTER.items())
 def test_a_library_has_one_importer(library, owner):
-    users = {name for name, tree in modules().items() if any(i.split(".")[0] == library for i in imports(tree))}
+    users = {
+        name for name, tree in modules().items() if any(i.split(".")[0] == library for i in imports(tree))
+    }
     assert users == {owner}
 
 
 def loaded_by(statement: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter has after a statement."""
     code = f"{statement}\nimport sys; print(*{{name.split('.')[0] for name in sys.modules}})"
-    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.split()
+    )
 
 
 def test_importing_the_package_is_light():
@@ -73,8 +98,10 @@ def test_importing_the_package_is_light():
 
 
 def test_the_help_is_light():
-    statement = "import sys; sys.argv = ['sentiment', 'train', '--help']\nimport sentiment.cli\n" \
+    statement = (
+        "import sys; sys.argv = ['sentiment', 'train', '--help']\nimport sentiment.cli\n"
         "import contextlib\nwith contextlib.suppress(SystemExit): sentiment.cli.main()"
+    )
     assert not loaded_by(statement) & {"torch", "numpy", "datasets", "sklearn", "rich", "pydantic"}
 
 
@@ -88,14 +115,18 @@ def test_settings_survive_toml(tmp_path):
     file.write_text(config.dumps(settings), "utf-8")
     assert config.load(file) == settings
     assert dict(config.changed(settings)) == {
-        "model.layers": 2, "corpus.text_column": "a b", "training.epochs": 3,
-    }  # fmt: skip
+        "model.layers": 2,
+        "corpus.text_column": "a b",
+        "training.epochs": 3,
+    }
 
 
 def test_every_setting_has_a_comment():
     text = config.dumps(config.Config())
     for name in config.names():
-        line = next(line for line in text.splitlines() if re.match(rf"(# )?{name.rpartition('.')[2]} =", line))
+        line = next(
+            line for line in text.splitlines() if re.match(rf"(# )?{name.rpartition('.')[2]} =", line)
+        )
         assert "  # " in line or " # " in line[2:], name
     tomllib.loads(text)
 

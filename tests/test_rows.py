@@ -45,7 +45,11 @@ def test_all_formats_give_the_same_rows(tmp_path):
         assert rows == RECORDS, path.name
 
 
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), min_size=1))
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1), min_size=1
+    )
+)
 def test_whatever_csv_writes_is_read_back(texts):
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
@@ -66,7 +70,10 @@ def test_a_ragged_row_is_an_error_at_its_line_and_the_rest_go_on(tmp_path):
 def test_a_quote_that_never_closes_is_an_error_at_the_line_where_it_opens(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text('text,label\nfine,1\n"never closed,0\nlost,1\n', "utf-8")
-    assert [(row.where, bool(row.error)) for row in read_rows(file)] == [("a.csv:2", False), ("a.csv:3", True)]
+    assert [(row.where, bool(row.error)) for row in read_rows(file)] == [
+        ("a.csv:2", False),
+        ("a.csv:3", True),
+    ]
 
 
 def test_a_tsv_keeps_its_quotes(tmp_path):
@@ -83,7 +90,9 @@ def test_invalid_utf8_is_found_in_its_row(tmp_path):
     assert "0xe9" in str(text_error(second.values["text"]))
 
 
-@pytest.mark.parametrize(("value", "word"), [(None, "missing"), (3, "int"), ("  ", "empty"), ("\ud800", "UTF-8")])
+@pytest.mark.parametrize(
+    ("value", "word"), [(None, "missing"), (3, "int"), ("  ", "empty"), ("\ud800", "UTF-8")]
+)
 def test_unusable_texts_are_named(value, word):
     assert word in str(text_error(value))
 

@@ -30,7 +30,9 @@ def test_a_saved_tokenizer_is_the_same(kind, tmp_path):
     loaded = Tokenizer.load(tmp_path / "tokenizer.json", tokenizer.config)
     hostile = [*TEXTS, "<pad> <unk> unseen ÄÖ 漢字", ""]
     for one in (tokenizer, loaded):
-        assert np.array_equal(one.encode(hostile).sequences.values, tokenizer.encode(hostile).sequences.values)
+        assert np.array_equal(
+            one.encode(hostile).sequences.values, tokenizer.encode(hostile).sequences.values
+        )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,9 +99,10 @@ def test_truncation_keeps_the_asked_end(rows, longest):
     for policy, expected in {
         "head": lambda row: row[:longest],
         "tail": lambda row: row[-longest:],
-        "head+tail": lambda row: row if len(row) <= longest else
-        row[: (longest + 1) // 2] + row[len(row) - longest // 2 :],
-    }.items():  # fmt: skip
+        "head+tail": lambda row: (
+            row if len(row) <= longest else row[: (longest + 1) // 2] + row[len(row) - longest // 2 :]
+        ),
+    }.items():
         cut = sequences.truncated(longest, policy)
         assert [cut[i].tolist() for i in range(len(rows))] == [expected(row) for row in rows]
 

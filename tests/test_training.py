@@ -30,8 +30,9 @@ def trainer(seed=0, frozen_epochs=0, model=None, **changes):
     config = ModelConfig(**{"hidden_size": 8, "word_dropout": 0.1, "output_dropout": 0.2, **(model or {})})
     classifier = SequenceClassifier(2, config, vocab_size=20, embedding_size=6)
     settings = TrainingConfig(**{"epochs": 4, "batch_size": 16, "learning_rate": 0.02, **changes})
-    return Trainer(classifier, examples(), examples(60, 1), settings, device=CPU, seed=seed,
-                   frozen_epochs=frozen_epochs)  # fmt: skip
+    return Trainer(
+        classifier, examples(), examples(60, 1), settings, device=CPU, seed=seed, frozen_epochs=frozen_epochs
+    )
 
 
 def weights(done):
@@ -43,7 +44,9 @@ def assert_equal(one, two):
         assert torch.equal(value, two[name]), name
 
 
-@pytest.mark.parametrize("settings", [{}, {"ema": 0.9, "schedule": "linear"}, {"frozen_epochs": 2, "patience": 3}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"ema": 0.9, "schedule": "linear"}, {"frozen_epochs": 2, "patience": 3}]
+)
 @pytest.mark.parametrize("stop", [1, 9, 16])
 def test_resumed_equals_uninterrupted(settings, stop, tmp_path):
     whole = trainer(**settings)
@@ -128,8 +131,13 @@ def test_the_average_is_that_of_the_formula():
 
 def test_the_loss_of_an_epoch_is_the_mean_over_texts():
     """Not the mean of batch means: the last batch is short."""
-    run = trainer(epochs=1, batch_size=50, learning_rate=1e-12, schedule="constant",
-                  model={"word_dropout": 0.0, "output_dropout": 0.0})  # fmt: skip
+    run = trainer(
+        epochs=1,
+        batch_size=50,
+        learning_rate=1e-12,
+        schedule="constant",
+        model={"word_dropout": 0.0, "output_dropout": 0.0},
+    )
     list(run.run())
     scored = trainer(model={"word_dropout": 0.0, "output_dropout": 0.0})
     from sentiment.metrics import quick_scores

@@ -54,7 +54,12 @@ def test_two_files_of_one_name_are_told_apart(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [("good 1 2 3\nfilm 1 2\n", "dimensions"), ("good a b c\n", "no usable"), ("", "no usable"), ("x 1 2 3\n", "none of the")],
+    [
+        ("good 1 2 3\nfilm 1 2\n", "dimensions"),
+        ("good a b c\n", "no usable"),
+        ("", "no usable"),
+        ("x 1 2 3\n", "none of the"),
+    ],
 )
 def test_unusable_files_are_refused(tmp_path, content, word):
     (tmp_path / "v.txt").write_text(content)

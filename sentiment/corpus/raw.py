@@ -24,14 +24,16 @@ class RawSplit:
 
     Attributes
     ----------
-    texts, labels
-        One each for a usable row; a label is a class name, or None where the split has no labels.
+    texts, labels, places
+        One each for a usable row; a label is a class name, or None where the split has no labels; a
+        place is for messages, such as ``reviews.csv:17``.
     invalid
         A message, beginning with the place, for each row that is not usable.
     """
 
     texts: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
 
     @property
@@ -132,6 +134,7 @@ def collect(rows: Iterable[Row], text_column: str, label_column: str | None) -> 
         else:
             split.texts.append(row.values[text_column])
             split.labels.append(label)
+            split.places.append(row.where)
     return split
 
 

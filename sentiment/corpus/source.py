@@ -1,5 +1,6 @@
 """A corpus by its name: a preset, a file or folder, or a Hub id → `RawCorpus`."""
 
+import os
 import re
 from itertools import chain, islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from sentiment.errors import CorpusError, UsageError, did_you_mean
 from sentiment.rows import COMPRESSED, Row, file_format, read_rows
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?")
+LOOK_AHEAD = 100  # rows looked at for the columns
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
 
 
@@ -33,7 +35,9 @@ def read_corpus(config: CorpusConfig) -> RawCorpus:
     """
     match = HUB_ID.fullmatch(config.name)
     preset = PRESETS.get(match["repo"]) if match else None
-    path = Path(config.name).expanduser()
+    if not config.name.strip():
+        raise UsageError("the name of the corpus is empty")
+    path = Path(os.path.expanduser(config.name))
     if preset is not None and preset.file is not None:
         if config.name not in PRESETS:
             raise UsageError(
@@ -82,14 +86,12 @@ def _read_file(path: Path, config: CorpusConfig) -> RawSplit:
             "or a folder with one folder of .txt files for each label"
         )
     rows = read_rows(path)
-    first = list(islice(rows, 1))
-    while first and first[-1].error:
-        first += islice(rows, 1) or [Row("", {})]
-        if len(first) > 100 or not first[-1].where:
-            break
+    first = list(islice(rows, LOOK_AHEAD))
     if not first:
         raise CorpusError(f"{path}: there are no rows in it")
-    columns = next((list(row.values) for row in first if not row.error), [])
+    columns = next((list(row.values) for row in first if not row.error), None)
+    if columns is None:
+        raise CorpusError(f"{first[0].where}: {first[0].error}; no row at the start of the file can be read")
     text = find_column(columns, config.text_column, TEXT_COLUMNS, "text", str(path))
     rest = [column for column in columns if column != text]
     label = find_column(rest, config.label_column, LABEL_COLUMNS, "label", str(path))
@@ -120,7 +122,7 @@ def _read_labels(folder: Path) -> RawSplit:
     rows = []
     for label in sorted(child for child in folder.iterdir() if child.is_dir()):
         if label.name not in UNLABELLED:
-            rows += [_read_text(file, label.name) for file in sorted(label.glob("*.txt"))]
+            rows += [_read_text(file, label.name) for file in sorted(label.glob("*.txt")) if file.is_file()]
     if not rows:
         raise CorpusError(
             f"{folder}: no texts in it; a folder needs one folder for each label, with .txt files in it"

@@ -174,11 +174,13 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     if config.repeats == "drop":
         left_out["repeated training texts"] = pool.remove_repeats()
     _check_sizes(pool, labels, own, raw.source)
+    if validation is not None and not validation.texts:
+        raise CorpusError(f"{raw.source}: all validation texts are in test too; give others, or none")
     cut = tuple(role for role in ("validation", "test") if role not in own)
     if test is None:
-        pool, test = pool.cut(config.test_share, len(labels), seed)
+        pool, test = pool.cut(config.test_share, len(labels), seed, left=1 + (validation is None))
     if validation is None:
-        pool, validation = pool.cut(config.validation_share, len(labels), seed)
+        pool, validation = pool.cut(config.validation_share, len(labels), seed, left=1)
     if config.near_duplicates == "drop":
         from sentiment.corpus.near import near_duplicates
 
@@ -237,19 +239,20 @@ class _Texts:
             first.setdefault(key, row)
         return self.remove_rows(set(range(len(self.keys))) - set(first.values()))
 
-    def cut(self, share: float, classes: int, seed: int) -> tuple["_Texts", "_Texts"]:
-        """Divide the groups of equal texts, stratified by the label of each group's first text."""
-        from sklearn.model_selection import train_test_split
+    def cut(self, share: float, classes: int, seed: int, left: int) -> tuple["_Texts", "_Texts"]:
+        """Divide the groups of equal texts, stratified by the label of each group's first text.
 
+        At least one group of each class is cut, and `left` of them stay.
+        """
         first: dict[str, int] = {}
         for row, key in enumerate(self.keys):
             first.setdefault(key, row)
-        groups = list(first)
-        size = max(classes, round(share * len(groups)))
-        _, other = train_test_split(
-            groups, test_size=size, random_state=seed, stratify=self.labels[list(first.values())]
-        )
-        chosen = set(other)
+        groups, labels = np.array(list(first), object), self.labels[list(first.values())]
+        generator = np.random.default_rng(seed)
+        chosen: set[str] = set()
+        for label in range(classes):
+            mine = generator.permutation(groups[labels == label])
+            chosen |= set(mine[: max(0, min(max(1, round(share * len(mine))), len(mine) - left))])
         sides = ([], [])  # type: tuple[list[int], list[int]]
         for row, key in enumerate(self.keys):
             sides[key in chosen].append(row)
@@ -263,7 +266,7 @@ def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
         invalid += split.invalid
         if role != "unlabelled" and split.labelled and None in split.labels:
             rows = [row for row, label in enumerate(split.labels) if label is None]
-            invalid += [f"{raw.source} ({role}): no label for {split.texts[row][:40]!r}" for row in rows]
+            invalid += [f"{split.places[row]}: the label is missing" for row in rows]
             split.texts = [
                 text for text, label in zip(split.texts, split.labels, strict=True) if label is not None
             ]
