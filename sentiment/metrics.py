@@ -170,7 +170,7 @@ def _log_losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.floa
 
 def _brier_scores(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
     target = labels[:, None] == np.arange(probabilities.shape[1])
-    squares = ((probabilities - target) ** 2).sum(1)
+    squares: NDArray[np.float64] = ((probabilities - target) ** 2).sum(1)
     return squares / 2 if probabilities.shape[1] == 2 else squares
 
 

@@ -71,14 +71,10 @@ def train(settings: Config, out: Path | None = None, listener: Listener | None =
     working = bundle.partial(out)
     working.mkdir(parents=True)
     state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-    try:
+    with _unfinished(out):
         bundle.write_text(working / "config.toml", config.dumps(settings))
         bundle.write_json(working / RUN, state)
         return _run(settings, corpus, out, device, listener, begun)
-    except BaseException as error:
-        if not (working / CHECKPOINT).exists() and not isinstance(error, KeyboardInterrupt | Interrupted):
-            shutil.rmtree(working, ignore_errors=True)  # nothing in it that took long
-        raise
 
 
 def resume(out: Path | None = None, listener: Listener | None = None, device: str | None = None) -> Predictor:
@@ -112,7 +108,8 @@ def resume(out: Path | None = None, listener: Listener | None = None, device: st
             f"{settings.corpus.name}: the corpus has changed since this run began; "
             f"start again (and remove {working})"
         )
-    return _run(settings, corpus, out, torch_device, listener, begun)
+    with _unfinished(out):
+        return _run(settings, corpus, out, torch_device, listener, begun)
 
 
 def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto") -> dict[str, Any]:
@@ -311,6 +308,19 @@ def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listene
 
 def _write_history(trainer: Trainer, working: Path) -> None:
     bundle.write_text(working / "history.jsonl", report.json_lines(trainer.history))
+
+
+@contextmanager
+def _unfinished(out: Path) -> Iterator[None]:
+    """Keep a run that is cut short if there is a checkpoint to go on from, else leave nothing behind."""
+    try:
+        yield
+    except BaseException as error:
+        if not (bundle.partial(out) / CHECKPOINT).exists():
+            shutil.rmtree(bundle.partial(out), ignore_errors=True)
+        elif isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"stopped; go on with: sentiment train --resume --out {out}") from error
+        raise
 
 
 @contextmanager

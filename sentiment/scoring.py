@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,8 @@ from sentiment.predictor import Predictor, Result
 from sentiment.rows import Row, read_rows, read_stream
 
 ARTIFACTS = Path("artifacts")
+# An id may hold what is no UTF-8; as \\udce9 it is still valid JSON.
+ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
 LOOK_AHEAD = 100  # rows looked at for the columns
 
 
@@ -49,10 +52,8 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
     A file is written beside its place and moved there at the end, so that it is never half of one.
     """
     if output == "-":
-        # Not the text layer: texts may hold what the terminal's encoding lacks.
-        stream = io.TextIOWrapper(
-            sys.stdout.buffer, "utf-8", errors="replace", newline="\n", write_through=False
-        )
+        # Not the text layer of stdout: texts may hold what the terminal's encoding lacks.
+        stream = io.TextIOWrapper(sys.stdout.buffer, **ENCODING)
         try:
             return _write(results, labels, stream, style)
         finally:
@@ -60,11 +61,11 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
             stream.detach()
     path = Path(output)
     if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
-        with path.open("w", encoding="utf-8", newline="\n") as file:
+        with path.open("w", **ENCODING) as file:
             return _write(results, labels, file, style)
     temporary = path.with_name(path.name + ".tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        with temporary.open("w", **ENCODING) as file:
             failed = _write(results, labels, file, style)
         os.replace(temporary, path)
     finally:
@@ -104,7 +105,8 @@ def _text(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
 
 def _jsonl(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
     def write_one(result: Result) -> None:
-        content: dict[str, Any] = {"id": result.id}
+        unusual = isinstance(result.id, float) and not math.isfinite(result.id)
+        content: dict[str, Any] = {"id": str(result.id) if unusual else result.id}
         content |= result.prediction.as_dict() if result.prediction else {"error": result.error}
         stream.write(json.dumps(content, ensure_ascii=False, default=str) + "\n")
 

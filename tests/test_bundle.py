@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sk
 
 import sentiment
@@ -72,6 +73,13 @@ def test_a_text_is_the_same_alone_and_in_company(tiny):
         assert sum(alone.probabilities.values()) == pytest.approx(1)
         assert alone.probability == max(alone.probabilities.values())
     assert [prediction.truncated for prediction in together[:6]] == [False] * 4 + [True, False]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_the_gpu_says_what_the_cpu_says(tiny):
+    on_cpu, _ = tiny.probabilities(TEXTS)
+    on_gpu, _ = sentiment.load(tiny.bundle.folder, device="cuda").probabilities(TEXTS)
+    np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-4)
 
 
 def test_a_stream_keeps_order_ids_and_bad_rows(tiny):

@@ -146,6 +146,15 @@ def test_settings_come_from_file_then_options(command, tmp_path):
     assert (loaded.config.seed, loaded.config.model.hidden_size, loaded.labels) == (5, 4, ("ham", "spam"))
 
 
+def test_a_deterministic_run_gives_the_same_model_twice(command, tmp_path):
+    for name in ("one", "two"):
+        done = command("train", *TINY_OPTIONS, "--deterministic", "--out", tmp_path / name)
+        assert done.code == 0, done.err
+    one, two = (tmp_path / name / "model.safetensors" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    assert bundle.load(tmp_path / "one").config.runtime.deterministic
+
+
 def wait_for(path, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not path.exists() and time.monotonic() < deadline:
