@@ -60,6 +60,8 @@ def build_model(config: Config, sizes: dict[str, Any], labels: int) -> SequenceC
 
 def partial(folder: Path) -> Path:
     """Return the folder in which a run works until its bundle is whole."""
+    if folder.name in ("", ".."):
+        raise UsageError(f"--out {folder}: give the name of a new folder")
     return folder.with_name(folder.name + ".partial")
 
 
@@ -117,7 +119,7 @@ def load(folder: str | Path) -> Bundle:
     folder = Path(folder)
     manifest = _read_manifest(folder)
     for name in FILES:
-        expected = manifest.get("files", {}).get(name)
+        expected = manifest["files"].get(name)
         if not (folder / name).is_file():
             raise BundleError(f"{folder / name}: missing; train again, or copy the whole bundle")
         if _sha256(folder / name) != expected:
@@ -137,6 +139,8 @@ def load(folder: str | Path) -> Bundle:
             model = build_model(config, sizes, len(manifest["labels"]))
         model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"), assign=True)
         report = json.loads((folder / "report.json").read_text("utf-8"))
+        if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
+            raise BundleError(f"{folder / 'report.json'}: not a report")
     return Bundle(folder, config, manifest, tokenizer, model.eval(), report)
 
 
@@ -156,7 +160,10 @@ def newest(root: Path) -> Path:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        hint = "; it is an unfinished run: sentiment train --resume" if partial(folder).exists() else ""
+        if folder.exists():
+            raise BundleError(f"{folder}: a file, and a bundle is a folder")
+        unfinished = folder.name and partial(folder).exists()
+        hint = f"; its run is unfinished: sentiment train --resume --out {folder}" if unfinished else ""
         raise BundleError(f"{folder}: no such folder{hint}")
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder}: no {MANIFEST} in it, so it is no bundle, or not a whole one")
@@ -167,6 +174,20 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(
             f"{folder}: written by a newer version (schema {schema}, this one reads {SCHEMA}); "
             "upgrade with: pip install -U sentiment"
+        )
+    labels, corpus = manifest.get("labels"), manifest.get("corpus")
+    fits = {
+        "labels": isinstance(labels, list)
+        and len(labels) == len({label for label in labels if isinstance(label, str)}) >= 2,
+        "files": isinstance(manifest.get("files"), dict),
+        "model": isinstance(manifest.get("model"), dict) and "vocab_size" in manifest["model"],
+        "corpus": isinstance(corpus, dict) and {"revision", "fingerprint"} <= set(corpus),
+    }
+    wrong = next((key for key, fine in fits.items() if not fine), None)
+    if wrong is not None:
+        raise BundleError(
+            f"{folder}: not a readable bundle: {wrong!r} in {MANIFEST} is missing or wrong; "
+            "copy the bundle again, or train again"
         )
     return dict(manifest)
 

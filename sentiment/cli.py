@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from sentiment.errors import SentimentError, UsageError, from_machine
+from sentiment.errors import ResourceError, SentimentError, UsageError, from_machine
 
 EXIT_CODES = """
 \b
@@ -34,6 +34,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def main() -> NoReturn:
     """Run the command line, and turn every failure into a message and an exit code."""
+    if sys.stdout is None:  # closed by the caller, as in `… >&-`
+        sys.exit(_fail("stdout is closed, so there is nowhere to write to", ResourceError.exit_code))
     try:
         code = cli(standalone_mode=False) or 0
     except click.exceptions.Exit as error:
@@ -43,7 +45,7 @@ def main() -> NoReturn:
         code = UsageError.exit_code
     except (KeyboardInterrupt, click.Abort):
         code = _fail("stopped", 130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `… | head`
+    except (BrokenPipeError, SystemExit):  # the reader of our output has gone, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
@@ -214,11 +216,12 @@ def predict(
     if texts and source:
         raise UsageError("give texts or --input, not both")
     if not texts and source is None:
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
             raise UsageError(
                 'nothing to classify; write: sentiment predict "some text", or give --input FILE'
             )
         source = "-"
+    scoring.check_output(output)
     rows, column = scoring.read(texts, source, text_column)
     predictor = scoring.load(model, device)
     failed = scoring.write(

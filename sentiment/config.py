@@ -118,7 +118,7 @@ class TrainingConfig(_Section):
     )
     batch_size: int = _setting(32, "most texts in a batch", ge=1)
     batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
-    learning_rate: float = _setting(1e-3, "the highest of the schedule", gt=0)
+    learning_rate: float = _setting(1e-3, "the highest of the schedule", gt=0, le=1000)
     schedule: Literal["one_cycle", "linear", "cosine", "constant"] = _setting(
         "one_cycle", "of the learning rate; one_cycle warms up over a quarter, then a cosine to 0"
     )
@@ -206,7 +206,7 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     tree: dict[str, Any] = {}
     if file is not None:
         try:
-            tree = tomllib.loads(file.read_text("utf-8"))
+            tree = tomllib.loads(file.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file}: cannot be read: {error}") from error
         except tomllib.TOMLDecodeError as error:

@@ -69,7 +69,7 @@ def from_machine(error: BaseException) -> ResourceError | None:
         )
     code = getattr(error, "errno", None)
     path = getattr(error, "filename", None) or "the output"
-    if code in (errno.ENOSPC, errno.EDQUOT) or "no space left" in message:
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "no space left" in message:
         return ResourceError(f"{path}: no space left on the disk; free some, or choose another place")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ResourceError(f"{path}: no permission; choose another place")

@@ -45,23 +45,22 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
             target, score = (labels[:, None] == classes).astype(np.int64), probabilities
         ranked["roc_auc"] = float(metrics.roc_auc_score(target, score))
         ranked["average_precision"] = float(metrics.average_precision_score(target, score))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class that is predicted but absent
-        balanced = metrics.balanced_accuracy_score(labels, predicted)
     f1 = {
         average: metrics.f1_score(labels, predicted, labels=classes, average=average, zero_division=0)
         for average in ("macro", "weighted")
     }
-    return {
-        "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        "balanced_accuracy": float(balanced),
-        "macro_f1": float(f1["macro"]),
-        "weighted_f1": float(f1["weighted"]),
-        "mcc": float(metrics.matthews_corrcoef(labels, predicted)),
-        **ranked,
-        "log_loss": float(metrics.log_loss(labels, probabilities, labels=classes)),
-        "brier": float(metrics.brier_score_loss(labels, _brier_form(probabilities), labels=classes)),
-    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class that is predicted but absent, or alone
+        return {
+            "accuracy": float(metrics.accuracy_score(labels, predicted)),
+            "balanced_accuracy": float(metrics.balanced_accuracy_score(labels, predicted)),
+            "macro_f1": float(f1["macro"]),
+            "weighted_f1": float(f1["weighted"]),
+            "mcc": float(metrics.matthews_corrcoef(labels, predicted)),
+            **ranked,
+            "log_loss": float(metrics.log_loss(labels, probabilities, labels=classes)),
+            "brier": float(metrics.brier_score_loss(labels, _brier_form(probabilities), labels=classes)),
+        }
 
 
 def scores(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> dict[str, Any]:
@@ -69,12 +68,12 @@ def scores(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -
     from sklearn import metrics
 
     classes, predicted = np.arange(len(names)), probabilities.argmax(1)
+    each = metrics.classification_report(labels, predicted, labels=classes, output_dict=True, zero_division=0)
+    named = {name: each.pop(str(number)) for number, name in enumerate(names)}
     return quick_scores(labels, probabilities) | {
         "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=classes).tolist(),
         "labels": list(names),
-        "classification_report": metrics.classification_report(
-            labels, predicted, labels=classes, target_names=names, output_dict=True, zero_division=0
-        ),
+        "classification_report": named | each | named,  # a class may be named as one of the averages
     }
 
 

@@ -17,7 +17,7 @@ from sentiment.baselines import baselines
 from sentiment.bundle import CHECKPOINT, Bundle
 from sentiment.config import Config
 from sentiment.corpus import Corpus, load_corpus, load_for_scoring
-from sentiment.errors import CorpusError, Interrupted, UsageError
+from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.predictor import Predictor
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Epoch, Examples, Step, Trainer
@@ -96,12 +96,15 @@ def resume(out: Path | None = None, listener: Listener | None = None, device: st
             listener.stage(f"{out} is finished already")
             return Predictor(bundle.load(out))
         raise UsageError(f"{out}: no unfinished run to resume ({working} is not there)")
-    settings = config.load(working / "config.toml")
+    try:
+        settings = config.load(working / "config.toml")
+    except UsageError as error:
+        raise BundleError(f"{error}; remove {working} and start again") from error
     if device is not None:
         settings.runtime.device = device  # type: ignore[assignment]
     torch_device = runtime.prepare(settings.runtime, settings.seed)
     listener.stage(f"going on with {out}")
-    state = report.read_json(working / RUN)
+    state = report.read_json(working / RUN, "revision", "fingerprint")
     corpus = load_corpus(pinned(settings, state["revision"]).corpus, settings.seed)
     if corpus.fingerprint() != state["fingerprint"]:
         raise CorpusError(
@@ -265,7 +268,7 @@ def _vectors(
     """Return the initial embedding and what is reported of it; a resumed run has only the latter."""
     path = working / VECTORS
     if (working / CHECKPOINT).exists():
-        return {**report.read_json(path), "matrix": None}
+        return {**report.read_json(path, "source", "vectors", "size"), "matrix": None}
     further = [validation_set.sequences]
     if settings.embedding.source != "random":
         listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
@@ -290,16 +293,17 @@ def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listene
     saved = time.monotonic()
     with _stop_requests() as stop:
         for event in trainer.run():
-            if isinstance(event, Epoch):
-                listener.epoch(event, trainer)
-                _write_history(trainer, working)
-            else:
-                listener.step(event, trainer)
             late = time.monotonic() - saved > 60 * settings.training.checkpoint_minutes
             if isinstance(event, Epoch) or late or stop.is_set():
                 trainer.save(working / CHECKPOINT)
                 saved = time.monotonic()
+            if isinstance(event, Epoch):
+                _write_history(trainer, working)
+                listener.epoch(event, trainer)
+            else:
+                listener.step(event, trainer)
             if stop.is_set():
+                trainer.save(working / CHECKPOINT)  # the request may have come since
                 raise Interrupted(
                     f"stopped in epoch {min(trainer.epoch + 1, trainer.epochs)} of {trainer.epochs}, "
                     f"and saved; go on with: sentiment train --resume --out {out}"

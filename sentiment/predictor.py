@@ -53,7 +53,8 @@ class Result:
     Attributes
     ----------
     id
-        The row's ``id`` column if it has one, else its number, from 0.
+        The row's ``id`` column, or its number from 0 in a file without one; None for a row that lacks
+        its id.
     """
 
     id: Any
@@ -113,7 +114,7 @@ class Predictor:
 
     def stream(self, rows: Iterable[Row], text_column: str = "text") -> Iterator[Result]:
         """Classify rows in order; a bad row gives a result with an `error`, and the rest go on."""
-        numbered = enumerate(rows)
+        numbered, named = enumerate(rows), False
         while chunk := list(islice(numbered, CHUNK)):
             errors = [_problem(row, text_column) for _, row in chunk]
             texts = [
@@ -121,7 +122,8 @@ class Predictor:
             ]
             predictions = iter(self._predictions(texts))
             for (number, row), error in zip(chunk, errors, strict=True):
-                identity = row.values.get("id", number)
+                named = named or "id" in row.values
+                identity = row.values.get("id", None if named else number)
                 if error:
                     yield Result(identity, "", None, f"{row.where}: {error}")
                 else:

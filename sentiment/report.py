@@ -19,6 +19,7 @@ from sentiment.corpus import Corpus
 from sentiment.errors import BundleError
 from sentiment.metrics import intervals, scores
 from sentiment.model import count_parameters
+from sentiment.rows import printable
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Trainer
 
@@ -152,8 +153,11 @@ def class_rows(report: dict[str, Any]) -> list[list[str]]:
     """Return the table of classes: name, precision, recall, F1, texts."""
     each = report["test"]["classification_report"]
     return [
-        [name, *(_number(each[name][key]) for key in ("precision", "recall", "f1-score")),
-         f"{each[name]['support']:,.0f}"]
+        [
+            name,
+            *(_number(each[name][key]) for key in ("precision", "recall", "f1-score")),
+            f"{each[name]['support']:,.0f}",
+        ]
         for name in report["test"]["labels"]
     ]  # fmt: skip
 
@@ -216,14 +220,14 @@ def facts(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 def render(report: dict[str, Any]) -> RenderableType:
     """Return the report for a terminal."""
-    parts: list[RenderableType] = [Text(report["verdict"]), ""]
+    parts: list[RenderableType] = [Text(printable(report["verdict"])), ""]
     parts.append(_table(_score_head(report), score_rows(report)))
     parts.append(_table(CLASS_HEAD, class_rows(report)))
     if len(report["test"]["labels"]) <= MANY_CLASSES:
         parts.append(_table(_confusion_head(report), confusion_rows(report)))
     grid = Table.grid(padding=(0, 2))
     for name, text in facts(report):
-        grid.add_row(Text(name, "dim"), Text(text))
+        grid.add_row(Text(name, "dim"), Text(printable(text)))
     return Group(*parts, grid)
 
 
@@ -251,12 +255,16 @@ def card(report: dict[str, Any]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file of an unfinished run."""
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON object of an unfinished run, which has these keys."""
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path}: cannot be read: {error}; start the run again") from error
+        content = json.loads(path.read_text("utf-8"))
+        missing = [key for key in keys if key not in content]
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}; remove {path.parent}, start again") from error
+    if missing:
+        raise BundleError(f"{path}: it lacks {missing[0]!r}; remove {path.parent} and start again")
+    return dict(content)
 
 
 def json_lines(records: Iterable[dict[str, Any]]) -> str:
@@ -287,12 +295,15 @@ def _number(value: float | None) -> str:
 def _table(head: list[str], rows: list[list[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for index, name in enumerate(head):
-        table.add_column(Text(name), justify="right" if index else "left", style="bold" if index == 1 else "")
+        table.add_column(
+            Text(printable(name)), justify="right" if index else "left", style="bold" if index == 1 else ""
+        )
     for row in rows:
-        table.add_row(*map(Text, row))  # a label may look like markup
+        table.add_row(*(Text(printable(cell)) for cell in row))  # a label may look like markup
     return table
 
 
 def _markdown(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    cells = [[printable(cell).replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

@@ -8,15 +8,17 @@ import codecs
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sentiment.errors import CorpusError
+from sentiment.errors import CorpusError, did_you_mean
 
-COMPRESSED = (".gz", ".zst", ".bz2")
+COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+ARRAY = "a JSON array; write one object a line (JSONL)"
 BOMS = {  # longest first: the UTF-32 mark begins with the UTF-16 one
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -76,7 +78,8 @@ def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
             with _open(path) as stream:
                 yield from read_stream(stream, kind, path.name)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise CorpusError(f"{path}: {error.strerror}") from error
+        near = did_you_mean(path.name, os.listdir(path.parent) if path.parent.is_dir() else [])
+        raise CorpusError(f"{path}: {error.strerror}{near}") from error
     except (EOFError, OSError) as error:  # gzip and pyarrow report damage as OSError
         if isinstance(error, PermissionError):
             raise CorpusError(f"{path}: no permission to read it") from error
@@ -102,6 +105,11 @@ def read_stream(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
         text.detach()  # the caller closes the stream
 
 
+def printable(text: str) -> str:
+    """Return a text without control characters: it must not steer a terminal, or break a line."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def text_error(value: object, what: str = "text") -> str | None:
     """Say why a value is no usable text, or None if it is one."""
     if value is None:
@@ -114,16 +122,18 @@ def text_error(value: object, what: str = "text") -> str | None:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
         code = ord(value[error.start])
-        byte = f" (byte 0x{code - 0xDC00:02x})" if 0xDC80 <= code <= 0xDCFF else ""
-        return f"the {what} is not valid UTF-8{byte}; convert the file, for instance with iconv"
+        if 0xDC80 <= code <= 0xDCFF:
+            return f"the {what} is not valid UTF-8 (byte 0x{code - 0xDC00:02x}); convert the file with iconv"
+        return f"the {what} is not valid UTF-8: it holds half of a surrogate pair (U+{code:04X})"
     return None
 
 
 def _open(path: Path) -> BinaryIO:
-    if path.suffix.lower() in COMPRESSED:
+    compression = COMPRESSED.get(path.suffix.lower())
+    if compression:
         import pyarrow
 
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression="detect"))
+        return io.BufferedReader(pyarrow.input_stream(str(path), compression=compression))
     return path.open("rb")
 
 
@@ -198,11 +208,11 @@ def _read_jsonl(text: io.TextIOWrapper, name: str) -> Iterator[Row]:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
             if number == 1 and line.lstrip().startswith("["):
-                raise CorpusError(
-                    f"{where}: a JSON array over several lines; write one object a line (JSONL)"
-                ) from error
+                raise CorpusError(f"{where}: {ARRAY}") from error
             yield Row(where, {}, f"not valid JSON: {error}")
             continue
+        if number == 1 and isinstance(values, list):
+            raise CorpusError(f"{where}: {ARRAY}")
         if isinstance(values, dict):
             yield Row(where, values)
         else:
@@ -242,6 +252,10 @@ def _read_parquet(path: Path) -> Iterator[Row]:
         raise FileNotFoundError(2, "no such file", str(path))
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise CorpusError(f"{path}: two columns are named {twice!r}")
             number = 0
             for batch in file.iter_batches(batch_size=1024):
                 for values in _plain(batch).to_pylist():

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, TextIO
 from sentiment import bundle, runtime
 from sentiment.console import Counter
 from sentiment.corpus.raw import TEXT_COLUMNS, find_column
-from sentiment.errors import CorpusError
+from sentiment.errors import CorpusError, ResourceError
 from sentiment.predictor import Predictor, Result
-from sentiment.rows import Row, read_rows, read_stream
+from sentiment.rows import BOMS, Row, printable, read_rows, read_stream
 
 ARTIFACTS = Path("artifacts")
 # An id may hold what is no UTF-8; as \\udce9 it is still valid JSON.
@@ -38,12 +38,20 @@ def read(texts: Sequence[str], source: str | None, text_column: str | None) -> t
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
     where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
     first = list(islice(rows, LOOK_AHEAD))
-    columns = next((list(row.values) for row in first if not row.error), None)
-    if columns is None:
-        if not first:
-            raise CorpusError(f"{where}: there is nothing in it")
+    if not first:
+        raise CorpusError(f"{where}: there is nothing in it")
+    columns = list(dict.fromkeys(name for row in first for name in row.values))
+    if not columns:
         return chain(first, rows), "text"  # only bad rows so far: each becomes an error
     return chain(first, rows), find_column(columns, text_column, TEXT_COLUMNS, "text", where)
+
+
+def check_output(output: str) -> None:
+    """Refuse a place that cannot be written to, before any work."""
+    path = Path(output)
+    if output != "-" and (path.is_dir() or not path.parent.is_dir()):
+        what = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise ResourceError(f"--output {output}: {what}; choose another place")
 
 
 def write(results: Iterable[Result], labels: Sequence[str], output: str, style: str) -> int:
@@ -53,21 +61,21 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
     """
     if output == "-":
         # Not the text layer of stdout: texts may hold what the terminal's encoding lacks.
-        stream = io.TextIOWrapper(sys.stdout.buffer, **ENCODING)
-        try:
+        sys.stdout.flush()
+        with open(sys.stdout.fileno(), "w", closefd=False, **ENCODING) as stream:
             return _write(results, labels, stream, style)
-        finally:
-            stream.flush()
-            stream.detach()
-    path = Path(output)
+    path = Path(output).resolve()  # what a link leads to, not the link
     if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
         with path.open("w", **ENCODING) as file:
             return _write(results, labels, file, style)
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", **ENCODING) as file:
+        with temporary.open("x", **ENCODING) as file:
             failed = _write(results, labels, file, style)
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = output
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     return failed
@@ -75,8 +83,10 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
 
 def _read_stdin(text_column: str | None) -> tuple[str, Iterator[Row]]:
     stream: BinaryIO = sys.stdin.buffer
-    head = stream.peek(4096).lstrip()[:1] if isinstance(stream, io.BufferedReader) else b""
-    kind = "jsonl" if head == b"{" else "csv" if text_column else "txt"
+    head = stream.peek(4096)[:4096] if isinstance(stream, io.BufferedReader) else b""
+    encoding = next((name for bom, name in BOMS.items() if head.startswith(bom)), "utf-8")
+    begin = head.decode(encoding, "ignore").lstrip()[:2]
+    kind = "jsonl" if begin[:1] == "{" or begin == "[{" else "csv" if text_column else "txt"
     return "stdin", read_stream(stream, kind, "stdin")
 
 
@@ -96,9 +106,8 @@ def _text(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
         if result.prediction is None:
             stream.write(f"error\t-\t{result.error}\n")
         else:
-            # Without control characters: a text must not steer the terminal.
-            shown = "".join(char if char.isprintable() else " " for char in result.text)
-            stream.write(f"{result.prediction.label}\t{result.prediction.probability:.4f}\t{shown}\n")
+            label, shown = printable(result.prediction.label), printable(result.text)
+            stream.write(f"{label}\t{result.prediction.probability:.4f}\t{shown}\n")
 
     return write_one
 

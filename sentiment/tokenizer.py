@@ -15,6 +15,7 @@ from sentiment.sequences import Sequences
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 UNKNOWN_ID = 1
+LONGEST_WORD = 100  # characters; a longer one is cut before it is made into subwords
 CHUNK = 4096  # texts handed to the Rust side at once: bounds memory, keeps its threads busy
 
 # The inner and outer digits of numbers of three digits or more.
@@ -62,7 +63,13 @@ class Tokenizer:
             If nothing is left of the texts.
         """
         inner, trainer = _build(config)
-        inner.train_from_iterator(texts, trainer)
+        try:
+            inner.train_from_iterator(texts, trainer)
+        except Exception as error:  # the Rust side raises plain Exception
+            raise CorpusError(
+                f"the {config.kind} tokenizer cannot be trained on this: {error}; "
+                "raise tokenizer.max_size or change tokenizer.kind"
+            ) from error
         if inner.get_vocab_size() <= UNKNOWN_ID + 1:
             raise CorpusError(
                 f"no token occurs {config.min_frequency} times in the training texts; "
@@ -111,6 +118,14 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
     model: models.Model
     trainer: trainers.Trainer
     pre: pre_tokenizers.PreTokenizer
+    # Subword training takes time that grows with the square of a word's length.
+    subwords = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(),
+            pre_tokenizers.Punctuation(),
+            pre_tokenizers.FixedLength(length=LONGEST_WORD),
+        ]
+    )
     match config.kind:
         case "word":
             # The built-in \w+|[^\w\s]+ is several times faster than a Split on a Regex.
@@ -118,11 +133,9 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
         case "char":
             model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.FixedLength(length=1)
         case "bpe":
-            model = models.BPE(unk_token=UNKNOWN)
-            pre = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+            model, pre = models.BPE(unk_token=UNKNOWN), subwords
         case "unigram":
-            model = models.Unigram()
-            pre = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+            model, pre = models.Unigram(), subwords
     match config.kind:
         case "word" | "char":
             trainer = trainers.WordLevelTrainer(

@@ -1,9 +1,11 @@
 """Vocabulary × vectors → the embedding matrix. The only importer of `torchtext`."""
 
 import contextlib
+import functools
 import gzip
 import hashlib
 import os
+import pickle
 import shutil
 import ssl
 import sys
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.config import EmbeddingConfig
-from sentiment.errors import CorpusError, HubError, UsageError, did_you_mean
+from sentiment.errors import CorpusError, HubError, UsageError, did_you_mean, from_machine
 from sentiment.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
@@ -157,7 +159,7 @@ def _load_named(name: str) -> Any:
         )
     print(f"{name}: reading it, or downloading it first", file=sys.stderr)
     try:
-        with _tls_kept():
+        with _tamed():
             return pretrained_aliases[name](cache=str(_cache()))
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         raise HubError(
@@ -176,14 +178,24 @@ def _load_file(path: Path) -> Any:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     plain = f"{digest}.vec"
+    cached = _cache() / f"{plain}.pt"
     try:
-        with tempfile.TemporaryDirectory() as folder, _tls_kept():
-            if not (_cache() / f"{plain}.pt").exists():
+        with tempfile.TemporaryDirectory() as folder, _tamed():
+            if not cached.exists():
                 _unpack(path, Path(folder) / plain)
             else:
                 (Path(folder) / plain).touch()
             return TextVectors(str(Path(folder) / plain), cache=str(_cache()))
-    except (RuntimeError, ValueError, TypeError, IndexError, EOFError, OSError) as error:
+    except TypeError as error:  # torchtext found no dimension
+        raise CorpusError(
+            f"{path}: no usable vectors: no line with a word and three numbers or more"
+        ) from error
+    except (RuntimeError, ValueError, IndexError, EOFError, pickle.UnpicklingError) as error:
+        hint = f"; if {cached} is damaged, remove it" if cached.exists() else ""
+        raise CorpusError(f"{path}: no usable vectors: {error}{hint}") from error
+    except OSError as error:
+        if error.errno is not None and from_machine(error):
+            raise
         raise CorpusError(f"{path}: no usable vectors: {error}") from error
 
 
@@ -204,10 +216,14 @@ def _unpack(path: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _tls_kept() -> Iterator[None]:
-    """Undo that torchtext 0.6 switches off the checking of certificates for the whole process."""
+def _tamed() -> Iterator[None]:
+    """Undo that torchtext 0.6 stops checking certificates, process-wide, and draws bars into logs."""
+    from torchtext import vocab
+
     before = ssl._create_default_https_context
+    bar = vocab.tqdm
+    vocab.tqdm = functools.partial(bar, disable=None)  # None: unless stderr is a terminal
     try:
         yield
     finally:
-        ssl._create_default_https_context = before
+        ssl._create_default_https_context, vocab.tqdm = before, bar

@@ -69,4 +69,6 @@ def test_the_second_time_works_offline_at_the_same_commit(online, tmp_path):
     manifest = json.loads((tmp_path / "spam" / "manifest.json").read_text())
     assert manifest["corpus"]["revision"] == first["revision"]
     again = run_process("report", tmp_path / "spam", "--json", env=offline)
-    assert json.loads(again.out)["test"] == json.loads((tmp_path / "spam" / "report.json").read_text())["test"]
+    assert (
+        json.loads(again.out)["test"] == json.loads((tmp_path / "spam" / "report.json").read_text())["test"]
+    )

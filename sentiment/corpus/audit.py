@@ -12,8 +12,9 @@ from sentiment.corpus.near import near_duplicates
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
 from sentiment.corpus.splits import normalise
+from sentiment.rows import printable
 
-EXAMPLES = 3  # shown of each finding
+EXAMPLES, SHOWN = 3, 12  # examples of each finding; classes of a split in the table
 LONG = 400  # words: more than the default settings read
 # UTF-8 that was read as Latin-1 or Windows-1252 and saved again: Ã©, â€™, Â£.
 MOJIBAKE = re.compile(r"Ã[\x80-\xbf]|â€[\x80-\xbf™œ“”¦]|Â[\xa0-\xbf]")
@@ -148,59 +149,58 @@ def render(result: dict[str, Any]) -> Any:
     """Return the findings for a terminal."""
     from rich import box
     from rich.console import Group
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     corpus = result["corpus"]
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        title=f"{corpus['source']} {(corpus['revision'] or '')[:12]}".strip(),
-        title_justify="left",
-    )
+    table = Table(box=box.SIMPLE_HEAD)
     for name in ("split", "texts", "classes", "words: median", "95 %", "most", "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", "classes") else "right")
     for role, split in result["splits"].items():
-        total = max(1, split["texts"])
-        classes = ", ".join(
-            f"{escape(name)} {count:,} ({count / total:.0%})"
-            for name, count in list(split["labels"].items())[:12]
-        )
-        words = split["words"]
-        table.add_row(
+        total, words = max(1, split["texts"]), split["words"]
+        classes = [f"{name} {count:,} ({count / total:.0%})" for name, count in split["labels"].items()]
+        more = [f"and {len(classes) - SHOWN} more"] if len(classes) > SHOWN else []
+        cells = [
             role,
             f"{split['texts']:,}",
-            classes,
+            ", ".join(classes[:SHOWN] + more),
             *(f"{words[key]:,}" for key in ("median", "95th percentile", "most")),
             f"{split['unusable_rows']['count']:,}",
-        )
-    lines = ["[bold]Findings[/]"]
+        ]
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    title = f"{corpus['source']} {(corpus['revision'] or '')[:12]}"
+    lines = _findings(result) or ["nothing that calls for attention"]
+    return Group(
+        Text(printable(title), "bold"),
+        table,
+        Text("Findings", "bold"),
+        *(Text(printable(f"- {line}")) for line in lines),
+    )
+
+
+def _findings(result: dict[str, Any]) -> list[str]:
+    lines = []
     for role, split in result["splits"].items():
-        for example in split["unusable_rows"]["examples"]:
-            lines.append(f"- {role}: {escape(example)}")
-        for name, odd in split["oddities"].items():
-            lines.append(f"- {role}: {odd['count']:,} texts with {name}, such as: {escape(odd['example'])}")
+        lines += [f"{role}: {example}" for example in split["unusable_rows"]["examples"]]
+        lines += [
+            f"{role}: {odd['count']:,} texts with {name}, such as: {odd['example']}"
+            for name, odd in split["oddities"].items()
+        ]
     for pair in result["repeats"]:
         where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
         lines.append(
-            f"- {pair['of']}: {pair['exact']:,} texts {where} exactly, "
+            f"{pair['of']}: {pair['exact']:,} texts {where} exactly, "
             f"{pair['normalised']:,} but for case and punctuation"
         )
     conflicts = result["conflicts"]
-    if conflicts["count"]:
-        one = conflicts["examples"][0]
-        lines.append(
-            f"- {conflicts['count']:,} texts have two labels, "
-            f"such as ({', '.join(one['labels'])}): {escape(one['text'])}"
-        )
-    near = result.get("near_duplicates")
-    if near:
-        for pair in near["by_splits"]:
-            lines.append(
-                f"- {pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
-                f"(similarity ≥ {near['similarity']})"
-            )
-        for first, second in near["examples"][:1]:
-            lines.append(f"  such as: {escape(first)}\n       and: {escape(second)}")
-    if len(lines) == 1:
-        lines.append("- nothing that calls for attention")
-    return Group(table, "\n".join(lines))
+    lines += [
+        f"{conflicts['count']:,} texts have two labels, such as ({', '.join(one['labels'])}): {one['text']}"
+        for one in conflicts["examples"][:1]
+    ]
+    near = result.get("near_duplicates", {})
+    lines += [
+        f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
+        f"(similarity ≥ {near['similarity']})"
+        for pair in near.get("by_splits", [])
+    ]
+    return lines + [f"such as: {first} — and: {second}" for first, second in near.get("examples", [])[:1]]

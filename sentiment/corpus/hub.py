@@ -1,5 +1,6 @@
 """Corpora from the Hugging Face Hub, at a known commit. The only importer of `datasets`."""
 
+import json
 import re
 import sys
 import time
@@ -133,7 +134,8 @@ def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[A
         asked = _cached_commit(repo, revision) if revision else None
     else:
         api = huggingface_hub.HfApi()
-        asked = _retried(repo, lambda: api.dataset_info(repo, revision=revision, timeout=30).sha)
+        wanted = f"{repo}@{revision}" if revision else repo
+        asked = _retried(wanted, lambda: api.dataset_info(repo, revision=revision, timeout=30).sha)
     try:
         loaded = _retried(
             repo,
@@ -211,11 +213,13 @@ def _final_error(repo: str, error: Exception) -> SentimentError | None:
             "then log in with: hf auth login"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return CorpusError(f"{repo}: no such revision on the Hub: {_first_line(error)}")
+        return CorpusError(f"{repo}: the Hub has no such revision")
     if isinstance(error, errors.RepositoryNotFoundError | DatasetNotFoundError):
         return CorpusError(f"{repo}: no such corpus on the Hub, or a private one (hf auth login)")
     if isinstance(error, errors.HFValidationError):
         return CorpusError(f"{repo}: no valid Hub id: {_first_line(error)}")
+    if isinstance(error, json.JSONDecodeError):  # some other server's page
+        return None
     if isinstance(error, ValueError | RuntimeError) and not isinstance(error, OSError):
         return CorpusError(f"{repo}: cannot be loaded: {' '.join(str(error).split())}")
     return None

@@ -28,7 +28,8 @@ def near_duplicates(texts: Sequence[str], similarity: float) -> list[tuple[int, 
     """
     from datasketch import MinHash, MinHashLSH
 
-    index = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
+    # Candidates only: beyond these limits so few sketches have no bands to hash.
+    index = MinHashLSH(threshold=min(0.9, max(0.1, similarity)), num_perm=PERMUTATIONS)
     pairs = []
     for row, text in enumerate(texts):
         mine = shingles(text)

@@ -43,9 +43,11 @@ def read_corpus(config: CorpusConfig) -> RawCorpus:
             raise UsageError(
                 f"{config.name}: {match and match['repo']} is in the package; leave out the rest"
             )
-        return _read_files(preset.path(), config, str(match and match["repo"]))
+        return _read_files(preset.path(), config, config.name, config.name)
     if preset is None and (path.exists() or _looks_like_file(config.name)):
-        return _read_folder(path, config) if path.is_dir() else _read_files(path, config, _stem(path))
+        return (
+            _read_folder(path, config) if path.is_dir() else _read_files(path, config, _stem(path), str(path))
+        )
     if match is None or (preset is None and "/" not in match["repo"]):
         raise CorpusError(
             f"{config.name}: no such corpus{did_you_mean(config.name, PRESETS)}; give a preset "
@@ -71,12 +73,12 @@ def _looks_like_file(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.lower().endswith(data)
 
 
-def _read_files(path: Path, config: CorpusConfig, name: str) -> RawCorpus:
+def _read_files(path: Path, config: CorpusConfig, name: str, source: str) -> RawCorpus:
     if config.train is not None:
         raise UsageError(f"corpus.train names a split of a Hub corpus, and {path} is a file")
     files = {"train": path, "validation": config.validation, "test": config.test}
     splits = {role: _read_file(Path(file), config) for role, file in files.items() if file is not None}
-    return RawCorpus(name, str(path) if name not in PRESETS else name, None, splits)
+    return RawCorpus(name, source, None, splits)
 
 
 def _read_file(path: Path, config: CorpusConfig) -> RawSplit:
@@ -89,8 +91,8 @@ def _read_file(path: Path, config: CorpusConfig) -> RawSplit:
     first = list(islice(rows, LOOK_AHEAD))
     if not first:
         raise CorpusError(f"{path}: there are no rows in it")
-    columns = next((list(row.values) for row in first if not row.error), None)
-    if columns is None:
+    columns = list(dict.fromkeys(name for row in first for name in row.values))
+    if not columns:
         raise CorpusError(f"{first[0].where}: {first[0].error}; no row at the start of the file can be read")
     text = find_column(columns, config.text_column, TEXT_COLUMNS, "text", str(path))
     rest = [column for column in columns if column != text]

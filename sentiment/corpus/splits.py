@@ -108,13 +108,13 @@ def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dic
     _check_rows(raw, config)
     role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
     split = raw.splits[role]
+    if not split.labelled:
+        raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
     unknown = sorted({str(label) for label in split.labels} - set(labels))
-    if unknown or not split.texts:
+    if unknown:
         raise CorpusError(
             f"{raw.source}: the model knows the labels {', '.join(labels)}, but not "
-            f"{', '.join(unknown[:10])}; name the column with the right ones, or train on this corpus"
-            if unknown
-            else f"{raw.source}: there are no usable texts in it"
+            f"{', '.join(unknown[:10])}; train on this corpus, or rename its labels"
         )
     numbers = {name: number for number, name in enumerate(labels)}
     about = {

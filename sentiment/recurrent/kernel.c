@@ -22,11 +22,9 @@
  * tasks need neither locks nor barriers. Task `share` of `shares` takes every `shares`-th row, by
  * which all tasks get as many long sequences as short ones.
  */
-#include <math.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A tile of ROWS x COLS vectors is what the registers hold while a matrix product runs: enough sums
@@ -80,7 +78,7 @@ static inline __attribute__((always_inline)) void columns(
     idx step) {
   for (; n >= ROWS; n -= ROWS, a += ROWS * lda, out += ROWS * ldo)
     tile(ROWS, C, K, a, lda, w, out, ldo, step);
-  switch (n) {
+  switch (n) { /* a case that ROWS rules out never runs; the 1 keeps it within bounds */
     case 5: tile(5 < ROWS ? 5 : 1, C, K, a, lda, w, out, ldo, step); break;
     case 4: tile(4 < ROWS ? 4 : 1, C, K, a, lda, w, out, ldo, step); break;
     case 3: tile(3 < ROWS ? 3 : 1, C, K, a, lda, w, out, ldo, step); break;
