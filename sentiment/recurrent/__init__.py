@@ -54,7 +54,7 @@ class _Packed(nn.RNNBase):
             Final states, shaped as `hx`.
         """
         if not _runs_here(self, input, hx):
-            return super().forward(input, hx)  # type: ignore[misc,no-any-return]
+            return super().forward(input, hx)  # type: ignore[no-any-return]
         data, sizes, order, original_order = input
         cell, directions = CELLS[self.mode], 2 if self.bidirectional else 1
         if hx is None:
