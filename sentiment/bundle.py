@@ -93,7 +93,6 @@ def complete(folder: Path, manifest: dict[str, Any]) -> None:
     working = partial(folder)
     hashes = {name: _sha256(working / name) for name in FILES}
     write_json(working / MANIFEST, {"schema": SCHEMA, **manifest, "versions": versions(), "files": hashes})
-    (working / CHECKPOINT).unlink(missing_ok=True)
     os.rename(working, folder)
 
 

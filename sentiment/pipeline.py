@@ -125,10 +125,7 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
     """
     loaded = bundle.load(folder)
     settings = loaded.config.model_copy(deep=True)
-    if device != "auto":
-        settings.runtime.device = device  # type: ignore[assignment]
-    elif settings.runtime.device != "auto":
-        settings.runtime.device = "auto"  # that of training may not be on this machine
+    settings.runtime.device = device  # type: ignore[assignment]  # that of training may not be here
     predictor = Predictor(loaded, runtime.prepare(settings.runtime, settings.seed))
     result = dict(loaded.report)
     if corpus_name is None:
@@ -243,9 +240,9 @@ def _run(
     )  # fmt: skip
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
-    (working / RUN).unlink()
-    (working / VECTORS).unlink(missing_ok=True)
     bundle.complete(out, manifest)
+    for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
+        (out / name).unlink(missing_ok=True)
     return Predictor(bundle.load(out), device)
 
 
