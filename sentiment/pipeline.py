@@ -1,8 +1,6 @@
 """The whole way of a run, top to bottom: corpus → tokenizer → vectors → model → training → bundle."""
 
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -288,7 +286,7 @@ def _vectors(
 def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:
     """Run the loop, with checkpoints, until it is finished or the user stops it."""
     saved = time.monotonic()
-    with _stop_requests() as stop:
+    with runtime.stop_requests() as stop:
         for event in trainer.run():
             late = time.monotonic() - saved > 60 * settings.training.checkpoint_minutes
             if isinstance(event, Epoch) or late or stop.is_set():
@@ -322,28 +320,6 @@ def _unfinished(out: Path) -> Iterator[None]:
         elif isinstance(error, KeyboardInterrupt):
             raise Interrupted(f"stopped; go on with: sentiment train --resume --out {out}") from error
         raise
-
-
-@contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """Collect Ctrl-C and SIGTERM, so that an update is never cut in two; a second Ctrl-C kills."""
-    requested = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield requested  # only the main thread may take signals
-        return
-
-    def request(number: int, _: Any) -> None:
-        requested.set()
-        signal.signal(number, before[number])
-
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, request)
-    try:
-        yield requested
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _newest_unfinished() -> Path:

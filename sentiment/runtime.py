@@ -1,7 +1,12 @@
-"""The machine: device, precision, seed, threads, denormals."""
+"""The machine: device, precision, seed, threads, denormals, requests to stop."""
 
 import os
 import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,3 +74,25 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
+@contextmanager
+def stop_requests() -> Iterator[threading.Event]:
+    """Collect Ctrl-C and SIGTERM, so that an update is never cut in two; a second Ctrl-C kills."""
+    requested = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield requested  # only the main thread may take signals
+        return
+
+    def request(number: int, _: Any) -> None:
+        requested.set()
+        signal.signal(number, before[number])
+
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield requested
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -113,11 +114,11 @@ class Tokenizer:
 
 
 def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
-    special = [PAD, UNKNOWN]
-    size, frequency = config.max_size, config.min_frequency
-    model: models.Model
-    trainer: trainers.Trainer
-    pre: pre_tokenizers.PreTokenizer
+    options: dict[str, Any] = {
+        "vocab_size": config.max_size,
+        "special_tokens": [PAD, UNKNOWN],
+        "show_progress": False,
+    }
     # Subword training takes time that grows with the square of a word's length.
     subwords = pre_tokenizers.Sequence(
         [
@@ -126,35 +127,24 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
             pre_tokenizers.FixedLength(length=LONGEST_WORD),
         ]
     )
+    frequency: dict[str, Any] = {"min_frequency": config.min_frequency}
+    model: models.Model
+    trainer: trainers.Trainer
+    pre: pre_tokenizers.PreTokenizer
     match config.kind:
         case "word":
             # The built-in \w+|[^\w\s]+ is several times faster than a Split on a Regex.
             model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.Whitespace()
+            trainer = trainers.WordLevelTrainer(**options, **frequency)
         case "char":
             model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.FixedLength(length=1)
+            trainer = trainers.WordLevelTrainer(**options, **frequency)
         case "bpe":
             model, pre = models.BPE(unk_token=UNKNOWN), subwords
+            trainer = trainers.BpeTrainer(**options, **frequency)
         case "unigram":
             model, pre = models.Unigram(), subwords
-    match config.kind:
-        case "word" | "char":
-            trainer = trainers.WordLevelTrainer(
-                vocab_size=size,
-                min_frequency=frequency,
-                special_tokens=special,
-                show_progress=False,
-            )
-        case "bpe":
-            trainer = trainers.BpeTrainer(
-                vocab_size=size,
-                min_frequency=frequency,
-                special_tokens=special,
-                show_progress=False,
-            )
-        case "unigram":
-            trainer = trainers.UnigramTrainer(
-                vocab_size=size, special_tokens=special, unk_token=UNKNOWN, show_progress=False
-            )
+            trainer = trainers.UnigramTrainer(**options, unk_token=UNKNOWN)
     inner = tokenizers.Tokenizer(model)
     inner.pre_tokenizer = pre
     steps = _normalizers(config)
