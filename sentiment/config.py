@@ -103,8 +103,8 @@ class ModelConfig(_Section):
     layers: int = _setting(1, "recurrent layers", ge=1, le=100)
     bidirectional: bool = _setting(True, "also read from the end")
     pooling: list[Pooling] = _setting(["max", "mean"], "over time; several are concatenated", min_length=1)
-    word_dropout: Dropout = _setting(0.0, "share of word types dropped whole, a step")
-    embedding_dropout: Dropout = _setting(0.0, "share of single embedding numbers dropped")
+    word_dropout: Dropout = _setting(0.1, "share of word types dropped whole, a step")
+    embedding_dropout: Dropout = _setting(0.3, "share of single embedding numbers dropped")
     spatial_dropout: Dropout = _setting(0.0, "share of embedding dimensions dropped, a text")
     layer_dropout: Dropout = _setting(0.0, "between recurrent layers; needs layers >= 2")
     output_dropout: Dropout = _setting(0.5, "before the linear layer")
@@ -118,7 +118,7 @@ class TrainingConfig(_Section):
     )
     batch_size: int = _setting(32, "most texts in a batch", ge=1)
     batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
-    learning_rate: float = _setting(1e-3, "the highest of the schedule", gt=0, le=1000)
+    learning_rate: float = _setting(2e-3, "the highest of the schedule", gt=0, le=1000)
     schedule: Literal["one_cycle", "linear", "cosine", "constant"] = _setting(
         "one_cycle", "of the learning rate; one_cycle warms up over a quarter, then a cosine to 0"
     )
@@ -128,7 +128,7 @@ class TrainingConfig(_Section):
     class_weights: Literal["none", "balanced"] = _setting(
         "none", "balanced: a class weighs in inverse proportion to its frequency"
     )
-    ema: Dropout = _setting(0.0, "decay of a moving average of the weights, used instead of them; 0: off")
+    ema: Dropout = _setting(0.99, "decay of a moving average of the weights, used instead of them; 0: off")
     metric: Literal["mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"] = _setting(
         "mcc", "on validation: chooses the epoch that is kept, ties by log_loss"
     )

@@ -1,17 +1,25 @@
 """What several tests share: the command line, a tiny trained model, the mirror of the Hub."""
 
 import os
+
+# Before torch: threads that wait for tiny products must not spin, or busy machines crawl.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import sentiment
 from sentiment import cli
 from sentiment.predictor import Predictor
+
+hypothesis.settings.register_profile("patient")  # a busy machine is no failure
+hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 MIRROR = ROOT.parent / "shared" / "hub" / "mirror.py"

@@ -38,7 +38,7 @@ def many(label, count):
     return [(f"{label} number {'i' * i}", label) for i in range(1, count + 1)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.tuples(WORDS, WORDS), st.sampled_from(["n", "p"])), max_size=60),
     st.lists(st.tuples(st.tuples(WORDS, WORDS), st.sampled_from(["n", "p"])), max_size=20),

@@ -51,7 +51,7 @@ def test_an_absent_class_gives_none_and_no_noise(recwarn):
     assert not recwarn.list
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.booleans(), st.integers(2, 4))
 def test_weights_stand_for_repeated_texts(seed, ties, classes):
     labels, probabilities = example(40, classes, seed, ties)

@@ -62,7 +62,7 @@ def test_packing_is_that_of_torch(lengths):
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("bidirectional", [True, False])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(lengths=LENGTHS)
 def test_a_text_is_scored_alike_in_every_company(kind, bidirectional, lengths):
     classifier = model(kind=kind, bidirectional=bidirectional, layers=2)
@@ -138,7 +138,7 @@ def test_wrong_sizes_fail_at_construction_with_the_numbers(arguments, numbers):
 
 @pytest.mark.parametrize("name", ["word_dropout", "embedding_dropout", "spatial_dropout", "output_dropout"])
 def test_every_dropout_drops_in_training_only(name):
-    classifier = model(**{"output_dropout": 0.0, name: 0.5})
+    classifier = model(**{"word_dropout": 0.0, "embedding_dropout": 0.0, "output_dropout": 0.0, name: 0.5})
     batch = pack(ids([6, 4]), np.arange(2), CPU)
     classifier.train()
     assert not torch.equal(classifier(batch.inputs), classifier(batch.inputs))
@@ -147,12 +147,12 @@ def test_every_dropout_drops_in_training_only(name):
 
 
 def test_dropouts_drop_what_they_say():
-    config = ModelConfig(word_dropout=0.5)
+    config = ModelConfig(word_dropout=0.5, embedding_dropout=0.0)
     embedding = SequenceClassifier(2, config, vocab_size=20, embedding_size=5).embedding.train()
     inputs = pack_sequence([torch.tensor([3, 4, 3, 5, 6, 7, 3]), torch.tensor([3, 4])])
     dropped = {i: {bool(row.any()) for row in embedding(inputs)[inputs.data == i]} for i in (3, 4)}
     assert all(len(states) == 1 for states in dropped.values())  # a type is there everywhere or nowhere
-    embedding.config = ModelConfig(spatial_dropout=0.5)
+    embedding.config = ModelConfig(spatial_dropout=0.5, word_dropout=0.0, embedding_dropout=0.0)
     data = embedding(inputs) != 0
     first = data[torch.tensor([0, 2, 4, 5, 6, 7, 8])]  # the steps of the first text
     assert (first == first[0]).all()

@@ -13,6 +13,7 @@ from sentiment.sequences import Sequences
 from sentiment.training import Epoch, Examples, Step, Trainer, schedule
 
 CPU = torch.device("cpu")
+NO_DROPOUT = {"word_dropout": 0.0, "embedding_dropout": 0.0, "output_dropout": 0.0}
 
 
 def examples(count=120, seed=0):
@@ -27,9 +28,11 @@ def examples(count=120, seed=0):
 
 def trainer(seed=0, frozen_epochs=0, model=None, **changes):
     torch.manual_seed(seed)
-    config = ModelConfig(**{"hidden_size": 8, "word_dropout": 0.1, "output_dropout": 0.2, **(model or {})})
+    config = ModelConfig(
+        **{"hidden_size": 8, "embedding_dropout": 0.1, "output_dropout": 0.2, **(model or {})}
+    )
     classifier = SequenceClassifier(2, config, vocab_size=20, embedding_size=6)
-    settings = TrainingConfig(**{"epochs": 4, "batch_size": 16, "learning_rate": 0.02, **changes})
+    settings = TrainingConfig(**{"epochs": 4, "batch_size": 16, "learning_rate": 0.02, "ema": 0.0, **changes})
     return Trainer(
         classifier, examples(), examples(60, 1), settings, device=CPU, seed=seed, frozen_epochs=frozen_epochs
     )
@@ -81,7 +84,7 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not():
 
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 def test_order_is_learned(kind):
-    run = trainer(model={"kind": kind, "pooling": ["last"], "word_dropout": 0.0}, epochs=25)
+    run = trainer(model={"kind": kind, "pooling": ["last"], **NO_DROPOUT}, epochs=25)
     list(run.run())
     assert max(record["validation"]["accuracy"] for record in run.history) > 0.95
 
@@ -136,10 +139,10 @@ def test_the_loss_of_an_epoch_is_the_mean_over_texts():
         batch_size=50,
         learning_rate=1e-12,
         schedule="constant",
-        model={"word_dropout": 0.0, "output_dropout": 0.0},
+        model=NO_DROPOUT,
     )
     list(run.run())
-    scored = trainer(model={"word_dropout": 0.0, "output_dropout": 0.0})
+    scored = trainer(model=NO_DROPOUT)
     from sentiment.metrics import quick_scores
     from sentiment.model import infer
 
