@@ -38,19 +38,50 @@ class Batch:
         return len(self.inputs.data)
 
 
-def pack(sequences: Sequences, rows: NDArray[np.int64], device: torch.device) -> Batch:
-    """Gather rows of the data into one packed batch."""
+def resident(sequences: Sequences, device: torch.device) -> Tensor | None:
+    """Copy all steps to the device, once for many batches; on a CPU there is nothing to copy."""
+    if device.type == "cpu":
+        return None
+    values = sequences.values
+    return torch.from_numpy(values if values.ndim > 1 else values.astype(np.int32)).to(device)
+
+
+def pack(
+    sequences: Sequences, rows: NDArray[np.int64], device: torch.device, values: Tensor | None = None
+) -> Batch:
+    """Gather rows of the data into one packed batch.
+
+    Parameters
+    ----------
+    values
+        What `resident` gave: the batch is gathered on the device, and only places travel there.
+    """
     lengths = sequences.lengths[rows]
     order = np.argsort(-lengths, kind="stable")
     rows, lengths = rows[order], lengths[order]
     # At step t the first batch_sizes[t] sequences are still running.
-    batch_sizes = np.searchsorted(-lengths, -np.arange(lengths[0]), side="left")  # (T,)
-    starts = np.concatenate([[0], np.cumsum(batch_sizes)[:-1]])
-    step = np.repeat(np.arange(lengths[0]), batch_sizes)  # (N,)
-    slot = np.arange(len(step)) - np.repeat(starts, batch_sizes)  # (N,) which sequence
-    values = torch.from_numpy(sequences.values[sequences.offsets[rows][slot] + step])
-    inputs = PackedSequence(values.to(device, non_blocking=True), torch.from_numpy(batch_sizes))
-    return Batch(inputs, torch.from_numpy(lengths), rows)
+    batch_sizes = torch.from_numpy(np.searchsorted(-lengths, -np.arange(lengths[0]), side="left"))  # (T,)
+    slot, step = positions(batch_sizes, device)
+    starts = torch.from_numpy(sequences.offsets[rows]).to(device, non_blocking=True)
+    places = starts[slot] + step  # (N,)
+    if values is None:
+        steps = sequences.values[places.cpu().numpy()]
+        values = torch.from_numpy(steps if steps.ndim > 1 else steps.astype(np.int32)).to(device)
+    else:
+        values = values[places]
+    return Batch(PackedSequence(values, batch_sizes), torch.from_numpy(lengths), rows)
+
+
+def positions(batch_sizes: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return for each packed step which sequence it is of, and when: two (N,) arrays.
+
+    Computed on the device, to which only the (T,) sizes travel, and without waiting for it.
+    """
+    total = int(batch_sizes.sum())
+    sizes = batch_sizes.to(device, non_blocking=True)
+    step = torch.arange(len(sizes), device=device).repeat_interleave(sizes, output_size=total)
+    slot = torch.arange(total, device=device) - (sizes.cumsum(0) - sizes)[step]
+    return slot, step
 
 
 def buckets(
@@ -90,8 +121,9 @@ def in_order(
     sequences: Sequences, batch_size: int, batch_tokens: int, device: torch.device
 ) -> Iterator[Batch]:
     """Yield all sequences, longest first: what evaluation and prediction run over."""
+    values = resident(sequences, device)
     for rows in buckets(sequences.lengths, batch_size, batch_tokens):
-        yield pack(sequences, rows, device)
+        yield pack(sequences, rows, device, values)
 
 
 def padding(batches: list[NDArray[np.int64]], lengths: NDArray[np.int64]) -> float:

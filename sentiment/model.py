@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment import recurrent
-from sentiment.batches import in_order
+from sentiment.batches import in_order, positions
 from sentiment.config import ModelConfig
 from sentiment.sequences import Sequences
 
@@ -159,15 +159,6 @@ class Attention(nn.Module):
         """Return (N, 1) for outputs (N, D)."""
         scores: Tensor = self.score(self.project(outputs).tanh())
         return scores
-
-
-def positions(batch_sizes: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return for each packed step which sequence it is of, and when: two (N,) arrays."""
-    total = int(batch_sizes.sum())
-    starts = batch_sizes.cumsum(0) - batch_sizes
-    step = torch.arange(len(batch_sizes)).repeat_interleave(batch_sizes, output_size=total)
-    slot = torch.arange(total) - starts[step]
-    return slot.to(device, non_blocking=True), step.to(device, non_blocking=True)
 
 
 def unpack(data: Tensor, slot: Tensor, step: Tensor, batch_sizes: Tensor, fill: float) -> Tensor:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from sentiment.batches import Batch, buckets, pack, padding
+from sentiment.batches import Batch, buckets, pack, padding, resident
 from sentiment.config import TrainingConfig
 from sentiment.errors import SentimentError, UsageError
 from sentiment.metrics import quick_scores
@@ -101,6 +101,7 @@ class Trainer:
         self.loss = nn.CrossEntropyLoss(_class_weights(train.labels, config), reduction="sum",
                                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
         self.labels = torch.from_numpy(train.labels).to(device)
+        self.resident = resident(train.sequences, device)
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best = {name: value.clone() for name, value in self.average.items()}
         self.epochs = _count_epochs(config, len(train.labels))
@@ -138,7 +139,7 @@ class Trainer:
                 self.model.embedding.weight.requires_grad_(not frozen)
             while self.step < len(batches):
                 begun = time.perf_counter()
-                batch = pack(self.train.sequences, batches[self.step], self.device)
+                batch = pack(self.train.sequences, batches[self.step], self.device, self.resident)
                 progress = (self.epoch + self.step / len(batches)) / self.epochs
                 self._update(batch, config.learning_rate * schedule(config.schedule, progress))
                 self.step += 1

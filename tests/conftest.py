@@ -18,7 +18,8 @@ import sentiment
 from sentiment import cli
 from sentiment.predictor import Predictor
 
-hypothesis.settings.register_profile("patient")  # a busy machine is no failure
+SLOW = [hypothesis.HealthCheck.too_slow]  # a busy machine is no failure
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=SLOW)
 hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]

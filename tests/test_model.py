@@ -54,6 +54,8 @@ def test_buckets_are_random_and_yet_waste_little():
 def test_packing_is_that_of_torch(lengths):
     sequences = ids(lengths)
     batch = pack(sequences, np.arange(len(lengths)), CPU)
+    resident = pack(sequences, np.arange(len(lengths)), CPU, torch.from_numpy(sequences.values))
+    assert torch.equal(resident.inputs.data, batch.inputs.data)
     expected = pack_sequence([torch.from_numpy(sequences[row]) for row in batch.rows])
     assert torch.equal(batch.inputs.data, expected.data)
     assert torch.equal(batch.inputs.batch_sizes, expected.batch_sizes)
