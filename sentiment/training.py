@@ -97,7 +97,8 @@ class Trainer:
             # One pass over the memory of each weight: the embedding is what an update waits for.
             fused=device.type in ("cpu", "cuda"),
         )
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
+        # Also for bfloat16: autocast runs cuDNN's recurrences in float16, whatever type is asked for.
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
         self.loss = nn.CrossEntropyLoss(_class_weights(train.labels, config), reduction="sum",
                                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
         self.labels = torch.from_numpy(train.labels).to(device)
