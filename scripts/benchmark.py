@@ -2,12 +2,13 @@
 
     python scripts/benchmark.py --json benchmark.json        # everything, on a quiet machine
     python scripts/benchmark.py --only step equal            # some parts
-    python scripts/benchmark.py --quick --lengths synthetic  # seconds, no corpus: only to try the script
+    python scripts/benchmark.py --quick --lengths synthetic  # a minute, no corpus: only to try the script
 
-The parts are the functions in PARTS. All run in this one process, strictly in turn: in each round every
-competitor is timed once, after one round that is not timed, so that whatever slows the machine slows all
-of them alike. Ratios are of medians over the rounds. PASS and FAIL stand beside the figures that are
-promised. stdout gets the table, as Markdown; stderr gets the progress; --json keeps every single time.
+The parts are the functions in PARTS, each in a file of its kind in benchmark_parts/. All run in this one
+process, strictly in turn: in each round every competitor is timed once, after one round that is not
+timed, so that whatever slows the machine slows all of them alike. Ratios are of medians over the rounds.
+PASS and FAIL stand beside the figures that are promised. stdout gets the table, as Markdown; stderr gets
+the progress; --json keeps every single time.
 
 Denormal numbers are flushed to zero for all (torch.set_flush_denormal), as `sentiment train` does.
 """
@@ -100,8 +101,11 @@ def main() -> None:
     corpus = "synthetic" if options.lengths == "synthetic" else options.corpus
     rounds = options.rounds or (2 if options.quick else 5)
     context = Context(options.quick, options.full, rounds, corpus, texts)
-    facts, rows = machine(), []
+    facts = machine()
+    rows: list[Row] = []
     log(", ".join(f"{name} {value}" for name, value in facts.items() if value is not None))
+    if (facts["load"] or 0) > 0.5:
+        log("other processes are at work: not a run to quote")
     for name in parts:
         log(f"{name}: {PARTS[name].__doc__}")
         begun = time.perf_counter()

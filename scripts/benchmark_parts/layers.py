@@ -1,5 +1,6 @@
 """The recurrent layers on a CPU."""
 
+from functools import cached_property
 from unittest import mock
 
 import numpy as np
@@ -49,11 +50,15 @@ class Layers:
             for x, n in zip(self.inputs, self.lengths, strict=True)
         ]
         self.packs = [PackedSequence(p.data.requires_grad_(), p.batch_sizes) for p in packs]
-        self.time_major = [x.detach().transpose(0, 1).contiguous().requires_grad_() for x in self.inputs]
         self.tokens = sum(len(p.data) for p in packs)
         with torch.no_grad():
             mine, theirs = self._mine(self.packs[0]), self._packed(self.inputs[0], self.lengths[0])
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+    @cached_property
+    def time_major(self) -> list[Tensor]:
+        """The inputs as (T, B, E)."""
+        return [x.detach().transpose(0, 1).contiguous().requires_grad_() for x in self.inputs]
 
     def ours(self) -> None:
         """Our layer, and our pooling."""
@@ -72,7 +77,7 @@ class Layers:
 
     def padded(self) -> None:
         """torch.nn's layer over the padding too, which is read and pooled: fast, and wrong."""
-        for inputs in self.time_major:
+        for inputs in self.time_major:  # oneDNN's own layout
             self._learn(self.theirs_time_major, inputs, self.theirs_time_major(inputs)[0].amax(0))
 
     def _mine(self, packed: PackedSequence) -> Tensor:

@@ -195,8 +195,9 @@ def predict(context: Context) -> list[Row]:
             },
             context.rounds,
         )
-        lengths = context.examples(len(texts)).sequences.lengths
-        review, count = texts[int(lengths.argmax())], context.pick(300, 3)
+        encoded = tokenizer.encode(texts)
+        lengths = np.where(encoded.truncated, 0, encoded.sequences.lengths)
+        review, count = texts[int(lengths.argmax())], context.pick(300, 3)  # all of it is read
         single = race(
             {"SMS": lambda: predictor.predict([SMS]), "review": lambda: predictor.predict([review])}, count
         )
