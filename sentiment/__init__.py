@@ -58,7 +58,7 @@ def load(folder: str | Path, device: str = "cpu") -> "Predictor":
     BundleError
         If it is not whole, or not as it was written.
     """
-    from sentiment import bundle, runtime
+    from sentiment import bundle
     from sentiment.predictor import Predictor
 
-    return Predictor(bundle.load(folder), runtime.choose_device(device))
+    return Predictor(bundle.load(folder), device)

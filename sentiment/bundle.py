@@ -7,19 +7,23 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-import torch
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from sentiment import config as settings
 from sentiment.config import Config
+from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, UsageError
-from sentiment.model import SequenceClassifier
 from sentiment.tokenizer import Tokenizer
+
+if TYPE_CHECKING:  # torch takes longer to import than a short job to finish
+    from sentiment.model import SequenceClassifier
 
 SCHEMA = 1
 MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
@@ -36,6 +40,8 @@ class Bundle:
     ----------
     manifest
         Schema, labels, sizes, corpus and its commit, versions, hashes of the files.
+    weights
+        Of the model, by name.
     report
         The evaluation of the day it was trained.
     """
@@ -44,7 +50,7 @@ class Bundle:
     config: Config
     manifest: dict[str, Any]
     tokenizer: Tokenizer
-    model: SequenceClassifier
+    weights: dict[str, NDArray[np.float32]]
     report: dict[str, Any]
 
     @property
@@ -52,9 +58,28 @@ class Bundle:
         """Class names, by number."""
         return tuple(self.manifest["labels"])
 
+    @cached_property
+    def numpy_model(self) -> NumpyClassifier:
+        """The model for short jobs."""
+        return NumpyClassifier(self.config.model, self.weights)
 
-def build_model(config: Config, sizes: dict[str, Any], labels: int) -> SequenceClassifier:
+    @cached_property
+    def model(self) -> "SequenceClassifier":
+        """The model in torch, which is imported for it."""
+        import torch
+
+        with _readable(self.folder):
+            with torch.device("meta"):
+                model = build_model(self.config, self.manifest["model"], len(self.labels))
+            weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+            model.load_state_dict(weights, assign=True)
+        return model.eval()
+
+
+def build_model(config: Config, sizes: dict[str, Any], labels: int) -> "SequenceClassifier":
     """Make an untrained model of the sizes that a manifest gives."""
+    from sentiment.model import SequenceClassifier
+
     return SequenceClassifier(labels, config.model, **sizes)
 
 
@@ -98,11 +123,15 @@ def complete(folder: Path, manifest: dict[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
+    from importlib import metadata
+
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONS}
 
 
-def save_model(path: Path, model: SequenceClassifier) -> None:
+def save_model(path: Path, model: "SequenceClassifier") -> None:
     """Write the weights."""
+    import safetensors.torch
+
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     safetensors.torch.save_file(weights, path)
 
@@ -134,13 +163,24 @@ def load(folder: str | Path) -> Bundle:
             raise BundleError(
                 f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the model {sizes['vocab_size']}"
             )
-        with torch.device("meta"):
-            model = build_model(config, sizes, len(manifest["labels"]))
-        model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"), assign=True)
+        weights = read_weights(folder / "model.safetensors", config, sizes, len(manifest["labels"]))
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-    return Bundle(folder, config, manifest, tokenizer, model.eval(), report)
+    return Bundle(folder, config, manifest, tokenizer, weights, report)
+
+
+def read_weights(
+    path: Path, config: Config, sizes: dict[str, Any], labels: int
+) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of a model by name, after checking that they are those of this model."""
+    weights = safetensors.numpy.load_file(path)
+    expected = {name: (shape, "float32") for name, shape in shapes(config.model, labels, **sizes).items()}
+    found = {name: (array.shape, array.dtype.name) for name, array in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ValueError(f"{path.name}: {name} is {found.get(name)}, not {expected.get(name)}")
+    return weights
 
 
 def newest(root: Path) -> Path:
