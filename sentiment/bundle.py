@@ -1,14 +1,21 @@
-"""One trained classifier on disk: TOML, JSON and safetensors, with hashes; never pickle."""
+"""One trained classifier on disk: TOML, JSON and safetensors, with hashes; never pickle.
+
+Reading one imports neither torch nor pydantic: either takes longer than to classify a few texts.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import json
 import os
 import platform
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,13 +23,12 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from sentiment import config as settings
-from sentiment.config import Config
 from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, UsageError
 from sentiment.tokenizer import Tokenizer
 
-if TYPE_CHECKING:  # torch takes longer to import than a short job to finish
+if TYPE_CHECKING:
+    from sentiment.config import Config
     from sentiment.model import SequenceClassifier
 
 SCHEMA = 1
@@ -38,6 +44,8 @@ class Bundle:
 
     Attributes
     ----------
+    settings
+        As nested dictionaries; `config` has them checked.
     manifest
         Schema, labels, sizes, corpus and its commit, versions, hashes of the files.
     weights
@@ -47,7 +55,7 @@ class Bundle:
     """
 
     folder: Path
-    config: Config
+    settings: dict[str, Any]
     manifest: dict[str, Any]
     tokenizer: Tokenizer
     weights: dict[str, NDArray[np.float32]]
@@ -59,12 +67,20 @@ class Bundle:
         return tuple(self.manifest["labels"])
 
     @cached_property
-    def numpy_model(self) -> NumpyClassifier:
-        """The model for short jobs."""
-        return NumpyClassifier(self.config.model, self.weights)
+    def config(self) -> Config:
+        """All settings of the run."""
+        from sentiment import config
+
+        with _readable(self.folder):
+            return config.parse(self.settings)
 
     @cached_property
-    def model(self) -> "SequenceClassifier":
+    def numpy_model(self) -> NumpyClassifier:
+        """The model for short jobs."""
+        return NumpyClassifier(_section(self.settings, "model"), self.weights)
+
+    @cached_property
+    def model(self) -> SequenceClassifier:
         """The model in torch, which is imported for it."""
         import torch
 
@@ -76,7 +92,7 @@ class Bundle:
         return model.eval()
 
 
-def build_model(config: Config, sizes: dict[str, Any], labels: int) -> "SequenceClassifier":
+def build_model(config: Config, sizes: dict[str, Any], labels: int) -> SequenceClassifier:
     """Make an untrained model of the sizes that a manifest gives."""
     from sentiment.model import SequenceClassifier
 
@@ -128,7 +144,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONS}
 
 
-def save_model(path: Path, model: "SequenceClassifier") -> None:
+def save_model(path: Path, model: SequenceClassifier) -> None:
     """Write the weights."""
     import safetensors.torch
 
@@ -156,31 +172,39 @@ def load(folder: str | Path) -> Bundle:
                 "copy the bundle again, or train again"
             )
     with _readable(folder):
-        config = settings.load(folder / "config.toml")
-        tokenizer = Tokenizer.load(folder / "tokenizer.json", config.tokenizer)
+        settings = tomllib.loads((folder / "config.toml").read_text("utf-8"))
+        tokenizer = Tokenizer.load(folder / "tokenizer.json", _section(settings, "tokenizer"))
         sizes = manifest["model"]
         if len(tokenizer) != sizes["vocab_size"]:
             raise BundleError(
                 f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the model {sizes['vocab_size']}"
             )
-        weights = read_weights(folder / "model.safetensors", config, sizes, len(manifest["labels"]))
+        weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]))
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-    return Bundle(folder, config, manifest, tokenizer, weights, report)
+    return Bundle(folder, settings, manifest, tokenizer, weights, report)
 
 
 def read_weights(
-    path: Path, config: Config, sizes: dict[str, Any], labels: int
+    path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int
 ) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a model by name, after checking that they are those of this model."""
     weights = safetensors.numpy.load_file(path)
-    expected = {name: (shape, "float32") for name, shape in shapes(config.model, labels, **sizes).items()}
+    expected = {
+        name: (shape, "float32")
+        for name, shape in shapes(_section(settings, "model"), labels, **sizes).items()
+    }
     found = {name: (array.shape, array.dtype.name) for name, array in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise ValueError(f"{path.name}: {name} is {found.get(name)}, not {expected.get(name)}")
     return weights
+
+
+def _section(settings: dict[str, Any], name: str) -> Any:
+    """Return a part of the settings by attribute, as they were checked before the bundle was written."""
+    return SimpleNamespace(**settings[name])
 
 
 def newest(root: Path) -> Path:

@@ -4,15 +4,19 @@ Texts are read one at a time, so none can change another. Shapes: T steps of a t
 vocabulary, E numbers in an embedding, H units of a direction, R directions, D = R·H, G gates, C classes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from sentiment.config import ModelConfig
 from sentiment.sequences import Sequences
+
+if TYPE_CHECKING:
+    from sentiment.config import ModelConfig
 
 Array = NDArray[np.float32]
 # Order of torch's gates here: the sigmoids come first, then the tanh.

@@ -15,7 +15,6 @@ from typing import Any, BinaryIO, TextIO
 import click
 
 from sentiment import bundle
-from sentiment.corpus.raw import TEXT_COLUMNS, find_column
 from sentiment.errors import CorpusError, ResourceError
 from sentiment.predictor import Predictor, Result
 from sentiment.rows import BOMS, Row, printable, read_rows, read_stream
@@ -38,6 +37,8 @@ def read(texts: Sequence[str], source: str | None, text_column: str | None) -> t
     """Return the rows to classify, and the column that holds the texts."""
     if source is None:
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
+    from sentiment.corpus.raw import TEXT_COLUMNS, find_column
+
     where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
     first = list(islice(rows, LOOK_AHEAD))
     if not first:
