@@ -85,7 +85,8 @@ class Bundle:
         import torch
 
         with _readable(self.folder):
-            with torch.device("meta"):
+            # Not on the "meta" device, whose initialisers import all of torch's compiler, for a second.
+            with torch.random.fork_rng(devices=[]):
                 model = build_model(self.config, self.manifest["model"], len(self.labels))
             weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
             model.load_state_dict(weights, assign=True)
