@@ -9,15 +9,21 @@ classifier = sentiment.load("artifacts/sample-…")
 """
 
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sentiment.predictor import Predictor
 
-__version__ = metadata.version("sentiment")
 __all__ = ["__version__", "load", "train"]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":  # looking it up takes longer than importing this module
+        from importlib import metadata
+
+        return metadata.version("sentiment")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def train(
@@ -58,7 +64,7 @@ def load(folder: str | Path, device: str = "cpu") -> "Predictor":
     BundleError
         If it is not whole, or not as it was written.
     """
-    from sentiment import bundle, runtime
+    from sentiment import bundle
     from sentiment.predictor import Predictor
 
-    return Predictor(bundle.load(folder), runtime.choose_device(device))
+    return Predictor(bundle.load(folder), device)

@@ -1,25 +1,35 @@
-"""One trained classifier on disk: TOML, JSON and safetensors, with hashes; never pickle."""
+"""One trained classifier on disk: TOML, JSON and safetensors, with hashes; never pickle.
+
+Reading one imports neither torch nor pydantic: either takes longer than to classify a few texts.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import json
 import os
 import platform
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-import safetensors.torch
-import torch
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from sentiment import config as settings
-from sentiment.config import Config
+from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, UsageError
-from sentiment.model import SequenceClassifier
 from sentiment.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from sentiment.config import Config
+    from sentiment.model import SequenceClassifier
 
 SCHEMA = 1
 MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
@@ -34,17 +44,21 @@ class Bundle:
 
     Attributes
     ----------
+    settings
+        As nested dictionaries; `config` has them checked.
     manifest
         Schema, labels, sizes, corpus and its commit, versions, hashes of the files.
+    weights
+        Of the model, by name.
     report
         The evaluation of the day it was trained.
     """
 
     folder: Path
-    config: Config
+    settings: dict[str, Any]
     manifest: dict[str, Any]
     tokenizer: Tokenizer
-    model: SequenceClassifier
+    weights: dict[str, NDArray[np.float32]]
     report: dict[str, Any]
 
     @property
@@ -52,9 +66,37 @@ class Bundle:
         """Class names, by number."""
         return tuple(self.manifest["labels"])
 
+    @cached_property
+    def config(self) -> Config:
+        """All settings of the run."""
+        from sentiment import config
+
+        with _readable(self.folder):
+            return config.parse(self.settings)
+
+    @cached_property
+    def numpy_model(self) -> NumpyClassifier:
+        """The model for short jobs."""
+        return NumpyClassifier(_section(self.settings, "model"), self.weights)
+
+    @cached_property
+    def model(self) -> SequenceClassifier:
+        """The model in torch, which is imported for it."""
+        import torch
+
+        with _readable(self.folder):
+            # Not on the "meta" device, whose initialisers import all of torch's compiler, for a second.
+            with torch.random.fork_rng(devices=[]):
+                model = build_model(self.config, self.manifest["model"], len(self.labels))
+            weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+            model.load_state_dict(weights, assign=True)
+        return model.eval()
+
 
 def build_model(config: Config, sizes: dict[str, Any], labels: int) -> SequenceClassifier:
     """Make an untrained model of the sizes that a manifest gives."""
+    from sentiment.model import SequenceClassifier
+
     return SequenceClassifier(labels, config.model, **sizes)
 
 
@@ -98,11 +140,15 @@ def complete(folder: Path, manifest: dict[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
+    from importlib import metadata
+
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in VERSIONS}
 
 
 def save_model(path: Path, model: SequenceClassifier) -> None:
     """Write the weights."""
+    import safetensors.torch
+
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     safetensors.torch.save_file(weights, path)
 
@@ -127,20 +173,39 @@ def load(folder: str | Path) -> Bundle:
                 "copy the bundle again, or train again"
             )
     with _readable(folder):
-        config = settings.load(folder / "config.toml")
-        tokenizer = Tokenizer.load(folder / "tokenizer.json", config.tokenizer)
+        settings = tomllib.loads((folder / "config.toml").read_text("utf-8"))
+        tokenizer = Tokenizer.load(folder / "tokenizer.json", _section(settings, "tokenizer"))
         sizes = manifest["model"]
         if len(tokenizer) != sizes["vocab_size"]:
             raise BundleError(
                 f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the model {sizes['vocab_size']}"
             )
-        with torch.device("meta"):
-            model = build_model(config, sizes, len(manifest["labels"]))
-        model.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"), assign=True)
+        weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]))
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-    return Bundle(folder, config, manifest, tokenizer, model.eval(), report)
+    return Bundle(folder, settings, manifest, tokenizer, weights, report)
+
+
+def read_weights(
+    path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int
+) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of a model by name, after checking that they are those of this model."""
+    weights = safetensors.numpy.load_file(path)
+    expected = {
+        name: (shape, "float32")
+        for name, shape in shapes(_section(settings, "model"), labels, **sizes).items()
+    }
+    found = {name: (array.shape, array.dtype.name) for name, array in weights.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ValueError(f"{path.name}: {name} is {found.get(name)}, not {expected.get(name)}")
+    return weights
+
+
+def _section(settings: dict[str, Any], name: str) -> Any:
+    """Return a part of the settings by attribute, as they were checked before the bundle was written."""
+    return SimpleNamespace(**settings[name])
 
 
 def newest(root: Path) -> Path:

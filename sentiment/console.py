@@ -1,7 +1,6 @@
 """What a run says on stderr: a progress bar on a terminal, plain lines elsewhere."""
 
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -91,34 +90,3 @@ class ConsoleListener(Listener):
             self.progress.add_task("training", total=epochs, epoch=1, loss=0.0, speed=0.0)
             self.progress.start()
         return self.progress
-
-
-class Counter:
-    """Say from time to time how many texts are done; nothing at all for a short job."""
-
-    def __init__(self, every: float = 5.0) -> None:
-        self.begun = self.shown = time.monotonic()
-        self.every, self.count, self.talked = every, 0, False
-        self.console: Any = None
-
-    def add(self) -> None:
-        """Count one more text."""
-        self.count += 1
-        if self.count % 256 == 0 and time.monotonic() - self.shown > self.every:
-            self.shown = time.monotonic()
-            self.talk("\r" if self._console().is_terminal else "\n")
-
-    def close(self) -> None:
-        """Say the last count, if there was any talk."""
-        if self.talked:
-            self.talk("\n")
-
-    def talk(self, end: str) -> None:
-        """Print the count."""
-        self.talked = True
-        speed = self.count / max(time.monotonic() - self.begun, 1e-9)
-        self._console().print(f"{self.count:,} texts, {speed:,.0f} a second", end=end, markup=False)
-
-    def _console(self) -> Console:
-        self.console = self.console or stderr()
-        return self.console  # type: ignore[no-any-return]

@@ -221,7 +221,9 @@ def _run(
             "fingerprint": corpus.fingerprint(),
         },
     }
-    predictor = Predictor(Bundle(out, settings, manifest, tokenizer, model, {}), device)
+    tree = settings.model_dump()
+    weights = bundle.read_weights(working / "model.safetensors", tree, sizes, len(corpus.labels))
+    predictor = Predictor(Bundle(out, tree, manifest, tokenizer, weights, {}), device)
     listener.stage(f"scoring {len(corpus.test):,} test texts")
     begun = time.perf_counter()
     probabilities, encoded = predictor.probabilities(corpus.test.texts)

@@ -1,20 +1,25 @@
 """A stream of texts → a stream of predictions: batched, in order, in constant memory."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sentiment.bundle import Bundle
-from sentiment.model import infer
 from sentiment.rows import Row, text_error
 from sentiment.tokenizer import Encoded
 
+if TYPE_CHECKING:
+    import torch
+
 CHUNK = 2048  # texts held at once
+# Seconds of work in NumPy from which torch is quicker: if it has yet to be imported, and if it is there.
+COLD, WARM = 2.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +76,19 @@ class Predictor:
     bundle
         From `sentiment.bundle.load`.
     device
-        Where to run.
+        Where to run. With "auto" and "cpu", short jobs run in NumPy on the CPU.
+
+    Raises
+    ------
+    UsageError
+        If the device is not there.
     """
 
-    def __init__(self, bundle: Bundle, device: torch.device | str = "cpu") -> None:
+    def __init__(self, bundle: Bundle, device: "torch.device | str" = "cpu") -> None:
         self.bundle = bundle
-        self.device = torch.device(device)
-        bundle.model.to(self.device)
+        self.device = str(device)
+        if self.device not in ("auto", "cpu"):
+            _ = self.torch_device  # fails now if it is not there
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -92,7 +103,30 @@ class Predictor:
     def probabilities(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Encoded]:
         """Return probabilities (B, C), and what the tokenizer made of the texts."""
         encoded = self.bundle.tokenizer.encode(texts)
-        return infer(self.bundle.model, encoded.sequences, self.device), encoded
+        if self._is_short(encoded):
+            return self.bundle.numpy_model.probabilities(encoded.sequences), encoded
+        from sentiment.model import infer
+
+        device = self.torch_device
+        return infer(self.bundle.model.to(device), encoded.sequences, device), encoded
+
+    @cached_property
+    def torch_device(self) -> "torch.device":
+        """Where torch runs."""
+        from sentiment import runtime
+
+        return runtime.choose_device(self.device)
+
+    def _is_short(self, encoded: Encoded) -> bool:
+        """Choose the engine: NumPy for a short job, torch for a longer one and for a GPU that is asked for.
+
+        Torch computes in batches, some three times as fast, or on a GPU, but takes two seconds to be
+        imported. After a full chunk more texts may come, for which the import pays.
+        """
+        if self.device not in ("auto", "cpu"):
+            return False
+        limit = WARM if "torch" in sys.modules or len(encoded.sequences) >= CHUNK else COLD
+        return self.bundle.numpy_model.seconds(int(encoded.sequences.offsets[-1])) < limit
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
         """Classify texts.

@@ -47,7 +47,7 @@ def choose_device(name: str = "auto") -> torch.device:
     }
     if name == "auto":
         name = next(device for device, there in present.items() if there)
-    if not present[name]:
+    if not present.get(name.partition(":")[0]):  # the GPU of cuda:1 is torch's to find
         there = [device for device, is_there in present.items() if is_there]
         raise UsageError(
             f"--device {name}: torch {torch.__version__} finds no such device on this machine; "

@@ -6,14 +6,15 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from sentiment import bundle, runtime
-from sentiment.console import Counter
-from sentiment.corpus.raw import TEXT_COLUMNS, find_column
+import click
+
+from sentiment import bundle
 from sentiment.errors import CorpusError, ResourceError
 from sentiment.predictor import Predictor, Result
 from sentiment.rows import BOMS, Row, printable, read_rows, read_stream
@@ -28,14 +29,16 @@ def load(folder: Path | None, device: str) -> Predictor:
     """Load the bundle in a folder, or the newest one, which is then named on stderr."""
     if folder is None:
         folder = bundle.newest(ARTIFACTS)
-        print(f"model: {folder}", file=sys.stderr)
-    return Predictor(bundle.load(folder), runtime.choose_device(device))
+        click.echo(f"model: {folder}", err=True)
+    return Predictor(bundle.load(folder), device)
 
 
 def read(texts: Sequence[str], source: str | None, text_column: str | None) -> tuple[Iterator[Row], str]:
     """Return the rows to classify, and the column that holds the texts."""
     if source is None:
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
+    from sentiment.corpus.raw import TEXT_COLUMNS, find_column
+
     where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
     first = list(islice(rows, LOOK_AHEAD))
     if not first:
@@ -91,7 +94,7 @@ def _read_stdin(text_column: str | None) -> tuple[str, Iterator[Row]]:
 
 
 def _write(results: Iterable[Result], labels: Sequence[str], stream: TextIO, style: str) -> int:
-    failed, counter = 0, Counter()
+    failed, counter = 0, _Counter()
     write_one = STYLES[style](labels, stream)
     for result in results:
         write_one(result)
@@ -99,6 +102,32 @@ def _write(results: Iterable[Result], labels: Sequence[str], stream: TextIO, sty
         counter.add()
     counter.close()
     return failed
+
+
+class _Counter:
+    """Say from time to time on stderr how many texts are done; nothing at all for a short job."""
+
+    def __init__(self, every: float = 5.0) -> None:
+        self.begun = self.shown = time.monotonic()
+        self.every, self.count, self.talked = every, 0, False
+
+    def add(self) -> None:
+        """Count one more text."""
+        self.count += 1
+        if self.count % 256 == 0 and time.monotonic() - self.shown > self.every:
+            self.shown = time.monotonic()
+            self.talk("\r" if sys.stderr is not None and sys.stderr.isatty() else "\n")
+
+    def close(self) -> None:
+        """Say the last count, if there was any talk."""
+        if self.talked:
+            self.talk("\n")
+
+    def talk(self, end: str) -> None:
+        """Print the count."""
+        self.talked = True
+        speed = self.count / max(time.monotonic() - self.begun, 1e-9)
+        click.echo(f"{self.count:,} texts, {speed:,.0f} a second{end}", nl=False, err=True)
 
 
 def _text(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:

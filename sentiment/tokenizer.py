@@ -1,18 +1,22 @@
 """Texts → token ids, with a vocabulary learned from the training texts."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tokenizers
 from numpy.typing import NDArray
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
-from sentiment.config import TokenizerConfig
 from sentiment.errors import BundleError, CorpusError
 from sentiment.sequences import Sequences
+
+if TYPE_CHECKING:  # predicting reads no settings that are worth the import
+    from sentiment.config import TokenizerConfig
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 UNKNOWN_ID = 1
@@ -55,7 +59,7 @@ class Tokenizer:
         self.config = config
 
     @classmethod
-    def train(cls, texts: Iterable[str], config: TokenizerConfig) -> "Tokenizer":
+    def train(cls, texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:
         """Learn the vocabulary from texts.
 
         Raises
@@ -79,7 +83,7 @@ class Tokenizer:
         return cls(inner, config)
 
     @classmethod
-    def load(cls, path: Path, config: TokenizerConfig) -> "Tokenizer":
+    def load(cls, path: Path, config: TokenizerConfig) -> Tokenizer:
         """Read a ``tokenizer.json``."""
         try:
             return cls(tokenizers.Tokenizer.from_file(str(path)), config)

@@ -25,6 +25,7 @@ ORDER = [
     "batches",
     "recurrent",
     "model",
+    "engine",
     "metrics",
     "baselines",
     "training",

@@ -1,0 +1,186 @@
+"""The forward pass of `sentiment.model` in NumPy: for short jobs, which end before torch is imported.
+
+Texts are read one at a time, so none can change another. Shapes: T steps of a text, V types in the
+vocabulary, E numbers in an embedding, H units of a direction, R directions, D = R·H, G gates, C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from sentiment.sequences import Sequences
+
+if TYPE_CHECKING:
+    from sentiment.config import ModelConfig
+
+Array = NDArray[np.float32]
+# Order of torch's gates here: the sigmoids come first, then the tanh.
+GATES = {"lstm": [0, 1, 3, 2], "gru": [0, 1, 2], "rnn": [0]}  # i f o g, r z n, h
+HALF = np.float32(0.5)
+
+
+def shapes(
+    config: ModelConfig, labels: int, *, vocab_size: int, embedding_size: int, input_size: None = None
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each weight of a text classifier, by the names of its ``state_dict``."""
+    if input_size is not None:
+        raise ValueError(f"input_size = {input_size} is for features, and a bundle classifies texts")
+    found: dict[str, tuple[int, ...]] = {"embedding.weight": (vocab_size, embedding_size)}
+    hidden, suffixes = config.hidden_size, _suffixes(config)
+    width, inputs = hidden * len(suffixes), embedding_size
+    rows = hidden * len(GATES[config.kind])
+    for layer in range(config.layers):
+        for suffix in suffixes:
+            found |= {
+                f"recurrence.weight_ih_l{layer}{suffix}": (rows, inputs),
+                f"recurrence.weight_hh_l{layer}{suffix}": (rows, hidden),
+                f"recurrence.bias_ih_l{layer}{suffix}": (rows,),
+                f"recurrence.bias_hh_l{layer}{suffix}": (rows,),
+            }
+        inputs = width
+    if "attention" in config.pooling:
+        found["attention.project.weight"] = (width, width)
+        found["attention.project.bias"] = (width,)
+        found["attention.score.weight"] = (1, width)
+    return found | {"linear.weight": (labels, width * len(config.pooling)), "linear.bias": (labels,)}
+
+
+class NumpyClassifier:
+    """A trained `sentiment.model.SequenceClassifier` of texts, without torch and without dropout.
+
+    Parameters
+    ----------
+    config
+        Of the model.
+    weights
+        Its ``state_dict``, as `shapes` says.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
+        self.config, self.weights = config, weights
+        self.layers = [_Layer(config, weights, layer) for layer in range(config.layers)]
+        # The products are so small that the threads of a BLAS wait longer for each other, and on a
+        # busy machine many times longer, than one alone works.
+        self.blas: Any = ThreadpoolController().select(user_api="blas")
+
+    def seconds(self, tokens: int) -> float:
+        """Say about how long so many tokens take: each step its calls, and a pass over the weights."""
+        weights = sum(array.size for name, array in self.weights.items() if name != "embedding.weight")
+        return tokens * (1e-5 * len(self.layers) + 7e-11 * weights)
+
+    def probabilities(self, sequences: Sequences) -> NDArray[np.float64]:
+        """Return the probabilities (B, C) of all sequences, in their order."""
+        logits = np.empty((len(sequences), len(self.weights["linear.bias"])))
+        with self.blas.limit(limits=1):
+            for row in range(len(sequences)):
+                logits[row] = self.logits(sequences[row])
+        exponentials = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
+
+    def logits(self, ids: NDArray[Any]) -> Array:
+        """Return (C,) for the token ids (T,) of one text."""
+        data = self.weights["embedding.weight"][ids]  # (T, E)
+        for layer in self.layers:
+            output = layer(data)  # (T, R, H)
+            data = output.reshape(len(ids), -1)  # (T, D)
+        pooled = np.concatenate([self._pool(name, output, data) for name in self.config.pooling])
+        return np.asarray(self.weights["linear.weight"] @ pooled + self.weights["linear.bias"])
+
+    def _pool(self, name: str, output: Array, data: Array) -> Array:
+        """Reduce the steps (T, R, H), which are also (T, D), to (D,)."""
+        if name == "last":  # the second direction ends at the first step
+            return np.concatenate([output[-1, 0], *output[0, 1:]])
+        if name == "max":
+            return np.asarray(data.max(0))
+        if name == "mean":
+            return np.asarray(data.mean(0))
+        project, bias, score = (
+            self.weights[f"attention.{part}"] for part in ("project.weight", "project.bias", "score.weight")
+        )
+        scores = np.tanh(data @ project.T + bias) @ score[0]  # (T,)
+        exponentials = np.exp(scores - scores.max())
+        return np.asarray(exponentials @ data / exponentials.sum())
+
+
+class _Layer:
+    """One recurrent layer; both directions take a step at once, the second from the end.
+
+    A sigmoid is (1 + tanh(x / 2)) / 2: with its weights halved here, one tanh serves all gates.
+    """
+
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], layer: int) -> None:
+        order = GATES[config.kind]
+        scale = np.array([*[HALF] * (len(order) - 1), 1], np.float32)[:, None, None, None]
+
+        def gates(name: str) -> Array:  # R times (G · H, K) -> (G, R, K, H)
+            both = np.stack([weights[f"recurrence.{name}_l{layer}{suffix}"] for suffix in _suffixes(config)])
+            split = both.reshape(len(both), len(order), config.hidden_size, -1)[:, order]
+            return np.ascontiguousarray(split.transpose(1, 0, 3, 2) * scale)
+
+        w_ih, self.w_hh = gates("weight_ih"), gates("weight_hh")
+        self.w_ih = np.ascontiguousarray(w_ih.transpose(2, 0, 1, 3)).reshape(w_ih.shape[2], -1)  # (E, G · D)
+        self.bias, hidden_bias = gates("bias_ih"), gates("bias_hh")  # (G, R, 1, H)
+        if config.kind == "gru":  # its reset gate weighs this one of the last gate
+            self.reset_bias, hidden_bias[2] = hidden_bias[2].copy(), 0
+        self.bias += hidden_bias
+        self.steps = {"lstm": self._lstm, "gru": self._gru, "rnn": self._rnn}[config.kind]
+
+    def __call__(self, data: Array) -> Array:
+        """Return (T, R, H) for (T, E)."""
+        projected = (data @ self.w_ih).reshape(len(data), *self.bias.shape)  # (T, G, R, 1, H)
+        projected += self.bias
+        projected[:, :, 1:] = projected[::-1, :, 1:]
+        output = np.empty((len(data), *self.bias.shape[1:]), np.float32)  # (T, R, 1, H)
+        self.steps(projected, output)
+        output[:, 1:] = output[::-1, 1:]
+        return output[:, :, 0]
+
+    def _lstm(self, projected: Array, output: Array) -> None:
+        gates = np.empty_like(projected[0])  # (G, R, 1, H)
+        sigmoids, (i, f, o, g) = gates[:3], gates
+        state, cell, candidate = (np.zeros_like(g) for _ in range(3))
+        for step, out in zip(projected, output, strict=True):
+            np.matmul(state, self.w_hh, out=gates)
+            gates += step
+            np.tanh(gates, out=gates)
+            sigmoids *= HALF
+            sigmoids += HALF
+            cell *= f
+            np.multiply(i, g, out=candidate)
+            cell += candidate
+            np.tanh(cell, out=candidate)
+            state = np.multiply(o, candidate, out=out)
+
+    def _gru(self, projected: Array, output: Array) -> None:
+        gates = np.empty_like(projected[0])
+        sigmoids, (r, z, n) = gates[:2], gates
+        state, change = np.zeros_like(n), np.empty_like(n)
+        for step, out in zip(projected, output, strict=True):
+            np.matmul(state, self.w_hh, out=gates)
+            sigmoids += step[:2]
+            np.tanh(sigmoids, out=sigmoids)
+            sigmoids *= HALF
+            sigmoids += HALF
+            n += self.reset_bias
+            n *= r
+            n += step[2]
+            np.tanh(n, out=n)
+            np.subtract(state, n, out=change)
+            change *= z
+            state = np.add(n, change, out=out)
+
+    def _rnn(self, projected: Array, output: Array) -> None:
+        state = np.zeros_like(output[0])
+        for step, out in zip(projected[:, 0], output, strict=True):
+            gates = np.matmul(state, self.w_hh[0])
+            gates += step
+            state = np.tanh(gates, out=out)
+
+
+def _suffixes(config: ModelConfig) -> tuple[str, ...]:
+    return ("", "_reverse") if config.bidirectional else ("",)
