@@ -97,7 +97,7 @@ def test_a_stream_keeps_order_ids_and_bad_rows(tiny):
     for number, result in enumerate(results):
         if number % 1000 in (7, 8):
             assert f"f:{number}" in str(result.error)
-            assert result.id == number
+            assert result.id is None  # its own is not known, and a number could be another's
         else:
             assert (result.id, result.text) == (f"n{number}", f"text {number}")
 

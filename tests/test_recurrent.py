@@ -2,6 +2,8 @@
 
 import copy
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -334,7 +336,15 @@ def test_wrong_library_is_refused(monkeypatch):
     assert not native._is_right(native.load())
 
 
-def test_flushing_of_denormals_is_restored(path):
-    layer, packed = recurrent.LSTM(4, 16, bidirectional=True), pack([3, 2], 4)
-    layer(packed)[0].data.sum().backward()
-    assert (torch.full((100_000,), 1e-40) * 1.0 > 0).all()  # in every thread
+@pytest.mark.parametrize("mode", ["on", "off"])
+def test_flushing_of_denormals_is_restored(mode):
+    """In a process of its own: training switches flushing on for the rest of this one."""
+    code = """
+import torch
+from sentiment import recurrent
+from torch.nn.utils.rnn import pack_sequence
+layer = recurrent.LSTM(4, 16, bidirectional=True)
+layer(pack_sequence([torch.randn(3, 4), torch.randn(2, 4)]))[0].data.sum().backward()
+assert (torch.full((100_000,), 1e-40) * 1.0 > 0).all()  # in every thread
+"""
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"SENTIMENT_KERNEL": mode}, check=True)

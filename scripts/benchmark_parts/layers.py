@@ -26,7 +26,8 @@ from benchmark_parts.measuring import (
     speeds,
 )
 from sentiment import recurrent
-from sentiment.model import positions, unpack
+from sentiment.batches import positions
+from sentiment.model import unpack
 from sentiment.recurrent import native
 
 
