@@ -100,10 +100,15 @@ class Predictor:
         """The evaluation stored with the model."""
         return self.bundle.report
 
-    def probabilities(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], Encoded]:
-        """Return probabilities (B, C), and what the tokenizer made of the texts."""
+    def probabilities(
+        self, texts: Sequence[str], *, more: bool = False
+    ) -> tuple[NDArray[np.float64], Encoded]:
+        """Return probabilities (B, C), and what the tokenizer made of the texts.
+
+        `more` says that further texts may follow, for which a slow start pays.
+        """
         encoded = self.bundle.tokenizer.encode(texts)
-        if self._is_short(encoded):
+        if self._is_short(encoded, more):
             return self.bundle.numpy_model.probabilities(encoded.sequences), encoded
         from sentiment.model import infer
 
@@ -117,15 +122,15 @@ class Predictor:
 
         return runtime.choose_device(self.device)
 
-    def _is_short(self, encoded: Encoded) -> bool:
+    def _is_short(self, encoded: Encoded, more: bool) -> bool:
         """Choose the engine: NumPy for a short job, torch for a longer one and for a GPU that is asked for.
 
         Torch computes in batches, some three times as fast, or on a GPU, but takes two seconds to be
-        imported. After a full chunk more texts may come, for which the import pays.
+        imported.
         """
         if self.device not in ("auto", "cpu"):
             return False
-        limit = WARM if "torch" in sys.modules or len(encoded.sequences) >= CHUNK else COLD
+        limit = WARM if more or "torch" in sys.modules else COLD
         return self.bundle.numpy_model.seconds(int(encoded.sequences.offsets[-1])) < limit
 
     def predict(self, texts: Iterable[str]) -> list[Prediction]:
@@ -154,7 +159,7 @@ class Predictor:
             texts = [
                 row.values[text_column] for (_, row), error in zip(chunk, errors, strict=True) if not error
             ]
-            predictions = iter(self._predictions(texts))
+            predictions = iter(self._predictions(texts, more=len(chunk) == CHUNK))
             for (number, row), error in zip(chunk, errors, strict=True):
                 named = named or "id" in row.values
                 identity = row.values.get("id", None if named else number)
@@ -163,8 +168,8 @@ class Predictor:
                 else:
                     yield Result(identity, row.values[text_column], next(predictions))
 
-    def _predictions(self, texts: Sequence[str]) -> Iterator[Prediction]:
-        probabilities, encoded = self.probabilities(texts)
+    def _predictions(self, texts: Sequence[str], more: bool) -> Iterator[Prediction]:
+        probabilities, encoded = self.probabilities(texts, more=more)
         for row, unknown, truncated in zip(
             probabilities.tolist(),
             encoded.unknown_rate.tolist(),

@@ -97,26 +97,34 @@ def test_both_engines_predict_the_same(tiny, monkeypatch):
 
 def test_a_job_chooses_its_engine_by_its_size(tiny, monkeypatch):
     monkeypatch.delitem(sys.modules, "torch")  # as before its import
-    for texts, device, expected in (
-        (1, "auto", True),
-        (1, "cpu", True),
-        (predictor.CHUNK - 1, "auto", True),
-        (predictor.CHUNK, "auto", False),
-        (1, "cuda", False),
+    for text, count, more, device, expected in (
+        ("a short text", 1, False, "auto", True),
+        ("a short text", 1, False, "cpu", True),
+        ("a short text", 1, False, "cuda", False),
+        ("a short text", 2000, False, "auto", True),
+        ("a short text", 2000, True, "auto", False),
+        ("long " * 400, 1000, False, "auto", False),
     ):
         used = Predictor(tiny.bundle)
         used.device = device
-        assert used._is_short(used.bundle.tokenizer.encode(["a short text"] * texts)) == expected
-    assert not Predictor(tiny.bundle)._is_short(tiny.bundle.tokenizer.encode(["long " * 400] * 1000))
+        assert used._is_short(used.bundle.tokenizer.encode([text] * count), more) == expected
     assert "torch" not in sys.modules
 
 
 def test_a_stream_changes_its_engine_and_keeps_its_numbers(tiny, monkeypatch):
     monkeypatch.setattr(predictor, "CHUNK", 4)
     monkeypatch.setattr(predictor, "WARM", tiny.bundle.numpy_model.seconds(10))
+    chosen, is_short = [], Predictor._is_short
+
+    def note(self, encoded, more):
+        chosen.append(is_short(self, encoded, more))
+        return chosen[-1]
+
+    monkeypatch.setattr(Predictor, "_is_short", note)
     rows = [Row(str(number), {"text": "good " * (number % 5 + 1)}) for number in range(10)]
     probabilities = [result.prediction.probability for result in tiny.stream(rows)]
     assert probabilities[:5] == pytest.approx(probabilities[5:], abs=1e-6)
+    assert chosen == [False, False, True]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
