@@ -17,7 +17,7 @@ from sentiment.config import ModelConfig
 from sentiment.sequences import Sequences
 
 CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
-INFERENCE_SIZE, INFERENCE_TOKENS = 256, 32_768  # texts and tokens in a batch that is only scored
+INFERENCE_SIZE, INFERENCE_TOKENS = 256, 16_384  # texts and tokens in a batch that is only scored
 
 
 class SequenceClassifier(nn.Module):
