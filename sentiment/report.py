@@ -221,7 +221,7 @@ def facts(report: dict[str, Any]) -> list[tuple[str, str]]:
 def render(report: dict[str, Any]) -> RenderableType:
     """Return the report for a terminal."""
     parts: list[RenderableType] = [Text(printable(report["verdict"])), ""]
-    parts.append(_table(_score_head(report), score_rows(report)))
+    parts.append(_table(_score_head(report), score_rows(report), bold=1))
     parts.append(_table(CLASS_HEAD, class_rows(report)))
     if len(report["test"]["labels"]) <= MANY_CLASSES:
         parts.append(_table(_confusion_head(report), confusion_rows(report)))
@@ -292,11 +292,11 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def _table(head: list[str], rows: list[list[str]]) -> Table:
+def _table(head: list[str], rows: list[list[str]], bold: int | None = None) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for index, name in enumerate(head):
         table.add_column(
-            Text(printable(name)), justify="right" if index else "left", style="bold" if index == 1 else ""
+            Text(printable(name)), justify="right" if index else "left", style="bold" if index == bold else ""
         )
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))  # a label may look like markup
