@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sentiment.model import SequenceClassifier
 
 SCHEMA = 1
+ARTIFACTS = Path("artifacts")  # where runs land that name no place
 MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
 # The card is not among them: a person may add to it.
 FILES = ("config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json")

@@ -12,7 +12,7 @@ import torch
 
 from sentiment import bundle, config, report, runtime, vectors
 from sentiment.baselines import baselines
-from sentiment.bundle import CHECKPOINT, Bundle
+from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config
 from sentiment.corpus import Corpus, load_corpus, load_for_scoring
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
@@ -22,7 +22,6 @@ from sentiment.training import Epoch, Examples, Step, Trainer
 
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 VECTORS = "vectors.json"  # likewise: what is reported of the initial vectors
-ARTIFACTS = Path("artifacts")
 
 
 class Listener:

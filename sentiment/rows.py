@@ -12,12 +12,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sentiment.errors import CorpusError, did_you_mean
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+LOOK_AHEAD = 100  # rows looked at for the columns
 ARRAY = "a JSON array; write one object a line (JSONL)"
 BOMS = {  # longest first: the UTF-32 mark begins with the UTF-16 one
     codecs.BOM_UTF32_LE: "utf-32",
@@ -90,7 +92,7 @@ def read_stream(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
     """Yield the rows of a binary stream of one of the text formats; `name` begins each `where`."""
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
     head = buffered.peek(4096)[:4096]
-    encoding = next((enc for bom, enc in BOMS.items() if head.startswith(bom)), "utf-8")
+    encoding = encoding_of(head)
     if encoding == "utf-8" and b"\0" in head:
         raise CorpusError(
             f"{name}: holds zero bytes: it is no text, or UTF-16 without its mark; save it as UTF-8"
@@ -108,6 +110,18 @@ def read_stream(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
 def printable(text: str) -> str:
     """Return a text without control characters: it must not steer a terminal, or break a line."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def columns_of(rows: Iterator[Row]) -> tuple[Iterator[Row], list[str], Row | None]:
+    """Look ahead for the columns; return all rows again, the columns, and the first row if there is one."""
+    first = list(islice(rows, LOOK_AHEAD))
+    columns = list(dict.fromkeys(name for row in first for name in row.values))
+    return chain(first, rows), columns, first[0] if first else None
+
+
+def encoding_of(head: bytes) -> str:
+    """Return the encoding that the mark at the start of a file tells, or UTF-8."""
+    return next((encoding for bom, encoding in BOMS.items() if head.startswith(bom)), "utf-8")
 
 
 def text_error(value: object, what: str = "text") -> str | None:

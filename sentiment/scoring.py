@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -17,18 +16,16 @@ import click
 from sentiment import bundle
 from sentiment.errors import CorpusError, ResourceError
 from sentiment.predictor import Predictor, Result
-from sentiment.rows import BOMS, Row, printable, read_rows, read_stream
+from sentiment.rows import Row, columns_of, encoding_of, printable, read_rows, read_stream
 
-ARTIFACTS = Path("artifacts")
-# An id may hold what is no UTF-8; as \\udce9 it is still valid JSON.
+# An id may hold what is no UTF-8; as \udce9 it is still valid JSON.
 ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
-LOOK_AHEAD = 100  # rows looked at for the columns
 
 
 def load(folder: Path | None, device: str) -> Predictor:
     """Load the bundle in a folder, or the newest one, which is then named on stderr."""
     if folder is None:
-        folder = bundle.newest(ARTIFACTS)
+        folder = bundle.newest(bundle.ARTIFACTS)
         click.echo(f"model: {folder}", err=True)
     return Predictor(bundle.load(folder), device)
 
@@ -40,13 +37,12 @@ def read(texts: Sequence[str], source: str | None, text_column: str | None) -> t
     from sentiment.corpus.raw import TEXT_COLUMNS, find_column
 
     where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
-    first = list(islice(rows, LOOK_AHEAD))
-    if not first:
+    rows, columns, first = columns_of(rows)
+    if first is None:
         raise CorpusError(f"{where}: there is nothing in it")
-    columns = list(dict.fromkeys(name for row in first for name in row.values))
     if not columns:
-        return chain(first, rows), "text"  # only bad rows so far: each becomes an error
-    return chain(first, rows), find_column(columns, text_column, TEXT_COLUMNS, "text", where)
+        return rows, "text"  # only bad rows so far: each becomes an error
+    return rows, find_column(columns, text_column, TEXT_COLUMNS, "text", where)
 
 
 def check_output(output: str) -> None:
@@ -87,8 +83,7 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
 def _read_stdin(text_column: str | None) -> tuple[str, Iterator[Row]]:
     stream: BinaryIO = sys.stdin.buffer
     head = stream.peek(4096)[:4096] if isinstance(stream, io.BufferedReader) else b""
-    encoding = next((name for bom, name in BOMS.items() if head.startswith(bom)), "utf-8")
-    begin = head.decode(encoding, "ignore").lstrip()[:2]
+    begin = head.decode(encoding_of(head), "ignore").lstrip()[:2]
     kind = "jsonl" if begin[:1] == "{" or begin == "[{" else "csv" if text_column else "txt"
     return "stdin", read_stream(stream, kind, "stdin")
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-from itertools import chain, islice
 from pathlib import Path
 
 from sentiment.config import CorpusConfig
@@ -16,10 +15,9 @@ from sentiment.corpus.raw import (
     find_column,
 )
 from sentiment.errors import CorpusError, UsageError, did_you_mean
-from sentiment.rows import COMPRESSED, Row, file_format, read_rows
+from sentiment.rows import COMPRESSED, Row, columns_of, file_format, read_rows
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?")
-LOOK_AHEAD = 100  # rows looked at for the columns
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
 
 
@@ -87,17 +85,15 @@ def _read_file(path: Path, config: CorpusConfig) -> RawSplit:
             f"{path}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, "
             "or a folder with one folder of .txt files for each label"
         )
-    rows = read_rows(path)
-    first = list(islice(rows, LOOK_AHEAD))
-    if not first:
+    rows, columns, first = columns_of(read_rows(path))
+    if first is None:
         raise CorpusError(f"{path}: there are no rows in it")
-    columns = list(dict.fromkeys(name for row in first for name in row.values))
     if not columns:
-        raise CorpusError(f"{first[0].where}: {first[0].error}; no row at the start of the file can be read")
+        raise CorpusError(f"{first.where}: {first.error}; no row at the start of the file can be read")
     text = find_column(columns, config.text_column, TEXT_COLUMNS, "text", str(path))
     rest = [column for column in columns if column != text]
     label = find_column(rest, config.label_column, LABEL_COLUMNS, "label", str(path))
-    return collect(chain(first, rows), text, label)
+    return collect(rows, text, label)
 
 
 def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
