@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sentiment import recurrent
 from sentiment.batches import in_order, positions
 from sentiment.config import ModelConfig
+from sentiment.recurrent.pooling import pool, unpack
 from sentiment.sequences import Sequences
 
 CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
@@ -102,25 +103,23 @@ class SequenceClassifier(nn.Module):
                 )
         output, state = self.recurrence(PackedSequence(data, inputs.batch_sizes))  # (N, D)
         hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, B, H)
-        pooled = [self.pool(name, output, hidden) for name in self.config.pooling]  # each (B, D)
-        logits: Tensor = self.linear(self.dropout(torch.cat(pooled, 1)))  # (B, C)
+        logits: Tensor = self.linear(self.dropout(self.pool(output, hidden)))  # (B, C)
         return logits
 
-    def pool(self, name: str, output: PackedSequence, hidden: Tensor) -> Tensor:
-        """Reduce the outputs of each sequence to (B, D), over its own steps only."""
-        if name == "last":
+    def pool(self, output: PackedSequence, hidden: Tensor) -> Tensor:
+        """Reduce the outputs of each sequence to (B, D · poolings), over its own steps only."""
+        found: dict[str, Tensor] = {}
+        if {"max", "mean"} & set(self.config.pooling):
+            found["max"], found["mean"] = pool(output)
+        if "last" in self.config.pooling:
             directions = 2 if self.config.bidirectional else 1
-            return torch.cat(list(hidden[-directions:]), 1)
-        slot, step = positions(output.batch_sizes, output.data.device)
-        if name == "max":
-            return unpack(output.data, slot, step, output.batch_sizes, float("-inf")).amax(1)
-        lengths = slot.bincount().to(output.data.dtype)  # (B,)
-        if name == "mean":
-            return unpack(output.data, slot, step, output.batch_sizes, 0.0).sum(1) / lengths[:, None]
-        assert self.attention is not None
-        scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))
-        weights = scores.softmax(1)[slot, step]  # (N, 1), 0 beyond the end of a sequence
-        return unpack(weights * output.data, slot, step, output.batch_sizes, 0.0).sum(1)
+            found["last"] = torch.cat(list(hidden[-directions:]), 1)
+        if self.attention is not None:
+            slot, step = positions(output.batch_sizes, output.data.device)
+            scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))
+            weights = scores.softmax(1)[slot, step]  # (N, 1), 0 beyond the end of a sequence
+            found["attention"] = unpack(weights * output.data, slot, step, output.batch_sizes, 0.0).sum(1)
+        return torch.cat([found[name] for name in self.config.pooling], 1)
 
 
 class Embedding(nn.Embedding):
@@ -159,17 +158,6 @@ class Attention(nn.Module):
         """Return (N, 1) for outputs (N, D)."""
         scores: Tensor = self.score(self.project(outputs).tanh())
         return scores
-
-
-def unpack(data: Tensor, slot: Tensor, step: Tensor, batch_sizes: Tensor, fill: float) -> Tensor:
-    """Lay packed data (N, D) out as (B, T, D); one scatter, so the backward is one gather.
-
-    `torch.nn.utils.rnn.pad_packed_sequence` copies slice by slice, and its backward clones the
-    whole gradient for each.
-    """
-    size, steps = int(batch_sizes[0]), len(batch_sizes)
-    padded = data.new_full((size * steps, data.shape[1]), fill)
-    return padded.index_copy(0, slot * steps + step, data).view(size, steps, -1)
 
 
 def count_parameters(model: nn.Module) -> int:
