@@ -57,16 +57,13 @@ class NativeSteps(Steps):
         inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
     ) -> None:  # fmt: skip
         """Run all steps."""
-        # A panel is the weights that one register tile works with: all gates of one vector of
-        # units, or if there is but one gate, four vectors of units.
-        units = self.lanes if cell.gates > 1 else 4 * self.lanes
 
         def panels(matrices: Sequence[Tensor]) -> Tensor:
-            return _join(
-                w.unflatten(0, (cell.gates, -1))[:, first : first + units].permute(2, 0, 1)
-                for w in matrices
-                for first in range(0, len(w) // cell.gates, units)
-            )
+            # A panel is the weights that one register tile works with: all gates of one vector of
+            # units, or if there is but one gate, four vectors of units.
+            if cell.gates == 1:
+                return _join(part.t() for w in matrices for part in w.split(4 * self.lanes))
+            return _join(w.view(cell.gates, -1, self.lanes, w.shape[1]).permute(1, 3, 0, 2) for w in matrices)
 
         if small := _is_small(inward, weights):
             data = data.contiguous()
