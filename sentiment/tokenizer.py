@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +27,14 @@ if TYPE_CHECKING:  # predicting reads no settings that are worth the import
 PAD, UNKNOWN = "<pad>", "<unk>"
 UNKNOWN_ID = 1
 LONGEST_WORD = 100  # characters; a longer one is cut before it is made into subwords
-CHUNK = 4096  # texts handed to the Rust side at once: bounds memory, keeps its threads busy
+CHUNK = 1024  # texts handed to the Rust side at once: bounds memory, keeps its threads busy
+MANY = 64  # texts at once for which a second tokenizer, without normalizers, pays
 
 # The inner and outer digits of numbers of three digits or more.
 LONG_NUMBER = r"\d(?=\d\d)|(?<=\d)\d(?=\d)|(?<=\d\d)\d"
 URL = r"(?i)\b(?:https?://|www\.)\S+"
+MASK = " URL "  # no lower-cased text spells it so
+TAGS = ("<br />", "<br/>", "<br>")
 
 
 @dataclass(frozen=True)
@@ -105,16 +114,52 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Turn texts into ids, truncated; a text without any token becomes one unknown token."""
-        parts: list[NDArray[np.int32]] = []
-        for start in range(0, len(texts), CHUNK):
-            batch = self.inner.encode_batch_fast(texts[start : start + CHUNK], add_special_tokens=False)
-            parts += [np.array(item.ids or [UNKNOWN_ID], np.int32) for item in batch]
-        whole = Sequences.of(parts)
+        values, lengths = array("i"), array("q")
+        for encodings in self._encodings(texts):
+            for encoding in encodings:
+                ids = encoding.ids or [UNKNOWN_ID]
+                values.fromlist(ids)
+                lengths.append(len(ids))
+        offsets = np.concatenate([[0], np.cumsum(np.frombuffer(lengths, np.int64))]).astype(np.int64)
+        whole = Sequences(np.frombuffer(values, np.int32), offsets)
         if not len(whole):
             return Encoded(whole, np.empty(0), np.empty(0, bool))
         unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)
         kept = whole.truncated(self.config.max_length, self.config.truncation)
         return Encoded(kept, unknown / whole.lengths, whole.lengths > self.config.max_length)
+
+    def _encodings(self, texts: Sequence[str]) -> Iterator[list[tokenizers.Encoding]]:
+        """Yield what becomes of each chunk of texts, while the next one is under way."""
+        if len(texts) <= CHUNK:
+            yield self._encode_chunk(texts)
+            return
+        with ThreadPoolExecutor(1) as worker:
+            ahead = worker.submit(self._encode_chunk, texts[:CHUNK])
+            for start in range(CHUNK, len(texts), CHUNK):
+                done = ahead.result()
+                ahead = worker.submit(self._encode_chunk, texts[start : start + CHUNK])
+                yield done
+            yield ahead.result()
+
+    def _encode_chunk(self, texts: Sequence[str]) -> list[tokenizers.Encoding]:
+        """Encode texts.
+
+        The normalizers of `tokenizers` take as long as all the rest, as they keep track of where each
+        character came from; plain texts, if many, are normalized here.
+        """
+        is_plain = [len(texts) >= MANY and _is_plain(text, self.config) for text in texts]
+        plain = normalize_plain([text for text, one in zip(texts, is_plain, strict=True) if one], self.config)
+        other = [text for text, one in zip(texts, is_plain, strict=True) if not one]
+        of_plain = iter(self._bare.encode_batch_fast(plain, add_special_tokens=False) if plain else ())
+        of_other = iter(self.inner.encode_batch_fast(other, add_special_tokens=False) if other else ())
+        return [next(of_plain if one else of_other) for one in is_plain]
+
+    @cached_property
+    def _bare(self) -> tokenizers.Tokenizer:
+        """The same tokenizer for texts that are normalized already."""
+        state = json.loads(self.inner.to_str())
+        state |= {"normalizer": None, "added_tokens": []}  # the special tokens, which no text may spell
+        return tokenizers.Tokenizer.from_str(json.dumps(state))
 
 
 def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
@@ -157,16 +202,59 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
     return inner, trainer
 
 
+def normalize_plain(texts: Sequence[str], config: TokenizerConfig) -> Sequence[str]:
+    """Do to `_is_plain` texts what the normalizers of `tokenizers` do, for all of them at once."""
+    if config.strip_html:
+        for tag in TAGS:
+            texts = [text.replace(tag, " ") for text in texts]
+    if config.lowercase:
+        texts = [text.lower() for text in texts]
+    if config.urls == "mask":
+        url = re.compile(URL, re.ASCII)
+        texts = [url.sub(MASK, text) if _may_have_url(text) else text for text in texts]
+    if config.numbers == "shape" and texts:
+        joined = np.frombuffer(bytearray("\n".join(texts), "latin-1"), np.uint8)
+        is_digit = joined - ord("0") < 10  # unsigned
+        inside = is_digit[2:] & is_digit[1:-1] & is_digit[:-2]
+        for shift in range(3):
+            joined[shift : shift + len(inside)][inside] = ord("0")
+        whole, ends = (
+            joined.tobytes().decode("latin-1"),
+            np.cumsum([len(text) + 1 for text in texts]).tolist(),
+        )
+        texts = [whole[end - len(text) - 1 : end - 1] for text, end in zip(texts, ends, strict=True)]
+    return texts
+
+
+def _is_plain(text: str, config: TokenizerConfig) -> bool:
+    """Say whether Python's lower-casing, digits and expressions surely are those of `tokenizers`."""
+    if text.isascii():
+        return True
+    if config.strip_accents or (config.urls == "mask" and _may_have_url(text)):
+        return False
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _may_have_url(text: str) -> bool:
+    """Say so much faster than the expression would, and sometimes in vain."""
+    text = text.lower()
+    return "://" in text or "www." in text
+
+
 def _normalizers(config: TokenizerConfig) -> list[normalizers.Normalizer]:
     steps: list[normalizers.Normalizer] = []
     if config.strip_html:
-        steps += [normalizers.Replace(tag, " ") for tag in ("<br />", "<br/>", "<br>")]
+        steps += [normalizers.Replace(tag, " ") for tag in TAGS]
     if config.lowercase:
         steps.append(normalizers.Lowercase())
     if config.strip_accents:
         steps += [normalizers.NFD(), normalizers.StripAccents()]
     if config.urls == "mask":
-        steps.append(normalizers.Replace(Regex(URL), " URL "))  # no lower-cased text spells it so
+        steps.append(normalizers.Replace(Regex(URL), MASK))
     if config.numbers == "shape":
         steps.append(normalizers.Replace(Regex(LONG_NUMBER), "0"))
     return steps

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sentiment.config import TokenizerConfig
 from sentiment.errors import BundleError, CorpusError
 from sentiment.sequences import Sequences
-from sentiment.tokenizer import PAD, UNKNOWN, Tokenizer
+from sentiment.tokenizer import CHUNK, MANY, PAD, UNKNOWN, Tokenizer
 
 TEXTS = [
     "The film was not good at all, a waste of 120 minutes.",
@@ -60,6 +60,30 @@ def test_every_text_has_a_token_and_the_same_ones_alone(kind, texts):
 
 
 TOKENIZERS = {kind: trained(kind=kind) for kind in KINDS}
+PIECES = ["a", "B", "1", "22", "333", "4444", "ä", "Ä", "ß", "²", "µ", "İ", "Σ", "ſ", "\xa0", "<br />", "<br>", "<pad>", "www.", "WWW.", "http://", "://",
+          " ", "\n", "\t", "\x1c", "\x85", ".", "-", "_", "0"]  # fmt: skip
+BULK = [
+    trained(),
+    trained(lowercase=False, numbers="keep"),
+    trained(urls="keep", strip_html=False),
+    trained(strip_accents=True),
+    *TOKENIZERS.values(),
+]
+
+
+@given(texts=st.lists(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), min_size=1, max_size=20))
+def test_many_texts_at_once_have_the_tokens_of_each_alone(texts):
+    many = texts * MANY  # normalized in bulk where they are ASCII
+    for tokenizer in BULK:
+        together = tokenizer.encode(many).sequences
+        for row, text in enumerate(texts):
+            assert np.array_equal(tokenizer.encode([text]).sequences[0], together[row]), text
+
+
+def test_chunks_keep_their_order():
+    texts = [f"good film {'long ' * (row % 7)}" for row in range(CHUNK + 300)]
+    encoded = TOKENIZERS["word"].encode(texts)
+    assert encoded.sequences.lengths.tolist() == [2 + row % 7 for row in range(len(texts))]
 
 
 @pytest.mark.parametrize(
