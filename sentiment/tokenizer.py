@@ -218,10 +218,8 @@ def normalize_plain(texts: Sequence[str], config: TokenizerConfig) -> Sequence[s
         inside = is_digit[2:] & is_digit[1:-1] & is_digit[:-2]
         for shift in range(3):
             joined[shift : shift + len(inside)][inside] = ord("0")
-        whole, ends = (
-            joined.tobytes().decode("latin-1"),
-            np.cumsum([len(text) + 1 for text in texts]).tolist(),
-        )
+        whole = joined.tobytes().decode("latin-1")
+        ends = accumulate(len(text) + 1 for text in texts)
         texts = [whole[end - len(text) - 1 : end - 1] for text, end in zip(texts, ends, strict=True)]
     return texts
 
