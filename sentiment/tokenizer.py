@@ -49,11 +49,14 @@ class Encoded:
         (B,) share of unknown tokens among those of the whole text.
     truncated
         (B,) whether the text had more tokens than are kept.
+    lengths
+        (B,) tokens of the whole text.
     """
 
     sequences: Sequences
     unknown_rate: NDArray[np.float64]
     truncated: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
 
 
 class Tokenizer:
@@ -123,10 +126,11 @@ class Tokenizer:
         offsets = np.concatenate([[0], np.cumsum(np.frombuffer(lengths, np.int64))]).astype(np.int64)
         whole = Sequences(np.frombuffer(values, np.int32), offsets)
         if not len(whole):
-            return Encoded(whole, np.empty(0), np.empty(0, bool))
+            return Encoded(whole, np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
         unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)
         kept = whole.truncated(self.config.max_length, self.config.truncation)
-        return Encoded(kept, unknown / whole.lengths, whole.lengths > self.config.max_length)
+        lengths = whole.lengths
+        return Encoded(kept, unknown / lengths, lengths > self.config.max_length, lengths)
 
     def _encodings(self, texts: Sequence[str]) -> Iterator[list[tokenizers.Encoding]]:
         """Yield what becomes of each chunk of texts, while the next one is under way."""
