@@ -100,7 +100,11 @@ class SequenceClassifier(nn.Module):
                 raise ValueError(
                     f"features are {tuple(data.shape)}, but the model takes (steps, {self.input_size})"
                 )
-        output, state = self.recurrence(PackedSequence(data, inputs.batch_sizes))  # (N, D)
+        return self.classify(PackedSequence(data, inputs.batch_sizes))
+
+    def classify(self, inputs: PackedSequence) -> Tensor:
+        """Return logits (B, C) for packed vectors (N, E): all that comes after the embedding."""
+        output, state = self.recurrence(inputs)  # (N, D)
         hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, B, H)
         pooled = [self.pool(name, output, hidden) for name in self.config.pooling]  # each (B, D)
         logits: Tensor = self.linear(self.dropout(torch.cat(pooled, 1)))  # (B, C)

@@ -23,6 +23,7 @@ UNKNOWN_ID = 1
 LONGEST_WORD = 100  # characters; a longer one is cut before it is made into subwords
 CHUNK = 4096  # texts handed to the Rust side at once: bounds memory, keeps its threads busy
 
+BREAKS = ("<br />", "<br/>", "<br>")
 # The inner and outer digits of numbers of three digits or more.
 LONG_NUMBER = r"\d(?=\d\d)|(?<=\d)\d(?=\d)|(?<=\d\d)\d"
 URL = r"(?i)\b(?:https?://|www\.)\S+"
@@ -45,6 +46,26 @@ class Encoded:
     sequences: Sequences
     unknown_rate: NDArray[np.float64]
     truncated: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of one text, and where they stand in it.
+
+    Attributes
+    ----------
+    ids
+        (T,) of the tokens that are read: those that `Tokenizer.encode` gives.
+    spans
+        Where each token of the whole text begins and ends, in characters of the text as it was given.
+        A replaced one, such as a URL, has its last character only; a space may have none.
+    read
+        (T,) which of the spans each id has; others were cut off by truncation.
+    """
+
+    ids: NDArray[np.int32]
+    spans: list[tuple[int, int]]
+    read: NDArray[np.int32]
 
 
 class Tokenizer:
@@ -116,6 +137,14 @@ class Tokenizer:
         kept = whole.truncated(self.config.max_length, self.config.truncation)
         return Encoded(kept, unknown / whole.lengths, whole.lengths > self.config.max_length)
 
+    def tokens(self, text: str) -> Tokens:
+        """Return the tokens of one text with their places."""
+        found = self.inner.encode(text, add_special_tokens=False)
+        ids, spans = found.ids or [UNKNOWN_ID], found.offsets or [(0, len(text))]
+        all_tokens = Sequences.of([np.arange(len(ids), dtype=np.int32)])
+        read = all_tokens.truncated(self.config.max_length, self.config.truncation)[0].astype(np.int32)
+        return Tokens(np.array(ids, np.int32)[read], spans, read)
+
 
 def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
     options: dict[str, Any] = {
@@ -160,7 +189,7 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
 def _normalizers(config: TokenizerConfig) -> list[normalizers.Normalizer]:
     steps: list[normalizers.Normalizer] = []
     if config.strip_html:
-        steps += [normalizers.Replace(tag, " ") for tag in ("<br />", "<br/>", "<br>")]
+        steps += [normalizers.Replace(tag, " ") for tag in BREAKS]
     if config.lowercase:
         steps.append(normalizers.Lowercase())
     if config.strip_accents:
