@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 
     from sentiment.model import SequenceClassifier
 
-STEPS = (32, 64, 128, 256)  # points on the path: the first that suffices
+POINTS, MOST_SEGMENTS = 32, 64  # points on a segment of the path (Gauss-Legendre); segments
 TOLERANCE = 0.01  # of completeness: in logits, or as a share of the change if that is above 1
 TOKENS = 16_384  # in a batch: bounds memory
+
+Segments = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def explain(predictor: Predictor, texts: Iterable[str], label: str | None = None
     Integrated gradients (Sundararajan et al. 2017) along the straight line from empty words to the
     words of the text, that is from zeros to their embeddings. Zeros are what training gave for a dropped
     word; with ``<unk>`` in their place the ranks agree with `leave_one_out` no better, and an unknown
-    word could never have a weight. The points are doubled until the weights sum to what they should.
+    word could never have a weight. The path is refined until the weights sum to what they should.
 
     Parameters
     ----------
@@ -180,7 +182,12 @@ class _Integral:
 
 
 def _integrate(model: SequenceClassifier, vectors: Tensor, of: int, against: int) -> _Integral:
-    """Integrate the gradients of one text, (1, T, E)."""
+    """Integrate the gradients of one text, (1, T, E).
+
+    A recurrence can be so steep somewhere on the path, near zeros above all, that no even grid sees it.
+    But the integral over a part of the path is known to sum to the change over that part: so the parts
+    that miss it are halved, until little is missing.
+    """
     import torch
     from captum.attr import IntegratedGradients
     from torch.nn.utils.rnn import PackedSequence
@@ -192,18 +199,35 @@ def _integrate(model: SequenceClassifier, vectors: Tensor, of: int, against: int
         logits = model.classify(PackedSequence(points.transpose(0, 1).flatten(0, 1), sizes))
         return logits[:, of] - logits[:, against]
 
-    empty = torch.zeros_like(vectors)
+    def along(part: Segments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (K, T), (K,)
+        begin, end = torch.tensor(part, device=vectors.device)[:, :, None, None].unbind(1)
+        attributions, errors = IntegratedGradients(difference).attribute(
+            end * vectors, begin * vectors, n_steps=POINTS, return_convergence_delta=True,
+            internal_batch_size=max(len(part), TOKENS // length),
+        )  # fmt: skip
+        weights = attributions.detach().double().cpu().sum(2)
+        return weights.numpy(), errors.detach().double().cpu().numpy()
+
     with torch.no_grad():
-        before, after = difference(torch.cat([empty, vectors])).tolist()
-    for steps in STEPS:
-        attributions = IntegratedGradients(difference).attribute(
-            vectors, empty, n_steps=steps, internal_batch_size=max(1, TOKENS // length)
-        )
-        weights = attributions.detach()[0].double().cpu().sum(1).numpy()
-        error = float(weights.sum() - (after - before))
-        if abs(error) <= TOLERANCE * max(1.0, abs(after - before)):
-            break
-    return _Integral(weights, after, before, error, steps)
+        before, after = difference(torch.cat([0 * vectors, vectors])).tolist()
+    tolerance = TOLERANCE * max(1.0, abs(after - before))
+    segments: Segments = [(0.0, 1.0)]
+    weights, errors = along(segments)
+    while np.abs(errors).sum() > tolerance and len(segments) < MOST_SEGMENTS:
+        order = np.argsort(np.abs(errors))
+        kept = order[np.abs(errors)[order].cumsum() <= tolerance / 2]
+        halves = [
+            half
+            for begin, end in (segments[row] for row in order[len(kept) :])
+            for half in ((begin, (begin + end) / 2), ((begin + end) / 2, end))
+        ]
+        new_weights, new_errors = along(halves)
+        segments = [segments[row] for row in kept] + halves
+        weights = np.concatenate([weights[kept], new_weights])
+        errors = np.concatenate([errors[kept], new_errors])
+    total = weights.sum(0)
+    error = float(total.sum() - (after - before))
+    return _Integral(total, after, before, error, POINTS * len(segments))
 
 
 def _leave_one_out(model: SequenceClassifier, words: Words, of: int, against: int) -> NDArray[np.float64]:

@@ -111,18 +111,16 @@ def test_weights_sum_to_the_change_of_the_logits(kind, pooling, length):
     assert found.difference == pytest.approx(logits[2] - logits[0], abs=1e-5)
 
 
-def test_steps_are_doubled_until_the_sum_is_right(monkeypatch):
+def test_the_path_is_refined_where_it_is_steep(monkeypatch):
     model = random_model(pooling=["max"])
-    vectors = 30 * model.embedding.weight.detach()[torch.arange(40)][None]
-    monkeypatch.setattr(explain_module, "STEPS", (2, 64, 512))
-    monkeypatch.setattr(explain_module, "TOLERANCE", 1e-9)
-    worst = _integrate(model, vectors, 0, 1)
-    assert worst.steps == 512  # never exact, and said so
-    monkeypatch.setattr(explain_module, "TOLERANCE", abs(worst.error) + 1e-3)
-    better = _integrate(model, vectors, 0, 1)
-    assert better.steps > 2
-    monkeypatch.setattr(explain_module, "STEPS", (2,))
-    assert abs(_integrate(model, vectors, 0, 1).error) > abs(worst.error)
+    vectors = 300 * model.embedding.weight.detach()[torch.arange(40)][None]
+    found = _integrate(model, vectors, 0, 1)
+    assert found.steps > explain_module.POINTS
+    assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
+    monkeypatch.setattr(explain_module, "MOST_SEGMENTS", 1)
+    coarse = _integrate(model, vectors, 0, 1)
+    assert coarse.steps == explain_module.POINTS
+    assert abs(coarse.error) > abs(found.error)  # and is told
 
 
 def test_leaving_a_word_out_is_the_model_on_the_other_tokens():
