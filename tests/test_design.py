@@ -34,6 +34,7 @@ ORDER = [
     "predictor",
     "explain",
     "highlight",
+    "failures",
     "report",
     "pipeline",
     "console",
