@@ -30,6 +30,7 @@ ORDER = [
     "metrics",
     "baselines",
     "training",
+    "tensorboard",
     "bundle",
     "predictor",
     "explain",
