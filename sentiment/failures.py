@@ -42,6 +42,7 @@ def failures(
     *,
     explain: Explain | None = None,
     validation: tuple[Sequence[str], Labels, Probabilities] | None = None,
+    sources: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Return the part ``failures`` of a report.
 
@@ -55,11 +56,13 @@ def failures(
         Says which words of some texts carried the decision; without it the mistakes have no words.
     validation
         Texts, labels and probabilities of the validation split, in which wrong labels are looked for too.
+    sources
+        (B,) where each text is from, if the corpus says so: a slice each.
     """
     splits = {"validation": validation} if validation is not None else {}
     found = suspects({**splits, "test": (texts, labels, probabilities)}, names)
     return {
-        "slices": slices(texts, labels, probabilities, encoded, names),
+        "slices": slices(texts, labels, probabilities, encoded, names, sources),
         "mistakes": mistakes(texts, labels, probabilities, names, explain),
         "suspects": found[:SUSPECTS],
         "suspect_count": len(found),
@@ -72,6 +75,7 @@ def slices(
     probabilities: Probabilities,
     encoded: Encoded,
     names: Sequence[str],
+    sources: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Score the parts of the test texts, worst first: by accuracy less that of all other texts.
 
@@ -84,7 +88,7 @@ def slices(
     right = probabilities.argmax(1) == labels
     fewest = max(FEWEST, FEWEST_SHARE * len(texts))
     found = []
-    for name, value, mask in _masks(texts, labels, encoded, names):
+    for name, value, mask in _masks(texts, labels, encoded, names, sources):
         count, rest = int(mask.sum()), int((~mask).sum())
         if min(count, rest) < fewest:
             continue
@@ -109,13 +113,19 @@ def slices(
 
 
 def _masks(
-    texts: Sequence[str], labels: Labels, encoded: Encoded, names: Sequence[str]
+    texts: Sequence[str],
+    labels: Labels,
+    encoded: Encoded,
+    names: Sequence[str],
+    sources: Sequence[str] | None,
 ) -> Iterator[tuple[str, str, Mask]]:
     """Yield the slice, its value, and which texts are in it."""
     yield from _quantiles("length", encoded.sequences.lengths, "{:,.0f} tokens".format)
     yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
     for number, name in enumerate(names):
         yield "label", name, labels == number
+    for source in sorted(set(sources or ())):
+        yield "source", source, np.array(sources) == source
     properties = {
         "truncated": encoded.truncated,
         "negation (English words)": _matches(texts, NEGATION.search),

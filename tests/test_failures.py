@@ -37,7 +37,8 @@ def made(count=600, seed=0):
 
 def test_slices_are_what_one_counts():
     texts, labels, probabilities, encoded = made()
-    found = slices(texts, labels, probabilities, encoded, NAMES)
+    sources = ["shop" if len(text) % 3 else "forum" for text in texts]
+    found = slices(texts, labels, probabilities, encoded, NAMES, sources)
     right = probabilities.argmax(1) == labels
     masks = {
         ("digits", "yes"): [any(map(str.isdigit, text)) for text in texts],
@@ -48,6 +49,7 @@ def test_slices_are_what_one_counts():
         ],
         ("truncated", "yes"): encoded.truncated,
         ("label", "good"): labels == 1,
+        ("source", "forum"): [len(text) % 3 == 0 for text in texts],
         ("unknown words", "0.0%"): encoded.unknown_rate == 0,
     }
     table = {(one["slice"], one["value"]): one for one in found}
