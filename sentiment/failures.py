@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -144,8 +145,12 @@ def _matches(texts: Sequence[str], found: Callable[[str], object]) -> Mask:
 
 
 def _is_loud(text: str) -> bool:
-    letters = sum(map(str.isalpha, text))
-    return letters >= LETTERS and sum(map(str.isupper, text)) >= LOUD * letters
+    if text.isascii():  # twenty times as fast
+        capitals = sum(map(text.count, string.ascii_uppercase))
+        letters = capitals + sum(map(text.count, string.ascii_lowercase))
+    else:
+        capitals, letters = sum(map(str.isupper, text)), sum(map(str.isalpha, text))
+    return letters >= LETTERS and capitals >= LOUD * letters
 
 
 def _quantiles(
@@ -170,7 +175,11 @@ def mistakes(
     names: Sequence[str],
     explain: Explain | None = None,
 ) -> list[dict[str, Any]]:
-    """Return what the model was surest of and wrong about, surest first, with the words that caused it."""
+    """Return what the model was surest of and wrong about, surest first, with the words that caused it.
+
+    The weights of the words are by integrated gradients; ``agreement`` is their rank correlation with
+    leaving out each word in turn.
+    """
     predicted = probabilities.argmax(1)
     sure = probabilities.max(1)
     wrong = np.flatnonzero(predicted != labels)
@@ -197,6 +206,7 @@ def mistakes(
                 "probability": float(sure[row]),
                 "truncated_text": shown != texts[row],
                 "words": words,
+                "agreement": explained[place].agreement if explained else None,
             }
         )
     return found

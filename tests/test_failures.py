@@ -49,6 +49,11 @@ def test_slices_are_what_one_counts():
         ],
         ("truncated", "yes"): encoded.truncated,
         ("label", "good"): labels == 1,
+        ("30% capitals or more", "yes"): [
+            sum(c.isalpha() for c in text) >= 10
+            and sum(c.isupper() for c in text) >= 0.3 * sum(c.isalpha() for c in text)
+            for text in texts
+        ],
         ("source", "forum"): [len(text) % 3 == 0 for text in texts],
         ("unknown words", "0.0%"): encoded.unknown_rate == 0,
     }
