@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sentiment.model import SequenceClassifier
 
-POINTS, MOST_SEGMENTS = 32, 64  # points on a segment of the path (Gauss-Legendre); segments
+POINTS, MOST_SEGMENTS = 32, 64  # on a segment of the path (Gauss-Legendre); then halving stops
 TOLERANCE = 0.01  # of completeness: in logits, or as a share of the change if that is above 1
 TOKENS = 16_384  # in a batch: bounds memory
 
@@ -67,7 +67,8 @@ class Explanation:
     words
         All words of the text, in order.
     difference
-        Logit of the explained class less that of the rival.
+        Logit of the explained class less that of the rival, as the model gives them: a temperature, which
+        the probabilities may have, is not in it.
     baseline_difference
         The same for as many empty words; the weights sum to the difference less this.
     completeness_error
@@ -109,8 +110,9 @@ def explain(predictor: Predictor, texts: Iterable[str], label: str | None = None
 
     Integrated gradients (Sundararajan et al. 2017) along the straight line from empty words to the
     words of the text, that is from zeros to their embeddings. Zeros are what training gave for a dropped
-    word; with ``<unk>`` in their place the ranks agree with `leave_one_out` no better, and an unknown
-    word could never have a weight. The path is refined until the weights sum to what they should.
+    word. From ``<unk>`` instead, the ranks agree with `leave_one_out` about as well, now better and now
+    worse, but an unknown word could never have a weight. The path is refined until the weights sum to
+    what they should, or the points run out: `completeness_error` tells.
 
     Parameters
     ----------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import string
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Explain = Callable[[Sequence[str]], "list[Explanation]"]
+Explain = Callable[[Sequence[str], str], "list[Explanation]"]
 
 FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that a slice and its rest need
 QUANTILES = 4
@@ -54,7 +53,8 @@ def failures(
     names
         Of the C classes.
     explain
-        Says which words of some texts carried the decision; without it the mistakes have no words.
+        Says for some texts which words spoke for a class, as ``partial(explain.explain, predictor)`` does;
+        without it the mistakes have no words.
     validation
         Texts, labels and probabilities of the validation split, in which wrong labels are looked for too.
     sources
@@ -145,12 +145,8 @@ def _matches(texts: Sequence[str], found: Callable[[str], object]) -> Mask:
 
 
 def _is_loud(text: str) -> bool:
-    if text.isascii():  # twenty times as fast
-        capitals = sum(map(text.count, string.ascii_uppercase))
-        letters = capitals + sum(map(text.count, string.ascii_lowercase))
-    else:
-        capitals, letters = sum(map(str.isupper, text)), sum(map(str.isalpha, text))
-    return letters >= LETTERS and capitals >= LOUD * letters
+    letters = sum(map(str.isalpha, text))
+    return letters >= LETTERS and sum(map(str.isupper, text)) >= LOUD * letters
 
 
 def _quantiles(
@@ -184,29 +180,26 @@ def mistakes(
     sure = probabilities.max(1)
     wrong = np.flatnonzero(predicted != labels)
     rows = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
-    explained = explain([texts[row] for row in rows]) if explain is not None and len(rows) else []
     found = []
-    for place, row in enumerate(rows.tolist()):
-        words = (
-            [
-                {"start": word.start, "end": word.end, "text": word.text, "weight": word.weight}
-                for word in explained[place].words
-                if word.weight is not None
-            ]
-            if explained
-            else []
-        )
+    for row in rows.tolist():
+        name = names[predicted[row]]  # named: what a threshold decides may be another class
+        explained = explain([texts[row]], name)[0] if explain is not None else None
+        words = [
+            {"start": word.start, "end": word.end, "text": word.text, "weight": word.weight}
+            for word in (explained.words if explained else ())
+            if word.weight is not None
+        ]
         shown, words = excerpt(texts[row], words)
         found.append(
             {
                 "row": row,
                 "text": shown,
                 "label": names[labels[row]],
-                "predicted": names[predicted[row]],
+                "predicted": name,
                 "probability": float(sure[row]),
                 "truncated_text": shown != texts[row],
                 "words": words,
-                "agreement": explained[place].agreement if explained else None,
+                "agreement": explained.agreement if explained else None,
             }
         )
     return found
@@ -217,8 +210,8 @@ def excerpt(
 ) -> tuple[str, list[dict[str, Any]]]:
     """Return the part of a text that has most of the weight, and the words in it.
 
-    The part has at most `longest` characters and cuts no word in two; "…" stands where it was cut, and
-    `start` and `end` of the words are places in what is returned.
+    The part has at most `longest` characters and is cut at a space, if one is near; "…" stands where it
+    was cut, and `start` and `end` of the words are places in what is returned.
     """
     if len(text) <= longest:
         return text, list(words)

@@ -1,6 +1,7 @@
 """Slices equal naive counting; mistakes carry their words; flipped labels and planted tokens are found."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_negations_are_seen(text):
 def test_mistakes_are_the_surest_wrong_ones(tiny):
     texts, labels, probabilities, _ = made()
     texts = [f"{text} number{row}" for row, text in enumerate(texts)]
-    found = mistakes(texts, labels, probabilities, NAMES, lambda some: explain(tiny, some))
+    found = mistakes(texts, labels, probabilities, NAMES, partial(explain, tiny))
     wrong = [row for row in range(len(texts)) if probabilities[row].argmax() != labels[row]]
     expected = sorted(wrong, key=lambda row: -probabilities[row].max())[:10]
     assert [one["row"] for one in found] == expected
@@ -139,6 +140,14 @@ def test_an_excerpt_keeps_the_offsets_right(pieces, space, longest):
         assert shown[word["start"] : word["end"]] == word["text"]
     if len(text) <= longest:
         assert inside == words
+
+
+def test_the_words_of_a_mistake_speak_for_the_wrong_class(tiny):
+    texts, labels, probabilities, _ = made()
+    texts = [f"{text} number{row}" for row, text in enumerate(texts)]
+    for one in mistakes(texts, labels, probabilities, tiny.labels, partial(explain, tiny)):
+        [expected] = explain(tiny, [texts[one["row"]]], one["predicted"])
+        assert [word["weight"] for word in one["words"]] == [word.weight for word in expected.words]
 
 
 def test_an_excerpt_shows_the_words_that_weigh_most():
@@ -190,7 +199,7 @@ def test_the_whole_part_is_json(tiny):
     texts, labels, probabilities, encoded = made()
     result = failures(
         texts, labels, probabilities, encoded, NAMES,
-        explain=lambda some: explain(tiny, some), validation=(texts, labels, probabilities),
+        explain=partial(explain, tiny), validation=(texts, labels, probabilities),
     )  # fmt: skip
     assert set(result) == {"slices", "mistakes", "suspects", "suspect_count"}
     assert {one["split"] for one in result["suspects"]} <= {"validation", "test"}

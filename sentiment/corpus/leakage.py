@@ -78,7 +78,8 @@ def _same(hint: dict[str, Any], better: dict[str, Any]) -> bool:
     """Whether two beginnings, or two endings, are one pattern at different lengths."""
     if hint["kind"] == "token" or hint["kind"] != better["kind"]:
         return False
-    return hint["token"] in better["token"] or better["token"] in hint["token"]
+    one, other = sorted((hint["token"], better["token"]), key=len)
+    return bool(other.startswith(one) if hint["kind"] == "beginning" else other.endswith(one))
 
 
 def _whole(kind: str, pattern: str, texts: Sequence[str]) -> str:
