@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_engine import SIZES
 from test_tokenizer import KINDS, TEXTS, TOKENIZERS, trained
@@ -32,16 +32,19 @@ PARTS = st.sampled_from(
 MIXED = st.lists(PARTS | UNICODE, max_size=12).map("".join)
 
 
+SETTINGS: list[dict] = [{}, {"max_length": 5}, {"strip_accents": True, "urls": "keep"}]
+VARIANTS = {(kind, str(one)): trained(kind=kind, **one) for kind in KINDS for one in SETTINGS}
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "settings", [{}, {"max_length": 5}, {"strip_accents": True, "urls": "keep"}], ids=str
-)
+@pytest.mark.parametrize("variant", SETTINGS, ids=str)
+@settings(max_examples=50)
 @given(text=UNICODE | MIXED)
 @example("")
 @example("<br />")
 @example("e\u0301 \u0301")
-def test_words_are_slices_in_order_and_own_the_tokens_that_are_read(kind, settings, text):
-    tokenizer = VARIANTS[kind, str(settings)]
+def test_words_are_slices_in_order_and_own_the_tokens_that_are_read(kind, variant, text):
+    tokenizer = VARIANTS[kind, str(variant)]
     words = find_words(tokenizer, text)
     assert np.array_equal(words.ids, tokenizer.encode([text]).sequences[0])
     assert len(words.owners) == len(words.ids)
@@ -52,10 +55,6 @@ def test_words_are_slices_in_order_and_own_the_tokens_that_are_read(kind, settin
     assert ends[-1] <= len(text)
     if text.strip():
         assert all(begin < end for begin, end in words.spans)
-
-
-SETTINGS: list[dict] = [{}, {"max_length": 5}, {"strip_accents": True, "urls": "keep"}]
-VARIANTS = {(kind, str(one)): trained(kind=kind, **one) for kind in KINDS for one in SETTINGS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -167,11 +166,11 @@ def toy(request, tmp_path_factory):
             words = list(generator.choice(WORDS, 7))
             words[generator.integers(7)] = "zqzq" if row % 2 else "but"
             file.write(json.dumps({"text": " ".join(words), "label": "yes" if row % 2 else "no"}) + "\n")
-    settings = TINY | {
+    changed = TINY | {
         "training.epochs": 12, "tokenizer.kind": request.param, "model.hidden_size": 16,
         "embedding.size": 16, "training.learning_rate": 0.01, "training.batch_size": 16,
     }  # fmt: skip
-    predictor = sentiment.train(str(folder / "toy.jsonl"), out=folder / "model", settings=settings)
+    predictor = sentiment.train(str(folder / "toy.jsonl"), out=folder / "model", settings=changed)
     assert predictor.report["test"]["accuracy"] > 0.95
     return predictor
 

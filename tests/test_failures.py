@@ -18,7 +18,7 @@ from sentiment.failures import NEGATION, excerpt, failures, mistakes, slices, su
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import Encoded
 
-NAMES = ("bad", "good")
+NAMES = ("negative", "positive")
 WORDS = ["film", "a", "the", "NEVER", "isn't", "12", "see", "www.x.org", "great!", "AWFUL", "not", "café"]
 
 
@@ -49,7 +49,7 @@ def test_slices_are_what_one_counts():
             bool({"NEVER", "isn't", "not"} & set(text.split())) for text in texts
         ],
         ("truncated", "yes"): encoded.truncated,
-        ("label", "good"): labels == 1,
+        ("label", "positive"): labels == 1,
         ("30% capitals or more", "yes"): [
             sum(c.isalpha() for c in text) >= 10
             and sum(c.isupper() for c in text) >= 0.3 * sum(c.isalpha() for c in text)
