@@ -241,6 +241,64 @@ def predict(
 @cli.command(
     epilog=_example(
         """
+sentiment explain "Not bad at all, I would go again."
+sentiment explain "free entry" "see you at 8" --model artifacts/sms_spam --class spam
+cat lines.txt | sentiment explain - --html why.html
+"""
+    )
+)
+@click.argument("texts", nargs=-1, required=True, metavar="TEXT … | -")
+@click.option("--model", type=click.Path(path_type=Path), help="Model folder; the newest under artifacts.")
+@click.option("--class", "label", metavar="LABEL", help="Class to explain; the predicted one if left out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of HTML instead.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
+def explain(
+    *,
+    texts: tuple[str, ...],
+    model: Path | None,
+    label: str | None,
+    as_json: bool,
+    html: Path | None,
+    device: str,
+) -> None:
+    """Show which words of TEXT carried the decision; - reads texts from stdin, as predict does.
+
+    Each word has a weight, by integrated gradients: above 0 it speaks for the class, below against it.
+    Beside it stands what changes when the word is left out, as a check.
+    """
+    if as_json and html:
+        raise UsageError("give --json or --html, not both")
+    from sentiment import scoring
+    from sentiment.rows import text_error
+
+    if html is not None:
+        scoring.check_output(str(html))
+    rows, column = scoring.read(texts, "-" if texts == ("-",) else None, None)
+    found = [(row.where, row.error or text_error(row.values.get(column)), row) for row in rows]
+    for where, error, _ in found:
+        if error:
+            raise UsageError(f"{where}: {error}")
+    predictor = scoring.load(model, device)
+    from sentiment import bundle, highlight
+    from sentiment.explain import explain as explain_texts
+
+    explanations = explain_texts(predictor, [row.values[column] for *_, row in found], label)
+    if html is not None:
+        bundle.write_text(html, highlight.page(explanations))
+    elif as_json:
+        for one in explanations:
+            click.echo(json.dumps(one.as_dict(), ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        for one in explanations:
+            Console(highlight=False).print(highlight.render(one))
+
+
+@cli.command(
+    epilog=_example(
+        """
 sentiment report artifacts/imdb
 sentiment report artifacts/imdb --corpus sst2 --json
 sentiment report --predictions scores.csv --positive spam

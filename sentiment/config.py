@@ -134,6 +134,9 @@ class TrainingConfig(_Section):
     )
     patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
     checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)
+    tensorboard: bool = _setting(
+        False, "also write scalars for TensorBoard; needs pip install 'sentiment[tensorboard]'"
+    )
 
 
 class RuntimeConfig(_Section):

@@ -102,7 +102,11 @@ class SequenceClassifier(nn.Module):
                 raise ValueError(
                     f"features are {tuple(data.shape)}, but the model takes (steps, {self.input_size})"
                 )
-        output, state = self.recurrence(PackedSequence(data, inputs.batch_sizes))  # (N, D)
+        return self.classify(PackedSequence(data, inputs.batch_sizes))
+
+    def classify(self, inputs: PackedSequence) -> Tensor:
+        """Return logits (B, C) for packed vectors (N, E): all that comes after the embedding."""
+        output, state = self.recurrence(inputs)  # (N, D)
         hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, B, H)
         logits: Tensor = self.linear(self.dropout(self.pool(output, hidden)))  # (B, C)
         return logits

@@ -30,11 +30,11 @@ LONGEST_WORD = 100  # characters; a longer one is cut before it is made into sub
 CHUNK = 1024  # texts handed to the Rust side at once: bounds memory, keeps its threads busy
 MANY = 64  # texts at once for which a second tokenizer, without normalizers, pays
 
+BREAKS = ("<br />", "<br/>", "<br>")
 # The inner and outer digits of numbers of three digits or more.
 LONG_NUMBER = r"\d(?=\d\d)|(?<=\d)\d(?=\d)|(?<=\d\d)\d"
 URL = r"(?i)\b(?:https?://|www\.)\S+"
 MASK = " URL "  # no lower-cased text spells it so
-TAGS = ("<br />", "<br/>", "<br>")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,26 @@ class Encoded:
     unknown_rate: NDArray[np.float64]
     truncated: NDArray[np.bool_]
     lengths: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of one text, and where they stand in it.
+
+    Attributes
+    ----------
+    ids
+        (T,) of the tokens that are read: those that `Tokenizer.encode` gives.
+    spans
+        Where each token of the whole text begins and ends, in characters of the text as it was given.
+        A replaced one, such as a URL, has its last character only; a space may have none.
+    read
+        (T,) which of the spans each id has; others were cut off by truncation.
+    """
+
+    ids: NDArray[np.int32]
+    spans: list[tuple[int, int]]
+    read: NDArray[np.int32]
 
 
 class Tokenizer:
@@ -117,13 +137,13 @@ class Tokenizer:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Turn texts into ids, truncated; a text without any token becomes one unknown token."""
-        values, lengths = array("i"), array("q")
+        values, counts = array("i"), array("q")
         for encodings in self._encodings(texts):
             for encoding in encodings:
                 ids = encoding.ids or [UNKNOWN_ID]
                 values.fromlist(ids)
-                lengths.append(len(ids))
-        offsets = np.concatenate([[0], np.cumsum(np.frombuffer(lengths, np.int64))]).astype(np.int64)
+                counts.append(len(ids))
+        offsets = np.concatenate([[0], np.cumsum(np.frombuffer(counts, np.int64))]).astype(np.int64)
         whole = Sequences(np.frombuffer(values, np.int32), offsets)
         if not len(whole):
             return Encoded(whole, np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
@@ -164,6 +184,14 @@ class Tokenizer:
         state = json.loads(self.inner.to_str())
         state |= {"normalizer": None, "added_tokens": []}  # the special tokens, which no text may spell
         return tokenizers.Tokenizer.from_str(json.dumps(state))
+
+    def tokens(self, text: str) -> Tokens:
+        """Return the tokens of one text with their places."""
+        found = self.inner.encode(text, add_special_tokens=False)
+        ids, spans = found.ids or [UNKNOWN_ID], found.offsets or [(0, len(text))]
+        all_tokens = Sequences.of([np.arange(len(ids), dtype=np.int32)])
+        read = all_tokens.truncated(self.config.max_length, self.config.truncation)[0].astype(np.int32)
+        return Tokens(np.array(ids, np.int32)[read], spans, read)
 
 
 def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:
@@ -209,7 +237,7 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
 def normalize_plain(texts: Sequence[str], config: TokenizerConfig) -> Sequence[str]:
     """Do to `_is_plain` texts what the normalizers of `tokenizers` do, for all of them at once."""
     if config.strip_html:
-        for tag in TAGS:
+        for tag in BREAKS:
             texts = [text.replace(tag, " ") for text in texts]
     if config.lowercase:
         texts = [text.lower() for text in texts]
@@ -250,7 +278,7 @@ def _may_have_url(text: str) -> bool:
 def _normalizers(config: TokenizerConfig) -> list[normalizers.Normalizer]:
     steps: list[normalizers.Normalizer] = []
     if config.strip_html:
-        steps += [normalizers.Replace(tag, " ") for tag in TAGS]
+        steps += [normalizers.Replace(tag, " ") for tag in BREAKS]
     if config.lowercase:
         steps.append(normalizers.Lowercase())
     if config.strip_accents:

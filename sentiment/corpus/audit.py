@@ -1,6 +1,7 @@
 """What is in a corpus, and what is wrong with it."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sentiment.config import CorpusConfig
+from sentiment.corpus.leakage import leakage
 from sentiment.corpus.near import near_duplicates
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
@@ -15,13 +17,18 @@ from sentiment.corpus.splits import normalise
 from sentiment.rows import printable
 
 EXAMPLES, SHOWN = 3, 12  # examples of each finding; classes of a split in the table
+CHEAP = 1_000_000  # characters: near-duplicates among so many take a few seconds
 LONG = 400  # words: more than the default settings read
 # UTF-8 that was read as Latin-1 or Windows-1252 and saved again: Ã©, â€™, Â£.
 MOJIBAKE = re.compile(r"Ã[\x80-\xbf]|â€[\x80-\xbf™œ“”¦]|Â[\xa0-\xbf]")
+INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+MIXED = re.compile(r"[A-Za-z][\u0400-\u04ff]|[\u0400-\u04ff][A-Za-z]")  # pаypal, with a Cyrillic а
 ODDITIES: dict[str, Callable[[str], bool]] = {
     "HTML tags": lambda text: re.search(r"</?[a-zA-Z][^<>]*>", text) is not None,
     "wrongly decoded characters (Ã©)": lambda text: MOJIBAKE.search(text) is not None,
     "replacement characters (U+FFFD)": lambda text: "\ufffd" in text,
+    "invisible or direction-changing characters": lambda text: INVISIBLE.search(text) is not None,
+    "words of mixed Latin and Cyrillic letters": lambda text: MIXED.search(text) is not None,
     "control characters": lambda text: re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text) is not None,
     f"more than {LONG} words": lambda text: len(text.split()) > LONG,
     "a single word": lambda text: len(text.split()) < 2,
@@ -42,19 +49,31 @@ def audit(config: CorpusConfig, near: bool = True) -> dict[str, Any]:
     -------
     dict
         ``splits`` (sizes, classes, lengths, unusable rows, oddities), ``repeats`` within and across
-        splits, ``conflicts`` (equal texts with different labels), ``near_duplicates``; with examples.
+        splits, ``conflicts`` (equal texts with different labels), ``near_duplicates`` (None if they were
+        not searched) and ``leakage`` (patterns of training texts that tell the label); with examples.
     """
-    raw = read_corpus(config)
+    return inspect(read_corpus(config), config.similarity if near else None)
+
+
+def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
+    """Look over a corpus as `audit` does; with `similarity` None near-duplicates are not searched."""
     splits = {role: split for role, split in raw.splits.items() if split.texts or split.invalid}
-    result: dict[str, Any] = {
+    keys = {role: [normalise(text) for text in split.texts] for role, split in splits.items()}
+    train = splits.get("train", RawSplit())
+    return {
         "corpus": {"name": raw.name, "source": raw.source, "revision": raw.revision},
         "splits": {role: _describe(split) for role, split in splits.items()},
-        "repeats": _repeats(splits),
-        "conflicts": _conflicts(raw),
+        "repeats": _repeats(splits, keys),
+        "conflicts": _conflicts(splits, keys),
+        "near_duplicates": None if similarity is None else _near(splits, keys, similarity),
+        "leakage": leakage(train.texts, train.labels),
     }
-    if near:
-        result["near_duplicates"] = _near(splits, config.similarity)
-    return result
+
+
+def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
+    """Return the part ``audit`` of a report; near-duplicates are searched only in a small corpus."""
+    size = sum(len(text) for split in raw.splits.values() for text in split.texts)
+    return inspect(raw, similarity if size <= CHEAP else None)
 
 
 def _describe(split: RawSplit) -> dict[str, Any]:
@@ -77,15 +96,25 @@ def _describe(split: RawSplit) -> dict[str, Any]:
             )
         },
         "unusable_rows": {"count": len(split.invalid), "examples": split.invalid[:EXAMPLES]},
+        "scripts": dict(Counter(map(script, split.texts)).most_common()),
         "oddities": odd,
     }
 
 
-def _repeats(splits: dict[str, RawSplit]) -> list[dict[str, Any]]:
+def script(text: str) -> str:
+    """Name the script of most letters of a text, such as Latin, or (none)."""
+    if text.isascii():
+        return "Latin" if re.search("[A-Za-z]", text) else "(none)"
+    # A letter's name begins with its script: LATIN SMALL LETTER E WITH ACUTE, CJK UNIFIED IDEOGRAPH-6F22.
+    names = Counter(unicodedata.name(char, "?").split()[0] for char in text if char.isalpha())
+    return names.most_common(1)[0][0].title() if names else "(none)"
+
+
+def _repeats(splits: dict[str, RawSplit], keys: dict[str, list[str]]) -> list[dict[str, Any]]:
     """Count texts that repeat another one, exactly and but for case and punctuation."""
     forms = {
         "exact": {role: split.texts for role, split in splits.items()},
-        "normalised": {role: [normalise(text) for text in split.texts] for role, split in splits.items()},
+        "normalised": keys,
     }
     roles = list(splits)
     found = []
@@ -103,27 +132,25 @@ def _repeats(splits: dict[str, RawSplit]) -> list[dict[str, Any]]:
     return found
 
 
-def _conflicts(raw: RawCorpus) -> dict[str, Any]:
+def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]]) -> dict[str, Any]:
     """Find equal texts that have different labels."""
     labels: dict[str, set[str]] = {}
     shown: dict[str, str] = {}
-    for split in raw.splits.values():
-        for text, label in zip(split.texts, split.labels, strict=True):
+    for role, split in splits.items():
+        for key, text, label in zip(keys[role], split.texts, split.labels, strict=True):
             if label is not None:
-                key = normalise(text)
                 labels.setdefault(key, set()).add(label)
                 shown.setdefault(key, text)
-    keys = [key for key, names in labels.items() if len(names) > 1]
-    examples = [{"text": _short(shown[key]), "labels": sorted(labels[key])} for key in keys[:EXAMPLES]]
-    return {"count": len(keys), "examples": examples}
+    found = [key for key, names in labels.items() if len(names) > 1]
+    examples = [{"text": _short(shown[key]), "labels": sorted(labels[key])} for key in found[:EXAMPLES]]
+    return {"count": len(found), "examples": examples}
 
 
-def _near(splits: dict[str, RawSplit], similarity: float) -> dict[str, Any]:
+def _near(splits: dict[str, RawSplit], keys: dict[str, list[str]], similarity: float) -> dict[str, Any]:
     """Find texts that nearly repeat an earlier one, exact repeats left aside."""
     owners, texts, seen = [], [], set()
     for role, split in splits.items():
-        for text in split.texts:
-            key = normalise(text)
+        for key, text in zip(keys[role], split.texts, strict=True):
             if key not in seen:
                 seen.add(key)
                 owners.append(role)
@@ -169,7 +196,7 @@ def render(result: dict[str, Any]) -> Any:
         ]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     title = f"{corpus['source']} {(corpus['revision'] or '')[:12]}"
-    lines = _findings(result) or ["nothing that calls for attention"]
+    lines = findings(result) or ["nothing that calls for attention"]
     return Group(
         Text(printable(title), "bold"),
         table,
@@ -178,9 +205,19 @@ def render(result: dict[str, Any]) -> Any:
     )
 
 
-def _findings(result: dict[str, Any]) -> list[str]:
-    lines = []
+def findings(result: dict[str, Any]) -> list[str]:
+    """Return what calls for attention, a sentence each."""
+    lines = [
+        f"the {one['kind']} {one['token']!r} tells the label: {one['share']:.1%} of the {one['count']:,} "
+        f"training texts with it are {one['label']} ({one['lift']:.1f} times the usual share)"
+        for one in result["leakage"]
+    ]
     for role, split in result["splits"].items():
+        scripts = [name for name in split["scripts"] if name != "(none)"]
+        lines += [
+            f"{role}: {split['scripts'][name]:,} texts are mostly {name}, while most are {scripts[0]}"
+            for name in scripts[1:]
+        ]
         lines += [f"{role}: {example}" for example in split["unusable_rows"]["examples"]]
         lines += [
             f"{role}: {odd['count']:,} texts with {name}, such as: {odd['example']}"
@@ -197,7 +234,7 @@ def _findings(result: dict[str, Any]) -> list[str]:
         f"{conflicts['count']:,} texts have two labels, such as ({', '.join(one['labels'])}): {one['text']}"
         for one in conflicts["examples"][:1]
     ]
-    near = result.get("near_duplicates", {})
+    near = result["near_duplicates"] or {}
     lines += [
         f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
         f"(similarity ≥ {near['similarity']})"

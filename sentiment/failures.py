@@ -1,0 +1,285 @@
+"""Where a model fails: slices of the texts, its surest mistakes, labels that look wrong."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sentiment.explain import Explanation
+    from sentiment.tokenizer import Encoded
+
+Labels = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Explain = Callable[[Sequence[str], str], "list[Explanation]"]
+
+FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that a slice and its rest need
+QUANTILES = 4
+MISTAKES, SUSPECTS = 10, 20
+SHOWN = 400  # characters of a text
+LOUD, LETTERS = 0.3, 10  # share of capitals from which a text is loud, if it has so many letters
+# English only: for another language the slice is about whatever happens to look alike, or empty.
+NEGATION = re.compile(
+    r"\b(?:no|not|never|none|nobody|nothing|neither|nor|nowhere|hardly|barely|scarcely|without|cannot"
+    r"|(?:is|are|was|were|do|does|did|have|has|had|ca|could|wo|would|should|must|need|ai|might)n['’]?t)\b",
+    re.IGNORECASE,
+)
+URL = re.compile(r"https?://|www\.", re.IGNORECASE)
+
+
+def failures(
+    texts: Sequence[str],
+    labels: Labels,
+    probabilities: Probabilities,
+    encoded: Encoded,
+    names: Sequence[str],
+    *,
+    explain: Explain | None = None,
+    validation: tuple[Sequence[str], Labels, Probabilities] | None = None,
+    sources: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Return the part ``failures`` of a report.
+
+    Parameters
+    ----------
+    texts, labels, probabilities, encoded
+        Of the test split: B texts, (B,), (B, C), and what the tokenizer made of them.
+    names
+        Of the C classes.
+    explain
+        Says for some texts which words spoke for a class, as ``partial(explain.explain, predictor)`` does;
+        without it the mistakes have no words.
+    validation
+        Texts, labels and probabilities of the validation split, in which wrong labels are looked for too.
+    sources
+        (B,) where each text is from, if the corpus says so: a slice each.
+    """
+    splits = {"validation": validation} if validation is not None else {}
+    found = suspects({**splits, "test": (texts, labels, probabilities)}, names)
+    return {
+        "slices": slices(texts, labels, probabilities, encoded, names, sources),
+        "mistakes": mistakes(texts, labels, probabilities, names, explain),
+        "suspects": found[:SUSPECTS],
+        "suspect_count": len(found),
+    }
+
+
+def slices(
+    texts: Sequence[str],
+    labels: Labels,
+    probabilities: Probabilities,
+    encoded: Encoded,
+    names: Sequence[str],
+    sources: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Score the parts of the test texts, worst first: by accuracy less that of all other texts.
+
+    Each has Wilson's interval of its accuracy, ``p`` of Fisher's exact test against the rest, and ``q``,
+    which is `p` corrected for the number of slices (Benjamini and Hochberg 1995). Parts with too few
+    texts are left out.
+    """
+    from scipy import stats
+
+    right = probabilities.argmax(1) == labels
+    fewest = max(FEWEST, FEWEST_SHARE * len(texts))
+    found = []
+    for name, value, mask in _masks(texts, labels, encoded, names, sources):
+        count, rest = int(mask.sum()), int((~mask).sum())
+        if min(count, rest) < fewest:
+            continue
+        inside, outside = int(right[mask].sum()), int(right[~mask].sum())
+        wilson = stats.binomtest(inside, count).proportion_ci(method="wilson")
+        table = [[inside, count - inside], [outside, rest - outside]]
+        found.append(
+            {
+                "slice": name,
+                "value": value,
+                "count": count,
+                "accuracy": inside / count,
+                "interval": [float(wilson.low), float(wilson.high)],
+                "difference": inside / count - outside / rest,
+                "p": float(stats.fisher_exact(table).pvalue),
+            }
+        )
+    corrected = stats.false_discovery_control([one["p"] for one in found]) if found else []
+    for one, q in zip(found, corrected, strict=True):
+        one["q"] = float(q)
+    return sorted(found, key=lambda one: one["difference"])
+
+
+def _masks(
+    texts: Sequence[str],
+    labels: Labels,
+    encoded: Encoded,
+    names: Sequence[str],
+    sources: Sequence[str] | None,
+) -> Iterator[tuple[str, str, Mask]]:
+    """Yield the slice, its value, and which texts are in it."""
+    yield from _quantiles("length", encoded.sequences.lengths, "{:,.0f} tokens".format)
+    yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
+    for number, name in enumerate(names):
+        yield "label", name, labels == number
+    for source in sorted(set(sources or ())):
+        yield "source", source, np.array(sources) == source
+    properties = {
+        "truncated": encoded.truncated,
+        "negation (English words)": _matches(texts, NEGATION.search),
+        "digits": _matches(texts, re.compile(r"\d").search),
+        "URL": _matches(texts, URL.search),
+        "exclamation mark": _matches(texts, re.compile("[!！]").search),
+        f"{LOUD:.0%} capitals or more": _matches(texts, _is_loud),
+    }
+    for name, mask in properties.items():
+        yield name, "yes", mask
+        yield name, "no", ~mask
+
+
+def _matches(texts: Sequence[str], found: Callable[[str], object]) -> Mask:
+    return np.fromiter((bool(found(text)) for text in texts), bool, len(texts))
+
+
+def _is_loud(text: str) -> bool:
+    letters = sum(map(str.isalpha, text))
+    return letters >= LETTERS and sum(map(str.isupper, text)) >= LOUD * letters
+
+
+def _quantiles(
+    name: str, values: NDArray[Any], show: Callable[[float], str]
+) -> Iterator[tuple[str, str, Mask]]:
+    """Cut values into parts of about equal size; equal values stay together."""
+    if not len(values):
+        return
+    edges = np.quantile(values, np.linspace(0, 1, QUANTILES + 1)[1:], method="inverted_cdf")
+    low = -np.inf
+    for edge in np.unique(edges):
+        mask = (values > low) & (values <= edge)
+        least, most = show(values[mask].min()), show(edge)
+        yield name, most if least == most else f"{least.split()[0]} to {most}", mask
+        low = edge
+
+
+def mistakes(
+    texts: Sequence[str],
+    labels: Labels,
+    probabilities: Probabilities,
+    names: Sequence[str],
+    explain: Explain | None = None,
+) -> list[dict[str, Any]]:
+    """Return what the model was surest of and wrong about, surest first, with the words that caused it.
+
+    The weights of the words are by integrated gradients; ``agreement`` is their rank correlation with
+    leaving out each word in turn.
+    """
+    predicted = probabilities.argmax(1)
+    sure = probabilities.max(1)
+    wrong = np.flatnonzero(predicted != labels)
+    rows = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+    found = []
+    for row in rows.tolist():
+        name = names[predicted[row]]  # named: what a threshold decides may be another class
+        explained = explain([texts[row]], name)[0] if explain is not None else None
+        words = [
+            {"start": word.start, "end": word.end, "text": word.text, "weight": word.weight}
+            for word in (explained.words if explained else ())
+            if word.weight is not None
+        ]
+        shown, words = excerpt(texts[row], words)
+        found.append(
+            {
+                "row": row,
+                "text": shown,
+                "label": names[labels[row]],
+                "predicted": name,
+                "probability": float(sure[row]),
+                "truncated_text": shown != texts[row],
+                "words": words,
+                "agreement": explained.agreement if explained else None,
+            }
+        )
+    return found
+
+
+def excerpt(
+    text: str, words: Sequence[dict[str, Any]] = (), longest: int = SHOWN
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return the part of a text that has most of the weight, and the words in it.
+
+    The part has at most `longest` characters and is cut at a space, if one is near; "…" stands where it
+    was cut, and `start` and `end` of the words are places in what is returned.
+    """
+    if len(text) <= longest:
+        return text, list(words)
+    room = longest - 2
+    begin = 0
+    if words:
+        starts = np.array([word["start"] for word in words])
+        sums = np.concatenate([[0.0], np.cumsum([abs(word["weight"]) for word in words])])
+        # Of the words that begin at each word and end within the room after it.
+        last = np.searchsorted([word["end"] for word in words], starts + room, side="right")
+        best = int(np.argmax(sums[np.maximum(last, np.arange(len(words)))] - sums[:-1]))
+        begin = min(int(starts[best]), len(text) - room)
+    end = begin + room
+    begin += 0 if begin == 0 or text[begin - 1].isspace() else _to_space(text[begin:end])
+    end -= 0 if end == len(text) or text[end].isspace() else _to_space(text[begin:end][::-1])
+    before, after = "…" * (begin > 0), "…" * (end < len(text))
+    shift = len(before) - begin
+    inside = [
+        {**word, "start": word["start"] + shift, "end": word["end"] + shift}
+        for word in words
+        if begin <= word["start"] and word["end"] <= end
+    ]
+    return before + text[begin:end] + after, inside
+
+
+def _to_space(text: str) -> int:
+    """Return how many characters stand before the first space, or 0 if one is not near."""
+    match = re.search(r"\s", text[:40])
+    return match.start() if match else 0
+
+
+def suspects(
+    splits: Mapping[str, tuple[Sequence[str], Labels, Probabilities]], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Find labels that look wrong, most suspect first: confident learning (Northcutt et al. 2021).
+
+    Parameters
+    ----------
+    splits
+        Texts, labels and probabilities by name of the split. The model must not have been trained on
+        them, or it believes their labels.
+
+    Returns
+    -------
+    list of dict
+        With the class that is ``suggested``, and ``quality``: the probability of the given label.
+    """
+    from cleanlab.filter import find_label_issues
+
+    found = []
+    for split, (texts, labels, probabilities) in splits.items():
+        if not len(texts):
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a class with few texts or none
+            # One process: forking after tokenizers has used its threads may hang.
+            rows = find_label_issues(
+                labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
+            )
+        found += [
+            {
+                "split": split,
+                "row": row,
+                "text": excerpt(texts[row])[0],
+                "label": names[labels[row]],
+                "suggested": names[probabilities[row].argmax()],
+                "quality": float(probabilities[row, labels[row]]),
+            }
+            for row in rows.tolist()
+        ]
+    return sorted(found, key=lambda one: one["quality"])

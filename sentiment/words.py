@@ -1,0 +1,87 @@
+"""Which characters of a text are a word, and which of its tokens make it up.
+
+Tokens may be parts of words, single characters, or a mask for a URL; people read words.
+"""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import pre_tokenizers
+
+from sentiment.tokenizer import BREAKS, URL, Tokenizer
+
+Span = tuple[int, int]
+CONTRACTION = re.compile(r"\w+(?:['’]\w+)+")  # don't
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one text.
+
+    Attributes
+    ----------
+    spans
+        Where each of W words begins and ends, in characters of the text, in order; none overlap.
+    ids
+        (T,) tokens that the model reads: those that `Tokenizer.encode` gives.
+    owners
+        (T,) number of the word that each token belongs to. A word without a token here was cut off by
+        truncation.
+    """
+
+    spans: list[Span]
+    ids: NDArray[np.int32]
+    owners: NDArray[np.int64]
+
+
+def find_words(tokenizer: Tokenizer, text: str) -> Words:
+    """Return the words of a text: runs of letters and digits, or of other signs, and whole URLs.
+
+    Whatever overlaps is one word: with subwords, the pieces of a word; with any tokenizer, a URL that is
+    masked. A token of nothing but space belongs to the word after it.
+    """
+    tokens = tokenizer.tokens(text)
+    plain = text
+    if tokenizer.config.strip_html:
+        for tag in BREAKS:
+            plain = plain.replace(tag, " " * len(tag))  # as the tokenizer does, in the same places
+    pieces = [span for _, span in pre_tokenizers.Whitespace().pre_tokenize_str(plain)]
+    pieces += [match.span() for match in CONTRACTION.finditer(plain)]
+    if tokenizer.config.urls == "mask":
+        pieces += [match.span() for match in re.finditer(URL, plain)]
+    stripped = [_strip(plain, *span) for span in tokens.spans]
+    spans = _merge([*pieces, *(span for span in stripped if span[0] < span[1])]) or [(0, len(text))]
+    begins = [begin for begin, _ in spans]
+    owners = [
+        bisect_right(begins, begin) - 1 if begin < end else min(bisect_left(begins, end), len(spans) - 1)
+        for begin, end in stripped
+    ]
+    owned = sorted(set(owners))  # a lone accent that is stripped has no token
+    numbers = {word: number for number, word in enumerate(owned)}
+    return Words(
+        [spans[word] for word in owned],
+        tokens.ids,
+        np.array([numbers[owners[token]] for token in tokens.read], np.int64),
+    )
+
+
+def _strip(text: str, begin: int, end: int) -> Span:
+    """Leave out the space around a span; of nothing but space, its end is left."""
+    piece = text[begin:end]
+    begin += len(piece) - len(piece.lstrip())
+    return begin, begin + len(piece.strip())
+
+
+def _merge(spans: Iterable[Span]) -> list[Span]:
+    """Join the spans that overlap."""
+    merged: list[Span] = []
+    for begin, end in sorted(spans):
+        if merged and begin < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((begin, end))
+    return merged
