@@ -6,7 +6,7 @@ the class, and one below for the rival. T tokens are read of a text, E numbers m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from sentiment.words import Words, find_words
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn.utils.rnn import PackedSequence
 
     from sentiment.model import SequenceClassifier
 
@@ -67,8 +68,8 @@ class Explanation:
     words
         All words of the text, in order.
     difference
-        Logit of the explained class less that of the rival, as the model gives them: a temperature, which
-        the probabilities may have, is not in it.
+        Logit of the explained class less that of the rival, both divided by the temperature of the
+        decision, as for the probabilities.
     baseline_difference
         The same for as many empty words; the weights sum to the difference less this.
     completeness_error
@@ -147,12 +148,18 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
     words = find_words(predictor.bundle.tokenizer, text)
     assert model.embedding is not None
     ids = torch.from_numpy(words.ids).long().to(device)
+    temperature = predictor.bundle.decision.temperature
+
+    def difference(inputs: PackedSequence) -> Tensor:  # (B,)
+        logits = model.classify(inputs) / temperature
+        return logits[:, pair[0]] - logits[:, pair[1]]
+
     # cuDNN has no gradients of a recurrence outside of training.
     with torch.backends.cudnn.flags(enabled=False):
-        found = _integrate(model, model.embedding.weight.detach()[ids][None], *pair)
+        found = _integrate(difference, model.embedding.weight.detach()[ids][None])
     weights = np.zeros(len(words.spans))
     np.add.at(weights, words.owners, found.weights)
-    drops = _leave_one_out(model, words, *pair)
+    drops = _leave_one_out(model, words, *pair) / temperature
     read = np.bincount(words.owners, minlength=len(words.spans)) > 0
     return Explanation(
         text,
@@ -183,8 +190,8 @@ class _Integral:
     steps: int
 
 
-def _integrate(model: SequenceClassifier, vectors: Tensor, of: int, against: int) -> _Integral:
-    """Integrate the gradients of one text, (1, T, E).
+def _integrate(difference: Callable[[PackedSequence], Tensor], vectors: Tensor) -> _Integral:
+    """Integrate the gradients of what is asked of packed embeddings, for one text (1, T, E).
 
     A recurrence can be so steep somewhere on the path, near zeros above all, that no even grid sees it.
     But the integral over a part of the path is known to sum to the change over that part: so the parts
@@ -196,14 +203,13 @@ def _integrate(model: SequenceClassifier, vectors: Tensor, of: int, against: int
 
     length = vectors.shape[1]
 
-    def difference(points: Tensor) -> Tensor:  # (S, T, E) -> (S,)
+    def at(points: Tensor) -> Tensor:  # (S, T, E) -> (S,)
         sizes = torch.full((length,), len(points))
-        logits = model.classify(PackedSequence(points.transpose(0, 1).flatten(0, 1), sizes))
-        return logits[:, of] - logits[:, against]
+        return difference(PackedSequence(points.transpose(0, 1).flatten(0, 1), sizes))
 
     def along(part: Segments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (K, T), (K,)
         begin, end = torch.tensor(part, device=vectors.device)[:, :, None, None].unbind(1)
-        attributions, errors = IntegratedGradients(difference).attribute(
+        attributions, errors = IntegratedGradients(at).attribute(
             end * vectors, begin * vectors, n_steps=POINTS, return_convergence_delta=True,
             internal_batch_size=max(len(part), TOKENS // length),
         )  # fmt: skip
@@ -211,7 +217,7 @@ def _integrate(model: SequenceClassifier, vectors: Tensor, of: int, against: int
         return weights.numpy(), errors.detach().double().cpu().numpy()
 
     with torch.no_grad():
-        before, after = difference(torch.cat([0 * vectors, vectors])).tolist()
+        before, after = at(torch.cat([0 * vectors, vectors])).tolist()
     tolerance = TOLERANCE * max(1.0, abs(after - before))
     segments: Segments = [(0.0, 1.0)]
     weights, errors = along(segments)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+Steps = NDArray[np.uint16] | NDArray[np.int32] | NDArray[np.float32]
 Truncation = Literal["head", "tail", "head+tail"]
 
 
@@ -17,16 +18,16 @@ class Sequences:
     Attributes
     ----------
     values
-        All steps: (N,) ids, or (N, F) features.
+        All steps: (N,) ids, of 16 bits where these suffice, or (N, F) features.
     offsets
         (B + 1,) where each sequence begins; the last is N.
     """
 
-    values: NDArray[np.int32] | NDArray[np.float32]
+    values: Steps
     offsets: NDArray[np.int64]
 
     @classmethod
-    def of(cls, arrays: Iterable[NDArray[np.int32] | NDArray[np.float32] | Sequence[int]]) -> "Sequences":
+    def of(cls, arrays: Iterable[Steps | Sequence[int]]) -> "Sequences":
         """Join one array for each sequence; a list is taken as ids."""
         parts = [np.asarray(array, np.int32) if isinstance(array, list) else array for array in arrays]
         lengths = np.fromiter((len(part) for part in parts), np.int64, len(parts))
@@ -36,7 +37,7 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def __getitem__(self, index: int) -> NDArray[np.int32] | NDArray[np.float32]:
+    def __getitem__(self, index: int) -> Steps:
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
     @property

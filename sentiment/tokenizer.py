@@ -140,11 +140,12 @@ class Tokenizer:
         values, counts = array("i"), array("q")
         for encodings in self._encodings(texts):
             for encoding in encodings:
-                ids = encoding.ids or [UNKNOWN_ID]
-                values.fromlist(ids)
-                counts.append(len(ids))
+                found = encoding.ids or [UNKNOWN_ID]
+                values.fromlist(found)
+                counts.append(len(found))
         offsets = np.concatenate([[0], np.cumsum(np.frombuffer(counts, np.int64))]).astype(np.int64)
-        whole = Sequences(np.frombuffer(values, np.int32), offsets)
+        ids = np.frombuffer(values, np.int32)
+        whole = Sequences(ids.astype(np.uint16) if len(self) <= 2**16 else ids, offsets)
         if not len(whole):
             return Encoded(whole, np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
         unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)

@@ -158,7 +158,7 @@ class Tutorial(nn.Module):
         parts = []
         for start in range(0, len(texts), 64):
             encoded = tokenizer.encode(texts[start : start + 64]).sequences
-            ids = [torch.from_numpy(encoded[i]) for i in range(len(encoded))]
+            ids = [torch.from_numpy(encoded[i].astype(np.int64)) for i in range(len(encoded))]
             parts.append(self(pad_sequence(ids, batch_first=True), torch.from_numpy(encoded.lengths)))
         return torch.cat(parts)
 
