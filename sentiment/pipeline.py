@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from sentiment import bundle, config, report, runtime, vectors
-from sentiment.baselines import baselines
+from sentiment import baselines, bundle, config, report, runtime, vectors
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config
 from sentiment.corpus import Corpus, load_corpus, load_for_scoring
@@ -229,9 +228,8 @@ def _run(
     timing["test"] = time.perf_counter() - begun
     scored = report.evaluation(corpus.test.labels, probabilities, corpus.labels, settings.report)
     if settings.report.baselines:
-        listener.stage("training the baselines: majority, TF-IDF + logistic regression")
         begun = time.perf_counter()
-        scored["baselines"] = baselines(corpus)
+        scored["baselines"] = baselines.run(corpus, probabilities, settings.report.bootstrap, listener.stage)
         timing["baselines"] = time.perf_counter() - begun
     result = report.assemble(
         settings, corpus, manifest, trainer, runtime.describe(device), tokenizer, embeddings, scored, timing,

@@ -27,6 +27,7 @@ ORDER = [
     "model",
     "engine",
     "metrics",
+    "paired",
     "baselines",
     "training",
     "bundle",
