@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
-from sentiment.metrics import Labels, Probabilities, quick_scores, scores
+from sentiment.metrics import Probabilities, scores
 from sentiment.paired import comparison
 from sentiment.runtime import cache_folder
 
@@ -119,9 +120,8 @@ def tfidf_lr(corpus: Corpus) -> Trained:
     candidates = {}
     for penalty in PENALTIES:
         model = LogisticRegression(C=penalty, max_iter=1000).fit(train, corpus.train.labels)
-        loss = quick_scores(corpus.validation.labels, _probabilities(model, validation))["log_loss"]
-        candidates[penalty] = (loss, model)
-    penalty = min(candidates, key=lambda one: candidates[one][0])  # type: ignore[arg-type,return-value]
+        candidates[penalty] = (_loss(corpus, _probabilities(model, validation)), model)
+    penalty = min(candidates, key=lambda one: candidates[one][0])
     trained = time.perf_counter()
     probabilities = _probabilities(candidates[penalty][1], vectorizer.transform(corpus.test.texts))
     return Trained(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
@@ -134,7 +134,6 @@ def nbsvm(corpus: Corpus) -> Trained:
     trained; its weights are then drawn towards their mean magnitude, which alone is naive Bayes. A
     softmax of the margins gives probabilities, its temperature fitted on validation.
     """
-    from scipy.special import softmax
     from sklearn.feature_extraction.text import HashingVectorizer
 
     begun = time.perf_counter()
@@ -154,16 +153,16 @@ def nbsvm(corpus: Corpus) -> Trained:
             weights = np.stack(
                 [ratios * ((1 - share) * np.abs(svm).mean() + share * svm) for ratios, svm, _ in machines], 1
             )  # (features, sides)
-            margins = _margins(validation, weights, bias)
-            scale = _scale(margins, corpus.validation.labels)
-            loss = quick_scores(corpus.validation.labels, softmax(scale * margins, 1))["log_loss"]
+            soft = _soft(validation, weights, bias)
+            temperature = fit_temperature(corpus.validation.labels, soft)
+            loss = _loss(corpus, temper(soft, temperature))
             if loss < least:
-                least, chosen = loss, (penalty, share, scale, weights, bias)
-    penalty, share, scale, weights, bias = chosen
+                least, chosen = loss, (penalty, share, temperature, weights, bias)
+    penalty, share, temperature, weights, bias = chosen
     trained = time.perf_counter()
-    margins = _margins(vectorizer.transform(corpus.test.texts)[:, used], weights, bias)
+    soft = _soft(vectorizer.transform(corpus.test.texts)[:, used], weights, bias)
     about = {"C": penalty, "svm_share": share, "features": len(used)}
-    return Trained(softmax(scale * margins, 1), about | _seconds(begun, trained))
+    return Trained(temper(soft, temperature), about | _seconds(begun, trained))
 
 
 BASELINES: dict[str, tuple[str, Callable[[Corpus], Trained]]] = {
@@ -183,28 +182,21 @@ def _nb_svm(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[Any
     return ratios, svm.coef_[0], svm.intercept_[0]
 
 
-def _margins(features: Any, weights: Any, bias: Any) -> NDArray[np.float64]:
-    """Return one margin for each class, (B, C); of two classes, the first has the second's, negated."""
+def _soft(features: Any, weights: Any, bias: Any) -> Probabilities:
+    """Return the softmax of the margins, (B, C); of two classes, the first has the second's, negated."""
+    from scipy.special import softmax
+
     margins: NDArray[np.float64] = features @ weights + bias
-    return margins if margins.shape[1] > 1 else np.concatenate([-margins, margins], 1)
+    if margins.shape[1] == 1:
+        margins = np.concatenate([-margins, margins], 1)
+    return np.asarray(softmax(margins, 1))
 
 
-def _scale(margins: NDArray[np.float64], labels: Labels) -> float:
-    """Return the factor of the margins that gives the least log loss.
+def _loss(corpus: Corpus, probabilities: Probabilities) -> float:
+    """Return the log loss on validation."""
+    from sklearn.metrics import log_loss
 
-    The labels are smoothed as Platt (1999) does it, so that few texts, all of them right, do not make
-    the model infinitely sure.
-    """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
-
-    count, classes = margins.shape
-    target = (1 + count * (labels[:, None] == np.arange(classes))) / (count + classes)
-
-    def loss(logarithm: float) -> float:
-        return -float((target * log_softmax(np.exp(logarithm) * margins, 1)).sum(1).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-7, 7), method="bounded").x))
+    return float(log_loss(corpus.validation.labels, probabilities, labels=range(len(corpus.labels))))
 
 
 def _probabilities(model: Any, features: Any) -> Probabilities:

@@ -23,6 +23,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from sentiment.decision import Decision
 from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, UsageError
 from sentiment.tokenizer import Tokenizer
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
     from sentiment.config import Config
     from sentiment.model import SequenceClassifier
 
-SCHEMA = 1
+SCHEMA = 2
 ARTIFACTS = Path("artifacts")  # where runs land that name no place
 MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
 # The card is not among them: a person may add to it.
-FILES = ("config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json")
+FIRST_FILES = ("config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json")
+DECISION, PREDICTIONS = "decision.json", "predictions.parquet"
+VALIDATION_PREDICTIONS = "predictions-validation.parquet"
+FILES = (*FIRST_FILES, DECISION, PREDICTIONS, VALIDATION_PREDICTIONS)
 VERSIONS = ("sentiment", "torch", "tokenizers", "scikit-learn", "datasets", "numpy")
 
 
@@ -53,6 +57,8 @@ class Bundle:
         Of the model, by name.
     report
         The evaluation of the day it was trained.
+    decision
+        What is made of the probabilities. Bundles of schema 1 have none: the top class as it is.
     """
 
     folder: Path
@@ -61,6 +67,7 @@ class Bundle:
     tokenizer: Tokenizer
     weights: dict[str, NDArray[np.float32]]
     report: dict[str, Any]
+    decision: Decision
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -164,7 +171,8 @@ def load(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    for name in FILES:
+    first = int(manifest["schema"]) == 1
+    for name in FIRST_FILES if first else FILES:
         expected = manifest["files"].get(name)
         if not (folder / name).is_file():
             raise BundleError(f"{folder / name}: missing; train again, or copy the whole bundle")
@@ -185,7 +193,12 @@ def load(folder: str | Path) -> Bundle:
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-    return Bundle(folder, settings, manifest, tokenizer, weights, report)
+        decision = Decision.plain(manifest["labels"])
+        if not first:
+            decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
+        if list(decision.labels) != manifest["labels"]:
+            raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
+    return Bundle(folder, settings, manifest, tokenizer, weights, report, decision)
 
 
 def read_weights(

@@ -243,21 +243,50 @@ def predict(
         """
 sentiment report artifacts/imdb
 sentiment report artifacts/imdb --corpus sst2 --json
+sentiment report --predictions scores.csv --positive spam
 """
     )
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
+@click.option(
+    "--predictions",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Report on these predictions instead, of any model: CSV, TSV, JSONL or Parquet with the column "
+    "label (the true class) and p_<class> for each class, or probabilities (a list in the order of the "
+    "sorted labels, or an object by label), or for two classes probability (of the positive one).",
+)
+@click.option(
+    "--positive", metavar="LABEL", help="With --predictions: the positive class; the second of the two."
+)
 @click.option("--json", "as_json", is_flag=True, help="The whole report as JSON.")
 @click.option(
     "--corpus", metavar="CORPUS", help="Score on this corpus instead: its test split, or all of it."
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
-def report(folder: Path, as_json: bool, corpus: str | None, device: str) -> None:
+def report(
+    folder: Path | None,
+    file: Path | None,
+    positive: str | None,
+    as_json: bool,
+    corpus: str | None,
+    device: str,
+) -> None:
     """Score the model in DIR again, on its own test texts or on another corpus."""
+    if (folder is None) == (file is None):
+        raise UsageError("give the folder of a model, or --predictions FILE")
+    if file is None and positive is not None:
+        raise UsageError("--positive goes with --predictions; of a model see decision.positive")
+    if file is not None and corpus is not None:
+        raise UsageError("--corpus needs a model, and --predictions has none; leave one of them out")
     from sentiment import pipeline
     from sentiment.report import render
 
-    _print(pipeline.evaluate(folder, corpus, device), as_json, render)
+    if folder is not None:
+        result = pipeline.evaluate(folder, corpus, device)
+    elif file is not None:
+        result = pipeline.evaluate_predictions(file, positive)
+    _print(result, as_json, render)
 
 
 @cli.command(

@@ -147,6 +147,23 @@ class RuntimeConfig(_Section):
     deterministic: bool = _setting(False, "refuse operations that differ from run to run")
 
 
+class DecisionConfig(_Section):
+    """What is made of the probabilities; fitted on the validation texts."""
+
+    temperature: bool = _setting(True, "divide the logits by a fitted number, so that probabilities hold")
+    positive: str | None = _setting(
+        None, "of two classes, the label that rates and costs are about; the second if unset"
+    )
+    target: str | None = _setting(
+        None, "two classes: a rate to reach, as precision(spam) >= 0.995 or blocked(ham) <= 0.2 %"
+    )
+    false_positive_cost: float = _setting(
+        1.0, "two classes: of taking a text for positive by mistake, against the next", gt=0
+    )
+    false_negative_cost: float = _setting(1.0, "two classes: of missing a positive text", gt=0)
+    unsure: float = _setting(0.0, "share of the texts, the least sure, that is left to a person", ge=0, lt=1)
+
+
 class ReportConfig(_Section):
     """The evaluation after training."""
 
@@ -164,6 +181,7 @@ class Config(_Section):
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    decision: DecisionConfig = DecisionConfig()
     report: ReportConfig = ReportConfig()
 
     @pydantic.model_validator(mode="after")
@@ -183,6 +201,8 @@ class Config(_Section):
                 f"model.layer_dropout = {self.model.layer_dropout} needs model.layers >= 2, "
                 f"not {self.model.layers}"
             )
+        if self.decision.target and self.decision.false_positive_cost != self.decision.false_negative_cost:
+            raise ValueError("decision.target and costs both ask for a threshold; leave one of them out")
         if len(set(self.model.pooling)) < len(self.model.pooling):
             raise ValueError(f"model.pooling names one pooling twice: {self.model.pooling}")
         return self

@@ -85,7 +85,7 @@ def intervals(
     Accuracy: Wilson's score interval. The others: percentiles of a bootstrap over the texts, which
     is computed from weights (how often a text is drawn), so that no resample is ever sorted again.
     """
-    from scipy import sparse, stats
+    from scipy import sparse
 
     count, classes = probabilities.shape
     predicted = probabilities.argmax(1)
@@ -113,9 +113,24 @@ def intervals(
         values = np.concatenate(parts)
         finite = values[np.isfinite(values)]  # a resample may lack a rare class
         result[name] = [float(edge) for edge in np.percentile(finite, [2.5, 97.5])] if len(finite) else None
-    wilson = stats.binomtest(int((predicted == labels).sum()), count).proportion_ci(method="wilson")
-    result["accuracy"] = [float(wilson.low), float(wilson.high)]
+    result["accuracy"] = wilson(int((predicted == labels).sum()), count)
     return result
+
+
+def wilson(count: int, total: int) -> list[float] | None:
+    """Return Wilson's 95 % interval of the share `count` of `total`, or None of nothing."""
+    from scipy import stats
+
+    if not total:
+        return None
+    interval = stats.binomtest(count, total).proportion_ci(method="wilson")
+    return [float(interval.low), float(interval.high)]
+
+
+def quantile_bins(values: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Number at most `count` bins of about equal mass, (B,); equal values fall into one bin."""
+    edges = np.quantile(values, np.arange(1, count) / count, method="inverted_cdf")
+    return np.searchsorted(np.unique(edges), values, side="left").astype(np.int64)
 
 
 def confusion_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

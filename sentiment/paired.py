@@ -80,10 +80,7 @@ def corrected_t(differences: Sequence[float], ratio: float) -> dict[str, Any]:
     mean, count = values.mean(), len(values)
     error = np.sqrt((1 / count + ratio) * values.var(ddof=1))
     width = stats.t.ppf(0.975, count - 1) * error
-    if error > 0:
-        p = 2 * stats.t.sf(abs(mean) / error, count - 1)
-    else:
-        p = float(mean == 0)
+    p = 2 * stats.t.sf(abs(mean) / error, count - 1) if error > 0 else mean == 0
     return {"mean": float(mean), "interval": [float(mean - width), float(mean + width)], "p": float(p)}
 
 

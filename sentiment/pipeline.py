@@ -4,16 +4,18 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sentiment import baselines, bundle, config, report, runtime, vectors
+from sentiment import baselines, bundle, config, decision, predictions, report, runtime, vectors
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
-from sentiment.config import Config
+from sentiment.config import Config, ReportConfig
 from sentiment.corpus import Corpus, load_corpus, load_for_scoring
+from sentiment.decision import Decision
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.predictor import Predictor
 from sentiment.tokenizer import Encoded, Tokenizer
@@ -141,10 +143,36 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
         result = {key: value for key, value in result.items() if key != "baselines"}
         result["corpus"] = about
     probabilities, encoded = predictor.probabilities(test.texts)
-    result |= report.evaluation(test.labels, probabilities, loaded.labels, settings.report)
+    result |= report.evaluation(
+        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths
+    )
+    result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded)}
     result["verdict"] = report.verdict(result)
     return result
+
+
+def evaluate_predictions(
+    path: Path, positive: str | None = None, settings: ReportConfig | None = None
+) -> dict[str, Any]:
+    """Report on somebody's predictions in a file, as `sentiment.predictions.read` takes them.
+
+    No model is needed; the parts that are about one are not there.
+    """
+    found = predictions.read(path, positive)
+    result: dict[str, Any] = {
+        "schema": report.SCHEMA,
+        "created": _now(),
+        "corpus": {
+            "name": path.name,
+            "source": str(path),
+            "revision": None,
+            "sizes": {"test": len(found.labels)},
+            "labels": list(found.names),
+        },
+        **report.evaluation(found.labels, found.probabilities, found.names, settings or ReportConfig()),
+    }
+    return {"verdict": report.verdict(result), **result}
 
 
 def pinned(settings: Config, revision: str | None) -> Config:
@@ -165,6 +193,7 @@ def _run(
 ) -> Predictor:
     """Do what comes after the corpus, from wherever an earlier run has come to."""
     working = bundle.partial(out)
+    decision.read_target(settings.decision, corpus.labels)  # a wrong one is refused before the work
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
@@ -209,7 +238,7 @@ def _run(
     _write_history(trainer, working)
 
     manifest = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": _now(),
         "labels": list(corpus.labels),
         "model": sizes,
         "corpus": {
@@ -221,12 +250,20 @@ def _run(
     }
     tree = settings.model_dump()
     weights = bundle.read_weights(working / "model.safetensors", tree, sizes, len(corpus.labels))
-    predictor = Predictor(Bundle(out, tree, manifest, tokenizer, weights, {}), device)
+    begun = time.perf_counter()
+    unfitted = Bundle(out, tree, manifest, tokenizer, weights, {}, Decision.plain(corpus.labels))
+    fitted = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
+    timing["decision"] = time.perf_counter() - begun
+
     listener.stage(f"scoring {len(corpus.test):,} test texts")
     begun = time.perf_counter()
+    predictor = Predictor(replace(unfitted, decision=fitted), device)
     probabilities, encoded = predictor.probabilities(corpus.test.texts)
     timing["test"] = time.perf_counter() - begun
-    scored = report.evaluation(corpus.test.labels, probabilities, corpus.labels, settings.report)
+    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test.labels, probabilities)
+    scored = report.evaluation(
+        corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
+    )
     if settings.report.baselines:
         begun = time.perf_counter()
         scored["baselines"] = baselines.run(corpus, probabilities, settings.report.bootstrap, listener.stage)
@@ -241,6 +278,10 @@ def _run(
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
     return Predictor(bundle.load(out), device)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _tokenizer(settings: Config, corpus: Corpus, working: Path) -> Tokenizer:
@@ -280,6 +321,20 @@ def _vectors(
     }
     bundle.write_json(path, about)
     return about | {"matrix": made.matrix}
+
+
+def _decision(
+    settings: Config, corpus: Corpus, predictor: Predictor, working: Path, listener: Listener
+) -> Decision:
+    """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
+    labels = corpus.validation.labels
+    probabilities, _ = predictor.probabilities(corpus.validation.texts)
+    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels)
+    bundle.write_json(working / bundle.DECISION, fitted.as_dict())
+    predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, labels, fitted.temper(probabilities))
+    if message := decision.shortfall(fitted):
+        listener.stage(message)
+    return fitted
 
 
 def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:

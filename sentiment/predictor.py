@@ -29,9 +29,11 @@ class Prediction:
     Attributes
     ----------
     label
-        The most probable class.
+        The class that the bundle's decision chooses: the most probable, or by a threshold.
     probability
         Its probability.
+    unsure
+        Whether the text is better left to a person; `label` is then the side it leans to.
     probabilities
         Of all classes, by name.
     unknown_rate
@@ -42,6 +44,7 @@ class Prediction:
 
     label: str
     probability: float
+    unsure: bool
     probabilities: dict[str, float]
     unknown_rate: float
     truncated: bool
@@ -103,17 +106,19 @@ class Predictor:
     def probabilities(
         self, texts: Sequence[str], *, more: bool = False
     ) -> tuple[NDArray[np.float64], Encoded]:
-        """Return probabilities (B, C), and what the tokenizer made of the texts.
+        """Return tempered probabilities (B, C), and what the tokenizer made of the texts.
 
         `more` says that further texts may follow, for which a slow start pays.
         """
         encoded = self.bundle.tokenizer.encode(texts)
         if self._is_short(encoded, more):
-            return self.bundle.numpy_model.probabilities(encoded.sequences), encoded
-        from sentiment.model import infer
+            found = self.bundle.numpy_model.probabilities(encoded.sequences)
+        else:
+            from sentiment.model import infer
 
-        device = self.torch_device
-        return infer(self.bundle.model.to(device), encoded.sequences, device), encoded
+            device = self.torch_device
+            found = infer(self.bundle.model.to(device), encoded.sequences, device)
+        return self.bundle.decision.temper(found), encoded
 
     @cached_property
     def torch_device(self) -> "torch.device":
@@ -170,15 +175,17 @@ class Predictor:
 
     def _predictions(self, texts: Sequence[str], more: bool) -> Iterator[Prediction]:
         probabilities, encoded = self.probabilities(texts, more=more)
-        for row, unknown, truncated in zip(
+        classes, unsure = self.bundle.decision.decide(probabilities)
+        for row, chosen, doubtful, unknown, truncated in zip(
             probabilities.tolist(),
+            classes.tolist(),
+            unsure.tolist(),
             encoded.unknown_rate.tolist(),
             encoded.truncated.tolist(),
             strict=True,
         ):
-            best = row.index(max(row))
             named = dict(zip(self.labels, row, strict=True))
-            yield Prediction(self.labels[best], row[best], named, unknown, truncated)
+            yield Prediction(self.labels[chosen], row[chosen], doubtful, named, unknown, truncated)
 
 
 def _problem(row: Row, text_column: str) -> str | None:

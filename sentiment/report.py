@@ -14,8 +14,11 @@ from rich.text import Text
 
 from sentiment import config as settings_module
 from sentiment.bundle import versions
+from sentiment.calibration import calibration, temper
 from sentiment.config import Config, ReportConfig
 from sentiment.corpus import Corpus
+from sentiment.curves import curves
+from sentiment.decision import Decision, describe
 from sentiment.errors import BundleError
 from sentiment.metrics import intervals, scores
 from sentiment.model import count_parameters
@@ -23,7 +26,7 @@ from sentiment.rows import printable
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Trainer
 
-SCHEMA = 1
+SCHEMA = 2
 NAMES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -44,12 +47,25 @@ def evaluation(
     probabilities: NDArray[np.float64],
     names: Sequence[str],
     config: ReportConfig,
+    decision: Decision | None = None,
+    lengths: NDArray[np.int64] | None = None,
 ) -> dict[str, Any]:
-    """Return the parts ``test`` and ``intervals`` of a report."""
-    return {
+    """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
+
+    They are ``test``, ``intervals``, ``calibration`` and ``curves``; with a decision also ``decision``,
+    and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
+    """
+    parts = {
         "test": scores(labels, probabilities, names),
         "intervals": intervals(labels, probabilities, config.bootstrap),
+        "calibration": calibration(labels, probabilities),
+        "curves": curves(labels, probabilities, names, lengths),
     }
+    if decision is not None:
+        parts["decision"] = describe(decision, labels, probabilities)
+        before = temper(probabilities, 1 / decision.temperature)
+        parts["calibration"]["before"] = calibration(labels, before)
+    return parts
 
 
 def token_statistics(encoded: Encoded) -> dict[str, float]:
@@ -106,6 +122,7 @@ def assemble(
             "seed": settings.seed,
         },
         "timing": timing,
+        "history": history,
         **scored,
         "settings": dict(settings_module.changed(settings)),
         "versions": versions(),
@@ -226,7 +243,7 @@ def render(report: dict[str, Any]) -> RenderableType:
     if len(report["test"]["labels"]) <= MANY_CLASSES:
         parts.append(_table(_confusion_head(report), confusion_rows(report)))
     grid = Table.grid(padding=(0, 2))
-    for name, text in facts(report):
+    for name, text in facts(report) if "training" in report else ():  # of foreign predictions none is known
         grid.add_row(Text(name, "dim"), Text(printable(text)))
     return Group(*parts, grid)
 

@@ -131,6 +131,8 @@ def _text(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
             stream.write(f"error\t-\t{result.error}\n")
         else:
             label, shown = printable(result.prediction.label), printable(result.text)
+            if result.prediction.unsure:
+                label = f"unsure ({label})"
             stream.write(f"{label}\t{result.prediction.probability:.4f}\t{shown}\n")
 
     return write_one
@@ -153,6 +155,7 @@ def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
             "id",
             "label",
             "probability",
+            "unsure",
             *(f"p_{label}" for label in labels),
             "unknown_rate",
             "truncated",
@@ -163,7 +166,7 @@ def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
     def write_one(result: Result) -> None:
         found = result.prediction
         if found is None:
-            writer.writerow([result.id, *[""] * (len(labels) + 4), result.error])
+            writer.writerow([result.id, *[""] * (len(labels) + 5), result.error])
         else:
             numbers = [found.probabilities[label] for label in labels]
             writer.writerow(
@@ -171,6 +174,7 @@ def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
                     result.id,
                     found.label,
                     found.probability,
+                    found.unsure,
                     *numbers,
                     found.unknown_rate,
                     found.truncated,

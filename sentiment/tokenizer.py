@@ -40,11 +40,14 @@ class Encoded:
         (B,) share of unknown tokens among those of the whole text.
     truncated
         (B,) whether the text had more tokens than are kept.
+    lengths
+        (B,) tokens of the whole text.
     """
 
     sequences: Sequences
     unknown_rate: NDArray[np.float64]
     truncated: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
 
 
 class Tokenizer:
@@ -111,10 +114,11 @@ class Tokenizer:
             parts += [np.array(item.ids or [UNKNOWN_ID], np.int32) for item in batch]
         whole = Sequences.of(parts)
         if not len(whole):
-            return Encoded(whole, np.empty(0), np.empty(0, bool))
+            return Encoded(whole, np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
         unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)
         kept = whole.truncated(self.config.max_length, self.config.truncation)
-        return Encoded(kept, unknown / whole.lengths, whole.lengths > self.config.max_length)
+        lengths = whole.lengths
+        return Encoded(kept, unknown / lengths, lengths > self.config.max_length, lengths)
 
 
 def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import gzip
 import hashlib
-import os
 import pickle
 import shutil
 import ssl

@@ -600,7 +600,10 @@ def test_a_hundred_classes(run: Run) -> None:
 
 # Bundles
 
-FILES = ("config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json")
+FILES = (
+    "config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json",
+    "decision.json", "predictions.parquet", "predictions-validation.parquet",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -637,7 +640,7 @@ def test_damaged_bundle(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"schema": 2}, "newer|schema 2|upgrade"),
+        ({"schema": 3}, "newer|schema 3|upgrade"),
         ({"schema": "x"}, "m: not a readable bundle"),
         ({"schema": None}, "m: not a readable bundle"),
         ({"schema": ...}, "m: not a readable bundle|schema"),
@@ -676,7 +679,8 @@ def test_manifest_that_is_none(run: Run, copied: Path, content: Content) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("config.toml", "foo = 1\n"), ("tokenizer.json", "{}"), ("report.json", "[]")]
+    ("name", "content"),
+    [("config.toml", "foo = 1\n"), ("tokenizer.json", "{}"), ("report.json", "[]"), ("decision.json", "{}")],
 )
 def test_bundle_whose_hashes_are_right_but_not_its_content(
     run: Run, copied: Path, name: str, content: str

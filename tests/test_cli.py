@@ -71,7 +71,7 @@ def test_a_file_is_scored_in_every_format_and_order_is_kept(command, tiny, tmp_p
         return
     if style == "jsonl":
         rows = [json.loads(line) for line in content.splitlines()]
-        expected = {"id", "label", "probability", "probabilities", "unknown_rate", "truncated"}
+        expected = {"id", "label", "probability", "unsure", "probabilities", "unknown_rate", "truncated"}
         assert set(rows[0]) == expected
         assert set(rows[3]) == {"id", "error"}
     else:
