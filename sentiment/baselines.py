@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import calibration
 from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
 from sentiment.metrics import Probabilities, scores
@@ -37,7 +38,7 @@ BUCKETS = 2**22  # for n-grams: without a dictionary of millions it is done in a
 
 
 @dataclass(frozen=True)
-class Trained:
+class Answers:
     """What a baseline says of the test texts.
 
     Attributes
@@ -75,39 +76,38 @@ def run(
     Returns
     -------
     dict
-        By name: the same scores as the model's, `Trained.about`, ``cached`` (whether it was trained on
-        an earlier day, of which the seconds then are), and the ``comparison``, model − baseline.
+        By name: the same scores as the model's, `Answers.about`, ``cached`` (whether it was trained
+        before, and the seconds are of that time), and the ``comparison``, model − baseline.
     """
-    result = {}
+    labels, ours = corpus.test.labels, probabilities.argmax(1)
+    key, result = _key(corpus), {}
     for name, (title, train) in BASELINES.items():
-        file = cache_folder() / f"baseline-{name}-{_key(corpus)}.npz"
-        known = _read(file, (len(corpus.test), len(corpus.labels)))
-        if known is None:
+        file = cache_folder() / f"baseline-{name}-{key}.npz"
+        answers = _read(file, (len(labels), len(corpus.labels)))
+        cached = answers is not None
+        if answers is None:
             say(f"training a baseline: {title}")
-        trained = known or train(corpus)
-        if known is None:
-            _write(file, trained)
-        theirs = trained.probabilities
-        labels = corpus.test.labels
+            answers = train(corpus)
+            _write(file, answers)
         result[name] = {
-            **scores(labels, theirs, corpus.labels),
-            **trained.about,
-            "cached": known is not None,
-            "comparison": comparison(labels, probabilities.argmax(1), theirs.argmax(1), resamples),
+            **scores(labels, answers.probabilities, corpus.labels),
+            **answers.about,
+            "cached": cached,
+            "comparison": comparison(labels, ours, answers.probabilities.argmax(1), resamples),
         }
     return result
 
 
-def majority(corpus: Corpus) -> Trained:
+def majority(corpus: Corpus) -> Answers:
     """Give every text the shares of the classes in training."""
     begun = time.perf_counter()
     shares = np.bincount(corpus.train.labels, minlength=len(corpus.labels)) / len(corpus.train)
     trained = time.perf_counter()
     probabilities = np.tile(shares, (len(corpus.test), 1))
-    return Trained(probabilities, _seconds(begun, trained))
+    return Answers(probabilities, _seconds(begun, trained))
 
 
-def tfidf_lr(corpus: Corpus) -> Trained:
+def tfidf_lr(corpus: Corpus) -> Answers:
     """TF-IDF of words and word pairs + logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -124,10 +124,10 @@ def tfidf_lr(corpus: Corpus) -> Trained:
     penalty = min(candidates, key=lambda one: candidates[one][0])
     trained = time.perf_counter()
     probabilities = _probabilities(candidates[penalty][1], vectorizer.transform(corpus.test.texts))
-    return Trained(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
+    return Answers(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
 
 
-def nbsvm(corpus: Corpus) -> Trained:
+def nbsvm(corpus: Corpus) -> Answers:
     """NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, hashed.
 
     For each class against the rest, a feature is scaled by its log-count ratio and a linear SVM is
@@ -162,10 +162,10 @@ def nbsvm(corpus: Corpus) -> Trained:
     trained = time.perf_counter()
     soft = _soft(vectorizer.transform(corpus.test.texts)[:, used], weights, bias)
     about = {"C": penalty, "svm_share": share, "features": len(used)}
-    return Trained(temper(soft, temperature), about | _seconds(begun, trained))
+    return Answers(temper(soft, temperature), about | _seconds(begun, trained))
 
 
-BASELINES: dict[str, tuple[str, Callable[[Corpus], Trained]]] = {
+BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
     "majority": ("majority class", majority),
     "tfidf_lr": ("TF-IDF + logistic regression", tfidf_lr),
     "nbsvm": ("NB-SVM", nbsvm),
@@ -212,27 +212,28 @@ def _seconds(begun: float, trained: float) -> dict[str, float]:
 def _key(corpus: Corpus) -> str:
     """Return what tells apart all that a baseline's answers depend on."""
     versions = [metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")]
-    parts = [corpus.fingerprint().encode(), Path(__file__).read_bytes(), *(v.encode() for v in versions)]
+    code = [Path(file).read_bytes() for file in (__file__, calibration.__file__)]
+    parts = [corpus.fingerprint().encode(), *code, *(version.encode() for version in versions)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
-def _read(file: Path, shape: tuple[int, int]) -> Trained | None:
+def _read(file: Path, shape: tuple[int, int]) -> Answers | None:
     """Return what the cache holds, or None if it holds nothing or nothing usable."""
     try:
         with np.load(file, allow_pickle=False) as content:
             probabilities, about = content["probabilities"], json.loads(str(content["about"]))
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
-    return Trained(probabilities, about) if probabilities.shape == shape else None
+    return Answers(probabilities, about) if probabilities.shape == shape else None
 
 
-def _write(file: Path, trained: Trained) -> None:
+def _write(file: Path, answers: Answers) -> None:
     """Keep it, in one step; a cache that cannot be written to is no reason to fail."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
             written = Path(temporary) / file.name
-            np.savez(written, probabilities=trained.probabilities, about=json.dumps(trained.about))
+            np.savez(written, probabilities=answers.probabilities, about=json.dumps(answers.about))
             os.replace(written, file)
     except OSError:
         return

@@ -292,6 +292,27 @@ def report(
 @cli.command(
     epilog=_example(
         """
+sentiment compare artifacts/lstm artifacts/gru
+sentiment compare artifacts/lstm artifacts/gru theirs.csv --json
+"""
+    )
+)
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="DIR DIR [DIR …]")
+@click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
+def compare(models: tuple[Path, ...], as_json: bool) -> None:
+    """Compare the models in several folders on the same test texts, by paired tests against the best.
+
+    A file stands for a model too, with the columns of `sentiment report --predictions`.
+    """
+    from sentiment.compare import compare as look_at
+    from sentiment.compare import render
+
+    _print(look_at(models), as_json, render)
+
+
+@cli.command(
+    epilog=_example(
+        """
 sentiment audit sms_spam
 sentiment audit reviews.csv --text-column body --json
 """

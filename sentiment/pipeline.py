@@ -246,6 +246,7 @@ def _run(
             "source": corpus.source,
             "revision": corpus.revision,
             "fingerprint": corpus.fingerprint(),
+            "test_fingerprint": corpus.test_fingerprint(),
         },
     }
     tree = settings.model_dump()

@@ -37,6 +37,7 @@ ORDER = [
     "bundle",
     "predictor",
     "report",
+    "compare",
     "pipeline",
     "console",
     "scoring",

@@ -66,12 +66,19 @@ class Corpus:
 
     def fingerprint(self) -> str:
         """SHA-256 of every text and label, in order: equal corpora have equal ones."""
+        return self._sha256((self.train, self.validation, self.test), self.unlabelled)
+
+    def test_fingerprint(self) -> str:
+        """SHA-256 of the test texts and labels: whatever was trained on, scores on them compare."""
+        return self._sha256((self.test,))
+
+    def _sha256(self, splits: Iterable[Split], texts: Iterable[str] = ()) -> str:
         digest = hashlib.sha256(repr(self.labels).encode())
-        for split in (self.train, self.validation, self.test):
+        for split in splits:
             for text in split.texts:
                 digest.update(text.encode() + b"\0")
             digest.update(split.labels.astype("<i8").tobytes())
-        for text in self.unlabelled:
+        for text in texts:
             digest.update(text.encode() + b"\0")
         return digest.hexdigest()
 
