@@ -261,7 +261,7 @@ def _run(
     predictor = Predictor(replace(unfitted, decision=fitted), device)
     probabilities, encoded = predictor.probabilities(corpus.test.texts)
     timing["test"] = time.perf_counter() - begun
-    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test.labels, probabilities)
+    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
     scored = report.evaluation(
         corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
     )
@@ -332,7 +332,9 @@ def _decision(
     probabilities, _ = predictor.probabilities(corpus.validation.texts)
     fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels)
     bundle.write_json(working / bundle.DECISION, fitted.as_dict())
-    predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, labels, fitted.temper(probabilities))
+    predictions.write(
+        working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, fitted.temper(probabilities)
+    )
     if message := decision.shortfall(fitted):
         listener.stage(message)
     return fitted

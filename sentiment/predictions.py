@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sentiment.corpus import Split
 from sentiment.corpus.raw import label_name
 from sentiment.decision import Decision
 from sentiment.errors import CorpusError, UsageError, did_you_mean
@@ -44,11 +45,13 @@ class Predictions:
     probabilities: Probabilities
 
 
-def write(path: Path, decision: Decision, labels: Labels, probabilities: Probabilities) -> None:
+def write(path: Path, decision: Decision, split: Split, probabilities: Probabilities) -> None:
     """Write a row for each text: id, label (true), predicted, and p_<class> for each class.
 
     Parameters
     ----------
+    split
+        Its ids are used if all are whole numbers or strings, else the numbers of its rows.
     decision
         Whose labels and rule are used; `probabilities` (B, C) are tempered by it already.
     """
@@ -57,8 +60,8 @@ def write(path: Path, decision: Decision, labels: Labels, probabilities: Probabi
 
     predicted, _ = decision.decide(probabilities)
     columns: dict[str, Any] = {
-        "id": np.arange(len(labels)),
-        "label": [decision.labels[number] for number in labels],
+        "id": _ids(split),
+        "label": [decision.labels[number] for number in split.labels],
         "predicted": [decision.labels[number] for number in predicted],
     }
     columns |= {f"p_{name}": probabilities[:, number] for number, name in enumerate(decision.labels)}
@@ -143,6 +146,15 @@ def read(path: Path, positive: str | None = None) -> Predictions:
     return Predictions(tuple(names), np.array([index[label] for label in labels], np.int64), probabilities)
 
 
+def _ids(split: Split) -> list[Any]:
+    ids = split.ids or []
+    if ids and all(isinstance(identity, str) for identity in ids):
+        return [identity.encode("utf-8", "backslashreplace").decode() for identity in ids]
+    if ids and all(type(identity) is int and abs(identity) < 2**63 for identity in ids):
+        return ids
+    return list(range(len(split)))
+
+
 def _form(path: Path, columns: Sequence[str], first: Row) -> tuple[list[str], Callable[[Row], list[float]]]:
     """Return the classes that the columns name, if they do, and what reads the numbers of a row."""
     classes = [column.removeprefix("p_") for column in columns if column.startswith("p_")]
@@ -200,7 +212,7 @@ def _rows(numbers: list[list[float]], names: Sequence[str], places: Sequence[str
     for row, where in zip(numbers, places, strict=True):
         if len(row) != len(names):
             raise CorpusError(
-                f"{where}: {len(row)} probabilities, but the file has {len(names)} labels: {', '.join(names)}; "
+                f"{where}: {len(row)} probabilities, but {len(names)} labels are there: {', '.join(names)}; "
                 "write an object by label, or columns p_<class>"
             )
     probabilities = np.array(numbers)

@@ -115,9 +115,10 @@ def _read_split(
                 f"{repo}[{split}]: label {max(values)} is beyond the {len(order)} known: {', '.join(order)}"
             )
         values = [order[value] if value is not None and value >= 0 else None for value in values]
+    ids = data.data.column("id").to_pylist() if "id" in data.column_names else [None] * len(texts)
     rows = (
-        Row(f"{repo}[{split}]:{number}", {"text": one, "label": value})
-        for number, (one, value) in enumerate(zip(texts, values, strict=True))
+        Row(f"{repo}[{split}]:{number}", {"text": one, "label": value, "id": identity})
+        for number, (one, value, identity) in enumerate(zip(texts, values, ids, strict=True))
     )
     return collect(rows, "text", "label")
 

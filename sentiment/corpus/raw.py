@@ -27,6 +27,8 @@ class RawSplit:
     texts, labels, places
         One each for a usable row; a label is a class name, or None where the split has no labels; a
         place is for messages, such as ``reviews.csv:17``.
+    ids
+        What the rows have in a column ``id``, or None.
     invalid
         A message, beginning with the place, for each row that is not usable.
     """
@@ -34,6 +36,7 @@ class RawSplit:
     texts: list[str] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
+    ids: list[Any] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
 
     @property
@@ -135,6 +138,7 @@ def collect(rows: Iterable[Row], text_column: str, label_column: str | None) -> 
             split.texts.append(row.values[text_column])
             split.labels.append(label)
             split.places.append(row.where)
+            split.ids.append(row.values.get("id"))
     return split
 
 

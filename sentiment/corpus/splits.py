@@ -22,10 +22,11 @@ SHOWN = 3  # rows named in a message
 
 @dataclass(frozen=True)
 class Split:
-    """Texts and the numbers of their classes, (B,)."""
+    """Texts and the numbers of their classes, (B,), and what the corpus calls each text, if it does."""
 
     texts: list[str]
     labels: NDArray[np.int64]
+    ids: list[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -217,24 +218,26 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
 class _Texts:
     """Texts, labels and normalised keys that are filtered together."""
 
-    def __init__(self, texts: list[str], labels: NDArray[np.int64], keys: list[str]) -> None:
-        self.texts, self.labels, self.keys = texts, labels, keys
+    def __init__(self, texts: list[str], labels: NDArray[np.int64], keys: list[str], ids: list[Any]) -> None:
+        self.texts, self.labels, self.keys, self.ids = texts, labels, keys, ids
 
     @classmethod
     def of(cls, split: RawSplit, numbers: dict[str, int]) -> "_Texts":
         labels = np.array([numbers[str(label)] for label in split.labels], np.int64)
-        return cls(split.texts, labels, [normalise(text) for text in split.texts])
+        ids = split.ids or [None] * len(labels)
+        return cls(split.texts, labels, [normalise(text) for text in split.texts], ids)
 
     def split(self) -> Split:
-        return Split(self.texts, self.labels)
+        return Split(self.texts, self.labels, None if None in self.ids else self.ids)
 
     def take(self, rows: Iterable[int]) -> "_Texts":
         rows = list(rows)
-        return _Texts([self.texts[i] for i in rows], self.labels[rows], [self.keys[i] for i in rows])
+        texts, keys, ids = ([column[i] for i in rows] for column in (self.texts, self.keys, self.ids))
+        return _Texts(texts, self.labels[rows], keys, ids)
 
     def remove_rows(self, rows: set[int]) -> int:
         kept = self.take(i for i in range(len(self.texts)) if i not in rows)
-        self.texts, self.labels, self.keys = kept.texts, kept.labels, kept.keys
+        self.texts, self.labels, self.keys, self.ids = kept.texts, kept.labels, kept.keys, kept.ids
         return len(rows)
 
     def remove(self, keys: set[str]) -> int:
@@ -274,10 +277,10 @@ def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
         if role != "unlabelled" and split.labelled and None in split.labels:
             rows = [row for row, label in enumerate(split.labels) if label is None]
             invalid += [f"{split.places[row]}: the label is missing" for row in rows]
-            split.texts = [
-                text for text, label in zip(split.texts, split.labels, strict=True) if label is not None
-            ]
-            split.labels = [label for label in split.labels if label is not None]
+            kept = [row for row, label in enumerate(split.labels) if label is not None]
+            split.texts = [split.texts[row] for row in kept]
+            split.labels = [split.labels[row] for row in kept]
+            split.ids = [split.ids[row] for row in kept]
     if invalid and config.invalid_rows == "error":
         more = f"; and {len(invalid) - SHOWN} more rows" if len(invalid) > SHOWN else ""
         raise CorpusError(
