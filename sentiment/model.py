@@ -4,16 +4,18 @@ Shapes: B sequences in a batch, T steps of the longest, N steps of all (packed),
 vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent outputs, C classes.
 """
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment import recurrent
 from sentiment.batches import in_order, positions
 from sentiment.config import ModelConfig
+from sentiment.recurrent.pooling import pool, unpack
 from sentiment.sequences import Sequences
 
 CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
@@ -102,25 +104,23 @@ class SequenceClassifier(nn.Module):
                 )
         output, state = self.recurrence(PackedSequence(data, inputs.batch_sizes))  # (N, D)
         hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, B, H)
-        pooled = [self.pool(name, output, hidden) for name in self.config.pooling]  # each (B, D)
-        logits: Tensor = self.linear(self.dropout(torch.cat(pooled, 1)))  # (B, C)
+        logits: Tensor = self.linear(self.dropout(self.pool(output, hidden)))  # (B, C)
         return logits
 
-    def pool(self, name: str, output: PackedSequence, hidden: Tensor) -> Tensor:
-        """Reduce the outputs of each sequence to (B, D), over its own steps only."""
-        if name == "last":
+    def pool(self, output: PackedSequence, hidden: Tensor) -> Tensor:
+        """Reduce the outputs of each sequence to (B, D · poolings), over its own steps only."""
+        found: dict[str, Tensor] = {}
+        if {"max", "mean"} & set(self.config.pooling):
+            found["max"], found["mean"] = pool(output)
+        if "last" in self.config.pooling:
             directions = 2 if self.config.bidirectional else 1
-            return torch.cat(list(hidden[-directions:]), 1)
-        slot, step = positions(output.batch_sizes, output.data.device)
-        if name == "max":
-            return unpack(output.data, slot, step, output.batch_sizes, float("-inf")).amax(1)
-        lengths = slot.bincount().to(output.data.dtype)  # (B,)
-        if name == "mean":
-            return unpack(output.data, slot, step, output.batch_sizes, 0.0).sum(1) / lengths[:, None]
-        assert self.attention is not None
-        scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))
-        weights = scores.softmax(1)[slot, step]  # (N, 1), 0 beyond the end of a sequence
-        return unpack(weights * output.data, slot, step, output.batch_sizes, 0.0).sum(1)
+            found["last"] = torch.cat(list(hidden[-directions:]), 1)
+        if self.attention is not None:
+            slot, step = positions(output.batch_sizes, output.data.device)
+            scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))
+            weights = scores.softmax(1)[slot, step]  # (N, 1), 0 beyond the end of a sequence
+            found["attention"] = unpack(weights * output.data, slot, step, output.batch_sizes, 0.0).sum(1)
+        return torch.cat([found[name] for name in self.config.pooling], 1)
 
 
 class Embedding(nn.Embedding):
@@ -135,16 +135,29 @@ class Embedding(nn.Embedding):
     def forward(self, inputs: PackedSequence) -> Tensor:  # type: ignore[override]
         """Return (N, E)."""
         data = super().forward(inputs.data)
-        if not self.training:
+        shares = self.config.embedding_dropout, self.config.word_dropout, self.config.spatial_dropout
+        if not self.training or not any(shares):
             return data
-        if self.config.word_dropout:  # a type is dropped everywhere at once (Gal and Ghahramani 2016)
-            keep = torch.ones(self.num_embeddings, 1, device=data.device)
-            data = data * functional.dropout(keep, self.config.word_dropout)[inputs.data]
-        if self.config.spatial_dropout:  # a dimension is dropped at all steps of a text
+        kept = random_keep(data, shares[0])  # (N, E)
+        scale = data.new_full((1, 1), 1 / math.prod(1 - share for share in shares))
+        if shares[1]:  # a type is dropped everywhere at once (Gal and Ghahramani 2016)
+            types = random_keep(data.new_empty(self.num_embeddings, 1), shares[1])
+            scale = torch.where(types, scale, 0)[inputs.data]  # (N, 1)
+        if shares[2]:  # a dimension is dropped at all steps of a text
             slot, _ = positions(inputs.batch_sizes, data.device)
-            keep = torch.ones(int(inputs.batch_sizes[0]), data.shape[1], device=data.device)
-            data = data * functional.dropout(keep, self.config.spatial_dropout)[slot]
-        return functional.dropout(data, self.config.embedding_dropout)
+            texts = data.new_empty(int(inputs.batch_sizes[0]), data.shape[1])
+            kept &= random_keep(texts, shares[2])[slot]
+        return data * torch.where(kept, scale, 0)
+
+
+def random_keep(like: Tensor, share: float) -> Tensor:
+    """Return for each number of a tensor whether it is kept; about `share` of them are not."""
+    if like.device.type != "cpu":
+        return torch.rand_like(like) >= share
+    # A CPU draws number by number, for a tenth of a training step; here four share 64 random bits.
+    count = like.numel()
+    bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+    return bits.view(torch.int16)[:count].view_as(like) >= round(share * 2**16) - 2**15
 
 
 class Attention(nn.Module):
@@ -159,17 +172,6 @@ class Attention(nn.Module):
         """Return (N, 1) for outputs (N, D)."""
         scores: Tensor = self.score(self.project(outputs).tanh())
         return scores
-
-
-def unpack(data: Tensor, slot: Tensor, step: Tensor, batch_sizes: Tensor, fill: float) -> Tensor:
-    """Lay packed data (N, D) out as (B, T, D); one scatter, so the backward is one gather.
-
-    `torch.nn.utils.rnn.pad_packed_sequence` copies slice by slice, and its backward clones the
-    whole gradient for each.
-    """
-    size, steps = int(batch_sizes[0]), len(batch_sizes)
-    padded = data.new_full((size * steps, data.shape[1]), fill)
-    return padded.index_copy(0, slot * steps + step, data).view(size, steps, -1)
 
 
 def count_parameters(model: nn.Module) -> int:

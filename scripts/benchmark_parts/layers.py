@@ -26,9 +26,8 @@ from benchmark_parts.measuring import (
     speeds,
 )
 from sentiment import recurrent
-from sentiment.batches import positions
-from sentiment.model import unpack
 from sentiment.recurrent import native
+from sentiment.recurrent.pooling import pool
 
 
 class Layers:
@@ -82,9 +81,7 @@ class Layers:
             self._learn(self.theirs_time_major, inputs, self.theirs_time_major(inputs)[0].amax(0))
 
     def _mine(self, packed: PackedSequence) -> Tensor:
-        output = self.mine(packed)[0]
-        slot, step = positions(output.batch_sizes, CPU)
-        return unpack(output.data, slot, step, output.batch_sizes, float("-inf")).amax(1)
+        return pool(self.mine(packed)[0])[0]
 
     def _packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)

@@ -93,8 +93,7 @@ def staged_epoch(model: SequenceClassifier, examples: Examples, training: Traini
             output, (hidden, _) = model.recurrence(PackedSequence(data, batch.inputs.batch_sizes))
         cut = PackedSequence(output.data.detach().requires_grad_(), output.batch_sizes)
         with stage("pooling and loss, forward"):
-            pooled = [model.pool(name, cut, hidden.detach()) for name in model.config.pooling]
-            logits = model.linear(model.dropout(torch.cat(pooled, 1)))
+            logits = model.linear(model.dropout(model.pool(cut, hidden.detach())))
             loss = nn.functional.cross_entropy(logits, labels[batch.rows])
         with stage("pooling and loss, backward"):
             loss.backward()

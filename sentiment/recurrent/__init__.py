@@ -165,17 +165,14 @@ def _forward(
     width = _width(hidden, steps.lanes)
     work = _take(cell, directions, rows, width, data.dtype)
     bias = data.new_zeros(directions, cell.slots, width)
-    for d, (w_ih, b_ih, b_hh) in enumerate(zip(weights[::4], weights[2::4], weights[3::4], strict=True)):
-        projected = work.gates[d].flatten(1)[:, cell.shift * width :]
-        torch.mm(data, _widen(w_ih, cell.gates, width, data.shape[1]).t(), out=projected)
-        work.gates[d, :, : cell.shift] = 0
+    for d, (b_ih, b_hh) in enumerate(zip(weights[2::4], weights[3::4], strict=True)):
         if b_ih is not None:
             bias[d, cell.shift :, :hidden] += b_ih.view(-1, hidden)
             bias[d, : cell.gates, :hidden] += _roll(b_hh.view(-1, hidden), cell.shift)
     state = F.pad(hx, (0, width - hidden))
     out = data.new_empty(rows, directions, hidden)
-    recurrent = _recurrent_weights(cell, weights[1::4], width)
-    steps.forward(cell, sizes, work.gates, work.prev, state, recurrent, bias, out)
+    inward, recurrent = _wide_weights(cell, weights, width, data.shape[1])
+    steps.forward(cell, sizes, data, work.gates, work.prev, state, inward, recurrent, bias, out)
     return out.flatten(1), state[..., :hidden], work
 
 
@@ -195,27 +192,20 @@ def _backward(
     width = _width(hidden, steps.lanes)
     d_state = F.pad(d_final, (0, width - hidden))
     d_out = d_out.contiguous().view(rows, directions, hidden)
-    recurrent = _recurrent_weights(cell, weights[1::4], width)
+    inward, recurrent = _wide_weights(cell, weights, width, features)
     d_bias = data.new_zeros(directions, cell.slots, width)
-    steps.backward(cell, sizes, work.gates, work.prev, d_state, recurrent, d_bias, d_out)
-    d_bias = d_bias[..., :hidden]
-
-    d_data: Tensor | None = None
+    d_data, d_inward, d_recurrent = steps.backward(
+        cell, sizes, data, work.gates, work.prev, d_state, inward, recurrent, d_bias, d_out, needs_data
+    )
     d_weights: list[Tensor | None] = []
-    for d, (w_ih, b_ih) in enumerate(zip(weights[::4], weights[2::4], strict=True)):
-        d_gates = work.gates[d].flatten(1)
-        d_input, d_hidden = d_gates[:, cell.shift * width :], d_gates[:, : cell.gates * width]
-        if needs_data:
-            w = _widen(w_ih, cell.gates, width, features)
-            d_data = d_input @ w if d_data is None else d_data.addmm_(d_input, w)
-        d_ih = (d_input.t() @ data).view(cell.gates, width, features)[:, :hidden]
-        d_hh = (d_hidden.t() @ work.prev[0, d]).view(cell.gates, width, width)
-        d_hh = _roll(d_hh[:, :hidden, :hidden], -cell.shift)
+    for d in range(directions):
+        d_ih, d_hh = (one[d].unflatten(0, (cell.gates, width))[:, :hidden] for one in (d_inward, d_recurrent))
+        d_hh = _roll(d_hh[..., :hidden], -cell.shift)
         d_weights += [d_ih.reshape(-1, features), d_hh.reshape(-1, hidden)]
-        if b_ih is None:
+        if weights[4 * d + 2] is None:
             d_weights += [None, None]
         else:
-            d_b_ih, d_b_hh = d_bias[d, cell.shift :], d_bias[d, : cell.gates]
+            d_b_ih, d_b_hh = d_bias[d, cell.shift :, :hidden], d_bias[d, : cell.gates, :hidden]
             d_weights += [d_b_ih.flatten(), _roll(d_b_hh, -cell.shift).flatten()]
     return d_data, d_state[..., :hidden], d_weights
 
@@ -238,10 +228,13 @@ def _widen(weight: Tensor, gates: int, width: int, columns: int) -> Tensor:
     return F.pad(weight.unflatten(0, (gates, hidden)), padding).flatten(0, 1)
 
 
-def _recurrent_weights(cell: Cell, weights: Sequence[Tensor], width: int) -> list[Tensor]:
-    """Give the recurrent weights of each direction, gates in the order of the slots."""
-    wide = (_widen(w, cell.gates, width, width).view(cell.gates, width, width) for w in weights)
-    return [_roll(w, cell.shift).flatten(0, 1) for w in wide]
+def _wide_weights(
+    cell: Cell, weights: Sequence[Any], width: int, features: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Give input and recurrent weights of each direction, these with gates in the order of the slots."""
+    inward = [_widen(w, cell.gates, width, features) for w in weights[::4]]
+    wide = (_widen(w, cell.gates, width, width).view(cell.gates, width, width) for w in weights[1::4])
+    return inward, [_roll(w, cell.shift).flatten(0, 1) for w in wide]
 
 
 # A large tensor is made of fresh pages each time, and getting these can take a tenth of the time of

@@ -14,9 +14,18 @@
  *     bias   forward (D, G, P); backward (D, shares, G, P), the gradient of the bias, added to
  *     out    (N, D, H)      forward: the hidden states; backward: their gradient, only read
  *
+ * and for a layer that is small enough for the caches, else NULL:
+ *
+ *     inputs  (N, E)        the features
+ *     inward  (D, ...)      input weights in the order that `multiply` reads them
+ *     d_input (D, N, W)     their gradient, W is E rounded up to whole vectors; NULL: not wanted
+ *     d_weight (D, shares, E + P, G, P)  gradients of both weights, transposed, added to
+ *     scratch (D, shares, BLOCK, E + P + COLS * LANES)
+ *
  * Slots, each (P,) wide: LSTM i f g o, RNN one, GRU hn r z n where hn is the hidden state's part of
- * n. Forward finds the projected inputs in them and leaves the activations; backward finds the
- * activations and leaves the gradients of the sums that entered the activations.
+ * n. The hidden state feeds the first slots, the input the last. Forward leaves the activations in
+ * them, and without `inputs` finds their projections there; backward finds the activations and
+ * leaves the gradients of the sums that entered the activations.
  *
  * A task is one direction and one share of the sequences: sequences never meet in a recurrence, so
  * tasks need neither locks nor barriers. Task `share` of `shares` takes every `shares`-th row, by
@@ -39,29 +48,33 @@ enum { LANES = 4, ROWS = 6 };
 enum { LANES = 4, ROWS = 3 };
 #endif
 enum { COLS = 4, DEPTH = 512 }; /* DEPTH x COLS vectors of weights stay in the second-level cache */
+enum { BLOCK = 128 };           /* rows that share a pass over the gradients of the weights */
 enum { TANH, RELU, LSTM, GRU };
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef ptrdiff_t idx;
 
 idx sentiment_lanes(void) { return LANES; }
+idx sentiment_block(void) { return BLOCK; }
 
 /* ---- matrix product ------------------------------------------------------------------------- */
 
-/* out[r][c] += sum over k of a[r][k] * w[k][c] for R rows and C vectors; R and C are constants at
- * every call, so that the sums live in registers. Vectors of `out` lie `step` floats apart. */
+/* out[r][c] = (fresh ? 0 : out[r][c]) + sum over k of a[r][k] * w[k][c] for R rows and C vectors; R and
+ * C are constants at every call, so that the sums live in registers. Rows of `a` lie `ra` floats
+ * apart, their elements `ka`, vectors of `out` lie `step` apart. */
 static inline __attribute__((always_inline)) void tile(
-    const int R, const int C, idx K, const float *a, idx lda, const vec *w, float *out, idx ldo,
-    idx step) {
+    const int R, const int C, idx K, const float *a, idx ra, idx ka, const vec *w, float *out,
+    idx ldo, idx step, int fresh) {
   vec sum[ROWS][COLS];
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
-    for (int c = 0; c < C; c++) sum[r][c] = *(vec *)(out + r * ldo + c * step);
-  for (idx k = 0; k < K; k++, w += C) {
+    for (int c = 0; c < C; c++)
+      sum[r][c] = fresh ? (vec){0} : *(vec *)(out + r * ldo + c * step);
+  for (idx k = 0; k < K; k++, w += C, a += ka) {
 #pragma GCC unroll 8
     for (int r = 0; r < R; r++) {
-      const float factor = a[r * lda + k];
+      const float factor = a[r * ra];
 #pragma GCC unroll 8
       for (int c = 0; c < C; c++) sum[r][c] += w[c] * factor;
     }
@@ -74,31 +87,31 @@ static inline __attribute__((always_inline)) void tile(
 
 /* The same for any number of rows: whole tiles, then what is left. */
 static inline __attribute__((always_inline)) void columns(
-    const int C, idx n, idx K, const float *a, idx lda, const vec *w, float *out, idx ldo,
-    idx step) {
-  for (; n >= ROWS; n -= ROWS, a += ROWS * lda, out += ROWS * ldo)
-    tile(ROWS, C, K, a, lda, w, out, ldo, step);
+    const int C, idx n, idx K, const float *a, idx ra, idx ka, const vec *w, float *out, idx ldo,
+    idx step, int fresh) {
+  for (; n >= ROWS; n -= ROWS, a += ROWS * ra, out += ROWS * ldo)
+    tile(ROWS, C, K, a, ra, ka, w, out, ldo, step, fresh);
   switch (n) { /* a case that ROWS rules out never runs; the 1 keeps it within bounds */
-    case 5: tile(5 < ROWS ? 5 : 1, C, K, a, lda, w, out, ldo, step); break;
-    case 4: tile(4 < ROWS ? 4 : 1, C, K, a, lda, w, out, ldo, step); break;
-    case 3: tile(3 < ROWS ? 3 : 1, C, K, a, lda, w, out, ldo, step); break;
-    case 2: tile(2, C, K, a, lda, w, out, ldo, step); break;
-    case 1: tile(1, C, K, a, lda, w, out, ldo, step); break;
+    case 5: tile(5 < ROWS ? 5 : 1, C, K, a, ra, ka, w, out, ldo, step, fresh); break;
+    case 4: tile(4 < ROWS ? 4 : 1, C, K, a, ra, ka, w, out, ldo, step, fresh); break;
+    case 3: tile(3 < ROWS ? 3 : 1, C, K, a, ra, ka, w, out, ldo, step, fresh); break;
+    case 2: tile(2, C, K, a, ra, ka, w, out, ldo, step, fresh); break;
+    case 1: tile(1, C, K, a, ra, ka, w, out, ldo, step, fresh); break;
   }
 }
 
-/* out (n, C vectors) += a (n, K) times one panel of weights (K, C vectors). */
+/* out (n, C vectors) = or += a (n, K) times one panel of weights (K, C vectors). */
 static void multiply(
-    int C, idx n, idx K, const float *a, idx lda, const float *panel, float *out, idx ldo,
-    idx step) {
-  for (idx k = 0; k < K; k += DEPTH) {
+    int C, idx n, idx K, const float *a, idx ra, idx ka, const float *panel, float *out, idx ldo,
+    idx step, int fresh) {
+  for (idx k = 0; k < K; k += DEPTH, fresh = 0) {
     const idx depth = K - k < DEPTH ? K - k : DEPTH;
     const vec *w = (const vec *)(panel + k * C * LANES);
     switch (C) {
-      case 4: columns(4, n, depth, a + k, lda, w, out, ldo, step); break;
-      case 3: columns(3, n, depth, a + k, lda, w, out, ldo, step); break;
-      case 2: columns(2, n, depth, a + k, lda, w, out, ldo, step); break;
-      case 1: columns(1, n, depth, a + k, lda, w, out, ldo, step); break;
+      case 4: columns(4, n, depth, a + k * ka, ra, ka, w, out, ldo, step, fresh); break;
+      case 3: columns(3, n, depth, a + k * ka, ra, ka, w, out, ldo, step, fresh); break;
+      case 2: columns(2, n, depth, a + k * ka, ra, ka, w, out, ldo, step, fresh); break;
+      case 1: columns(1, n, depth, a + k * ka, ra, ka, w, out, ldo, step, fresh); break;
     }
   }
 }
@@ -216,23 +229,27 @@ static inline void cell_backward(
 /* ---- recurrence ----------------------------------------------------------------------------- */
 
 typedef struct {
-  idx cell, D, shares, T, N, B, H, P;
+  idx cell, D, shares, T, N, B, H, P, E;
   const int64_t *sizes;
   float *gates, *prev, *state;
   const float *panels;
   float *bias, *out;
+  const float *inputs, *inward;
+  float *d_input, *d_weight, *scratch;
 } Layer;
 
 static inline idx slots_of(idx cell) { return cell == LSTM || cell == GRU ? 4 : 1; }
 static inline idx least(idx a, idx b) { return a < b ? a : b; }
+static inline idx whole_vectors(idx size) { return (size + LANES - 1) / LANES * LANES; }
 
 static void forward(const Layer *l, idx d, idx share) {
   const idx D = l->D, T = l->T, N = l->N, B = l->B, H = l->H, P = l->P, stride = l->shares;
   const idx G = slots_of(l->cell), recurrent = l->cell == GRU ? 3 : G; /* slots that h feeds */
-  const idx S = l->cell == LSTM ? 2 : 1;
+  const idx S = l->cell == LSTM ? 2 : 1, shift = G - recurrent, E = l->E;
   float *gates = l->gates + d * N * G * P;
   float *prev = l->prev + d * N * P, *state = l->state + d * B * P; /* + D * ... leads to c */
   const float *panels = l->panels + d * recurrent * P * P, *bias = l->bias + d * G * P;
+  const float *inward = l->inward + d * recurrent * P * E; /* the input feeds as many slots */
 
   for (idx s = 0, start = d ? N : 0, before = 0; s < T; s++) {
     const idx t = d ? T - 1 - s : s, n = l->sizes[t];
@@ -250,10 +267,18 @@ static void forward(const Layer *l, idx d, idx share) {
      * is all gates of one vector of units, by which their state can follow at once. */
     const idx units = G > 1 ? LANES : COLS * LANES;
     for (idx j = 0; j < P; j += units) {
-      const idx width = least(units, P - j);
-      multiply(G > 1 ? recurrent : width / LANES, mine, P, prev + (start + share) * P, stride * P,
-               panels + j * recurrent * P, gates + (start + share) * G * P + j, stride * G * P,
-               G > 1 ? P : LANES);
+      const idx width = least(units, P - j), first = start + share;
+      const int C = (int)(G > 1 ? recurrent : width / LANES);
+      const idx step = G > 1 ? P : LANES;
+      float *sums = gates + first * G * P + j;
+      if (l->inputs) {
+        if (shift)
+          for (idx i = 0; i < mine; i++) memset(sums + i * stride * G * P, 0, 4 * width);
+        multiply(C, mine, E, l->inputs + first * E, stride * E, 1, inward + j * recurrent * E,
+                 sums + shift * P, stride * G * P, step, 1);
+      }
+      multiply(C, mine, P, prev + first * P, stride * P, 1, panels + j * recurrent * P, sums,
+               stride * G * P, step, 0);
       for (idx i = share; i < n; i += stride) {
         float *now = prev + (start + i) * P + j;
         float *then = i < after ? prev + (next + i) * P + j : state + i * P + j;
@@ -271,10 +296,32 @@ static void forward(const Layer *l, idx d, idx share) {
   }
 }
 
+/* Add what `count` rows give to the gradients of both weights. Rows are gathered until they are
+ * many enough to pay for a pass over the gradients, and still in the cache. */
+static void weigh(const Layer *l, idx d, idx share, const idx *rows, idx count) {
+  const idx N = l->N, P = l->P, E = l->E, G = slots_of(l->cell);
+  const idx recurrent = l->cell == GRU ? 3 : G, task = d * l->shares + share;
+  const float *gates = l->gates + d * N * G * P, *prev = l->prev + d * N * P;
+  float *d_weight = l->d_weight + task * (E + P) * G * P;
+  float *left = l->scratch + task * BLOCK * (E + P + COLS * LANES), *panel = left + BLOCK * (E + P);
+  for (int hidden = 0; hidden < 2; hidden++, d_weight += E * G * P) {
+    const idx K = hidden ? P : E, first = hidden ? 0 : G - recurrent, last = first + recurrent;
+    for (idx k = 0; k < count; k++)
+      memcpy(left + k * K, (hidden ? prev : l->inputs) + rows[k] * K, 4 * K);
+    for (idx j = first * P; j < last * P; j += COLS * LANES) {
+      const idx C = least(COLS, (last * P - j) / LANES);
+      for (idx k = 0; k < count; k++)
+        memcpy(panel + k * C * LANES, gates + rows[k] * G * P + j, 4 * C * LANES);
+      multiply((int)C, K, count, left, 1, K, panel, d_weight + j, G * P, LANES, 0);
+    }
+  }
+}
+
 static void backward(const Layer *l, idx d, idx share) {
   const idx D = l->D, T = l->T, N = l->N, B = l->B, H = l->H, P = l->P, stride = l->shares;
   const idx G = slots_of(l->cell), recurrent = l->cell == GRU ? 3 : G;
-  const idx S = l->cell == LSTM ? 2 : 1;
+  const idx S = l->cell == LSTM ? 2 : 1, shift = G - recurrent, E = l->E, W = whole_vectors(E);
+  idx rows[BLOCK], count = 0;
   float *gates = l->gates + d * N * G * P, *bias = l->bias + (d * stride + share) * G * P;
   float *prev = l->prev + d * N * P, *state = l->state + d * B * P;
   const float *panels = l->panels + d * recurrent * P * P;
@@ -287,15 +334,74 @@ static void backward(const Layer *l, idx d, idx share) {
       float *dh = state + i * P, *h_prev = prev + (start + i) * P;
       const float *d_out = l->out + ((start + i) * D + d) * H;
       for (idx j = 0; j < H; j++) dh[j] += d_out[j];
-            cell_backward(l->cell, P, gates + (start + i) * G * P, bias, h_prev,
+      cell_backward(l->cell, P, gates + (start + i) * G * P, bias, h_prev,
                     h_prev + (S - 1) * D * N * P, dh, dh + (S - 1) * D * B * P);
     }
     for (idx j = 0; j < P; j += COLS * LANES)
-      multiply(least(COLS, (P - j) / LANES), mine, recurrent * P,
-               gates + (start + share) * G * P, stride * G * P, panels + j * recurrent * P,
-               state + share * P + j, stride * P, LANES);
+      multiply((int)least(COLS, (P - j) / LANES), mine, recurrent * P,
+               gates + (start + share) * G * P, stride * G * P, 1, panels + j * recurrent * P,
+               state + share * P + j, stride * P, LANES, 0);
+    for (idx j = 0; l->d_input && j < W; j += COLS * LANES)
+      multiply((int)least(COLS, (W - j) / LANES), mine, recurrent * P,
+               gates + ((start + share) * G + shift) * P, stride * G * P, 1,
+               l->inward + (d * W + j) * recurrent * P,
+               l->d_input + (d * N + start + share) * W + j, stride * W, LANES, 1);
+    for (idx i = share; l->inputs && i < n; i += stride) {
+      rows[count++] = start + i;
+      if (count == BLOCK) weigh(l, d, share, rows, count), count = 0;
+    }
     if (d) start += n;
   }
+  if (count) weigh(l, d, share, rows, count);
+}
+
+/* ---- pooling -------------------------------------------------------------------------------- */
+
+/* Of N packed rows of D numbers, the largest and the mean of each sequence, (B, D) both, and `where`,
+ * the rows of the largest. A task is a range of the D columns. Backward finds the gradients of both
+ * and writes that of the rows. */
+typedef struct {
+  idx tasks, T, B, D;
+  const int64_t *sizes;
+  float *data, *largest, *mean;
+  int32_t *where;
+} Pool;
+
+static void pool_forward(const void *job, idx task) {
+  const Pool *p = job;
+  const idx D = p->D, first = task * D / p->tasks, last = (task + 1) * D / p->tasks;
+  for (idx t = 0, row = 0; t < p->T; t++)
+    for (idx i = 0; i < p->sizes[t]; i++, row++) {
+      const float *restrict x = p->data + row * D;
+      float *restrict largest = p->largest + i * D, *restrict sum = p->mean + i * D;
+      int32_t *restrict where = p->where + i * D;
+#pragma omp simd
+      for (idx j = first; j < last; j++) {
+        const int more = !t || x[j] > largest[j] || x[j] != x[j]; /* once NaN, always NaN */
+        largest[j] = more ? x[j] : largest[j];
+        where[j] = more ? (int32_t)row : where[j];
+        sum[j] = t ? sum[j] + x[j] : x[j];
+      }
+    }
+  for (idx i = 0, steps = p->T; i < p->B; i++) {
+    while (p->sizes[steps - 1] <= i) steps--;
+    for (idx j = first; j < last; j++) p->mean[i * D + j] /= (float)steps;
+  }
+}
+
+static void pool_backward(const void *job, idx task) {
+  const Pool *p = job;
+  const idx D = p->D, first = task * D / p->tasks, last = (task + 1) * D / p->tasks;
+  for (idx i = 0, steps = p->T; i < p->B; i++) {
+    while (p->sizes[steps - 1] <= i) steps--;
+    for (idx j = first; j < last; j++) p->mean[i * D + j] /= (float)steps;
+  }
+  for (idx t = 0, row = 0; t < p->T; t++)
+    for (idx i = 0; i < p->sizes[t]; i++, row++)
+      memcpy(p->data + row * D + first, p->mean + i * D + first, 4 * (last - first));
+  for (idx i = 0; i < p->B; i++)
+    for (idx j = first; j < last; j++)
+      p->data[p->where[i * D + j] * D + j] += p->largest[i * D + j];
 }
 
 /* ---- threads -------------------------------------------------------------------------------- */
@@ -324,18 +430,17 @@ static void restore(uint64_t mode) { (void)mode; }
 #endif
 
 typedef struct {
-  const Layer *layer;
-  void (*recur)(const Layer *, idx direction, idx share);
-  idx taken; /* tasks begun so far */
+  void (*run)(const void *job, idx task);
+  const void *job;
+  idx tasks, taken; /* tasks in all, and begun so far */
 } Queue;
 
 /* What every thread does: take tasks until none is left. */
 static void work(void *argument) {
   Queue *queue = argument;
-  const idx shares = queue->layer->shares, tasks = queue->layer->D * shares;
   const uint64_t mode = flush_denormals();
-  for (idx k; (k = __atomic_fetch_add(&queue->taken, 1, __ATOMIC_RELAXED)) < tasks;)
-    queue->recur(queue->layer, k / shares, k % shares);
+  for (idx k; (k = __atomic_fetch_add(&queue->taken, 1, __ATOMIC_RELAXED)) < queue->tasks;)
+    queue->run(queue->job, k);
   restore(mode);
 }
 
@@ -352,14 +457,9 @@ extern void GOMP_parallel(void (*)(void *), void *, unsigned, unsigned) __attrib
 static void (*const GOMP_parallel)(void (*)(void *), void *, unsigned, unsigned) = NULL;
 #endif
 
-void sentiment_recur(
-    idx is_backward, idx threads, idx cell, idx D, idx shares, idx T, idx N, idx B, idx H, idx P,
-    const int64_t *sizes, float *gates, float *prev, float *state, const float *panels,
-    float *bias, float *out) {
-  const Layer layer = {cell, D, shares, T, N, B, H, P, sizes, gates, prev, state, panels, bias,
-                       out};
-  Queue queue = {&layer, is_backward ? backward : forward, 0};
-  const idx team = least(threads, D * shares);
+static void share_out(void (*run)(const void *, idx), const void *job, idx tasks, idx threads) {
+  Queue queue = {run, job, tasks, 0};
+  const idx team = least(threads, tasks);
   if (team > 1 && GOMP_parallel) {
     GOMP_parallel(work, &queue, (unsigned)team, 0);
     return;
@@ -370,4 +470,33 @@ void sentiment_recur(
     started++;
   work(&queue);
   for (idx k = 0; k < started; k++) pthread_join(helpers[k], NULL);
+}
+
+/* ---- what is called -------------------------------------------------------------------------- */
+
+static void run_forward(const void *job, idx task) {
+  const Layer *layer = job;
+  forward(layer, task / layer->shares, task % layer->shares);
+}
+
+static void run_backward(const void *job, idx task) {
+  const Layer *layer = job;
+  backward(layer, task / layer->shares, task % layer->shares);
+}
+
+void sentiment_recur(
+    idx is_backward, idx threads, idx cell, idx D, idx shares, idx T, idx N, idx B, idx H, idx P,
+    idx E, const int64_t *sizes, float *gates, float *prev, float *state, const float *panels,
+    float *bias, float *out, const float *inputs, const float *inward, float *d_input,
+    float *d_weight, float *scratch) {
+  const Layer layer = {cell, D, shares, T, N, B, H, P, E, sizes, gates, prev, state, panels, bias,
+                       out, inputs, inward, d_input, d_weight, scratch};
+  share_out(is_backward ? run_backward : run_forward, &layer, D * shares, threads);
+}
+
+void sentiment_pool(
+    idx is_backward, idx threads, idx T, idx B, idx D, const int64_t *sizes, float *data,
+    float *largest, float *mean, int32_t *where) {
+  const Pool pool = {threads, T, B, D, sizes, data, largest, mean, where};
+  share_out(is_backward ? pool_backward : pool_forward, &pool, threads, threads);
 }

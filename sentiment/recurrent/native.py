@@ -9,21 +9,23 @@ import platform
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from sentiment.recurrent.steps import CELLS, Cell, Steps
+from sentiment.recurrent.steps import CELLS, Cell, Gradients, Steps, collect, project
 from sentiment.runtime import cache_folder
 
 FLAGS = (
     "-std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp-simd "
     "-shared -fPIC -pthread"
 )
+SMALL = 1 << 21  # weights of a direction
 
 
 @cache
@@ -42,51 +44,113 @@ class NativeSteps(Steps):
     """The same as `Steps` for float32, with ``kernel.c`` at work."""
 
     def __init__(self, library: Any) -> None:
-        library.sentiment_lanes.restype = ctypes.c_ssize_t
-        library.sentiment_recur.argtypes = [ctypes.c_ssize_t] * 10 + [ctypes.c_void_p] * 7
+        for constant in (library.sentiment_lanes, library.sentiment_block):
+            constant.restype = ctypes.c_ssize_t
+        library.sentiment_recur.argtypes = [ctypes.c_ssize_t] * 11 + [ctypes.c_void_p] * 12
         library.sentiment_recur.restype = None
-        self._recur = library.sentiment_recur
-        self.lanes = library.sentiment_lanes()
+        library.sentiment_pool.argtypes = [ctypes.c_ssize_t] * 5 + [ctypes.c_void_p] * 5
+        library.sentiment_pool.restype = None
+        self._recur, self._pool = library.sentiment_recur, library.sentiment_pool
+        self.lanes, self.block = library.sentiment_lanes(), library.sentiment_block()
 
     def forward(
-        self, cell: Cell, sizes: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        weights: Sequence[Tensor], bias: Tensor, out: Tensor,
+        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
+        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
     ) -> None:  # fmt: skip
-        """Run all steps from the projected inputs."""
-        # A panel is the weights that one register tile works with: all gates of one vector of
-        # units, or if there is but one gate, four vectors of units.
-        units = self.lanes if cell.gates > 1 else 4 * self.lanes
-        panels = [
-            w.unflatten(0, (cell.gates, -1))[:, first : first + units].permute(2, 0, 1)
-            for w in weights
-            for first in range(0, w.shape[1], units)
-        ]
-        self._call(False, cell, 1, sizes, gates, prev, state, panels, bias, out)
+        """Run all steps."""
+
+        def panels(matrices: Sequence[Tensor]) -> Tensor:
+            # A panel is the weights that one register tile works with: all gates of one vector of
+            # units, or if there is but one gate, four vectors of units.
+            if cell.gates == 1:
+                return _join(part.t() for w in matrices for part in w.split(4 * self.lanes))
+            return _join(w.view(cell.gates, -1, self.lanes, w.shape[1]).permute(1, 3, 0, 2) for w in matrices)
+
+        if small := _is_small(inward, weights):
+            data = data.contiguous()
+        else:
+            project(cell, data, gates, inward)
+        arrays = (sizes, gates, prev, state, panels(weights), bias, out)
+        self._call(False, cell, 1, arrays, (data, panels(inward)) if small else ())
 
     def backward(
-        self, cell: Cell, sizes: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        weights: Sequence[Tensor], bias: Tensor, out: Tensor,
-    ) -> None:  # fmt: skip
+        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
+        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
+        needs_data: bool,
+    ) -> Gradients:  # fmt: skip
         """Run all steps backward, from the gradients of outputs and final states."""
-        panels = [part for w in weights for part in w.split(4 * self.lanes, 1)]
-        shares = _shares(state)
-        biases = bias.new_zeros(len(bias), shares, *bias.shape[1:])
-        self._call(True, cell, shares, sizes, gates, prev, state, panels, biases, out)
+
+        def panels(matrices: Sequence[Tensor]) -> Tensor:
+            return _join(part for w in matrices for part in w.split(4 * self.lanes, 1))
+
+        shares, (rows, features) = _shares(state), data.shape
+        directions, _, slots, width = gates.shape
+        biases = bias.new_zeros(directions, shares, slots, width)
+        arrays = (sizes, gates, prev, state, panels(weights), biases, out)
+        if not _is_small(inward, weights):
+            self._call(True, cell, shares, arrays)
+            torch.sum(biases, 1, out=bias)
+            return collect(cell, data, gates, prev, inward, needs_data)
+        wide = -(-features // self.lanes) * self.lanes
+        padded = [functional.pad(w, (0, wide - features)) for w in inward]
+        d_input = data.new_empty(directions, rows, wide) if needs_data else None
+        d_weight = data.new_zeros(directions, shares, features + width, slots, width)
+        scratch = data.new_empty(directions * shares, self.block, features + width + 4 * self.lanes)
+        more = (data.contiguous(), panels(padded), d_input, d_weight, scratch)
+        self._call(True, cell, shares, arrays, more)
         torch.sum(biases, 1, out=bias)
+        d_data = None if d_input is None else d_input.sum(0)[:, :features]
+        d_inward, d_weights = d_weight.sum(1).split([features, width], 1)
+        return (
+            d_data,
+            [one[:, cell.shift :].flatten(1).t() for one in d_inward],
+            [one[:, : cell.gates].flatten(1).t() for one in d_weights],
+        )
 
     def _call(
-        self, is_backward: bool, cell: Cell, shares: int, sizes: Tensor, gates: Tensor,
-        prev: Tensor, state: Tensor, panels: list[Tensor], bias: Tensor, out: Tensor,
+        self, is_backward: bool, cell: Cell, shares: int, arrays: Sequence[Tensor],
+        more: Sequence[Tensor | None] = (),
     ) -> None:  # fmt: skip
-        _, directions, batch, width = state.shape
-        packed = out.new_empty(directions * cell.gates * width * width)
-        for part, panel in zip(packed.split([p.numel() for p in panels]), panels, strict=True):
-            part.view(panel.shape).copy_(panel)
+        sizes, _, _, state, _, _, out = arrays
+        features = more[0].shape[1] if more and more[0] is not None else 0
+        addresses = [None if t is None else t.data_ptr() for t in (*arrays, *more)]
         self._recur(
-            is_backward, torch.get_num_threads(), cell.code, directions, _shares(state),
-            len(sizes), len(out), batch, out.shape[2], width,
-            *(t.data_ptr() for t in (sizes, gates, prev, state, packed, bias, out)),
+            is_backward, torch.get_num_threads(), cell.code, state.shape[1], _shares(state), len(sizes),
+            len(out), state.shape[2], out.shape[2], state.shape[3], features,
+            *addresses, *[None] * (12 - len(addresses)),
         )  # fmt: skip
+
+    def pool(self, data: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the largest and the mean (B, D) of each sequence of packed rows (N, D), and their places."""
+        largest = data.new_empty(int(sizes[0]), data.shape[1])
+        mean, where = torch.empty_like(largest), torch.empty_like(largest, dtype=torch.int32)
+        self._reduce(False, sizes, data, largest, mean, where)
+        return largest, mean, where
+
+    def unpool(self, d_largest: Tensor, d_mean: Tensor, where: Tensor, sizes: Tensor, rows: int) -> Tensor:
+        """Give the gradient of the rows (N, D)."""
+        d_data = d_mean.new_empty(rows, d_mean.shape[1])
+        mean = d_mean.clone(memory_format=torch.contiguous_format)  # overwritten
+        self._reduce(True, sizes, d_data, d_largest.contiguous(), mean, where)
+        return d_data
+
+    def _reduce(self, is_backward: bool, sizes: Tensor, *arrays: Tensor) -> None:
+        size, width = arrays[1].shape
+        threads = min(torch.get_num_threads(), -(-width // self.lanes))
+        addresses = (t.data_ptr() for t in (sizes, *arrays))
+        self._pool(is_backward, threads, len(sizes), size, width, *addresses)
+
+
+def _join(panels: Iterable[Tensor]) -> Tensor:
+    return torch.cat([panel.reshape(-1) for panel in panels])
+
+
+def _is_small(inward: Sequence[Tensor], weights: Sequence[Tensor]) -> bool:
+    """Say whether the projections and the gradients of the weights are made within the loop.
+
+    There they work on rows that are in the cache, if the weights leave room for these.
+    """
+    return inward[0].numel() + weights[0].numel() <= SMALL
 
 
 def _shares(state: Tensor) -> int:
@@ -134,16 +198,19 @@ def _is_right(native: Steps) -> bool:
         return torch.rand(shape, generator=random, dtype=torch.float32, device="cpu") - 0.5
 
     for cell in CELLS.values():
-        gates, state = draw(2, 6, cell.slots, width), draw(cell.states, 2, 3, width)
+        data, state = draw(6, 5), draw(cell.states, 2, 3, width)
+        inward = [draw(cell.gates * width, 5) for _ in range(2)]
         weights = [draw(cell.gates * width, width) for _ in range(2)]
         bias, d_out = draw(2, cell.slots, width), draw(6, 2, width - 1)
         results = []
         for steps in (native, Steps()):
-            sums, prev, states = gates.clone(), draw(cell.states, 2, 6, width), state.clone()
+            gates, prev, states = draw(2, 6, cell.slots, width), draw(cell.states, 2, 6, width), state.clone()
             out, d_bias, d_states = torch.empty_like(d_out), torch.zeros_like(bias), state.clone()
-            steps.forward(cell, sizes, sums, prev, states, weights, bias, out)
-            steps.backward(cell, sizes, sums, prev, d_states, weights, d_bias, d_out)
-            results.append([out, states, prev, sums, d_states, d_bias])
+            steps.forward(cell, sizes, data, gates, prev, states, inward, weights, bias, out)
+            d_data, d_inward, d_weights = steps.backward(
+                cell, sizes, data, gates, prev, d_states, inward, weights, d_bias, d_out, True
+            )
+            results.append([out, states, prev, gates, d_states, d_bias, d_data, *d_inward, *d_weights])
         if not all(torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(*results, strict=True)):
             return False
     return True

@@ -93,7 +93,7 @@ CELLS = {
 
 
 class Steps:
-    """The loops over the steps of one layer, all directions.
+    """One layer, all directions: projections, the loops over the steps, gradients of the weights.
 
     The methods take, with D directions, S states of the cell (h, and for the LSTM c), N packed
     rows and B sequences; `width` is the number of hidden units, of which `out` may have fewer
@@ -102,29 +102,35 @@ class Steps:
     cell : Cell
     sizes : Tensor (T,)
         Sequences alive at each step, ``PackedSequence.batch_sizes``.
+    data : Tensor (N, E)
+        The inputs.
     gates : Tensor (D, N, slots, width)
-        Forward: the projected inputs in, the activations out. Backward: the activations in, the
-        gradients of the sums out.
+        Forward: the activations out. Backward: the activations in, the gradients of the sums out.
     prev : Tensor (S, D, N, width)
         The states before each row; forward fills it.
     state : Tensor (S, D, B, width)
         Forward: the initial states in, the final ones out. Backward: the gradient of the final
         states in, that of the initial ones out.
+    inward : list of D Tensors (gates * width, E)
+        The input weights.
     weights : list of D Tensors (gates * width, width)
         The recurrent weights, gates in the order of the slots.
     bias : Tensor (D, slots, width)
         Forward: the sum of both biases. Backward: zeros in, its gradient out.
     out : Tensor (N, D, H)
         Forward: the hidden states out. Backward: their gradient in.
+
+    Backward gives the gradients of `data` (if wanted), `inward` and `weights`.
     """
 
     lanes = 1
 
     def forward(
-        self, cell: Cell, sizes: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        weights: Sequence[Tensor], bias: Tensor, out: Tensor,
+        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
+        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
     ) -> None:  # fmt: skip
-        """Run all steps from the projected inputs."""
+        """Run all steps."""
+        project(cell, data, gates, inward)
         gates += bias[:, None]
         for d, weight in enumerate(weights):
             for start, n, before, after, following in _steps(sizes.tolist(), d):
@@ -139,9 +145,10 @@ class Steps:
                         out[rows, d] = new[:, : out.shape[2]]
 
     def backward(
-        self, cell: Cell, sizes: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        weights: Sequence[Tensor], bias: Tensor, out: Tensor,
-    ) -> None:  # fmt: skip
+        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
+        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
+        needs_data: bool,
+    ) -> Gradients:  # fmt: skip
         """Run all steps backward, from the gradients of outputs and final states."""
         for d, weight in enumerate(weights):
             for start, n, *_ in reversed(list(_steps(sizes.tolist(), d))):
@@ -150,6 +157,35 @@ class Steps:
                 cell.backward(gates[d, rows], prev[:, d, rows], d_states)
                 d_states[0].addmm_(gates[d, rows].flatten(1)[:, : len(weight)], weight)
         torch.sum(gates, 1, out=bias)
+        return collect(cell, data, gates, prev, inward, needs_data)
+
+
+Gradients = tuple[Tensor | None, list[Tensor], list[Tensor]]
+
+
+def project(cell: Cell, data: Tensor, gates: Tensor, inward: Sequence[Tensor]) -> None:
+    """Write what the inputs give to the sums of all rows, one product a direction."""
+    first = cell.shift * gates.shape[-1]
+    for d, weight in enumerate(inward):
+        torch.mm(data, weight.t(), out=gates[d].flatten(1)[:, first:])
+        gates[d, :, : cell.shift] = 0
+
+
+def collect(
+    cell: Cell, data: Tensor, gates: Tensor, prev: Tensor, inward: Sequence[Tensor], needs_data: bool
+) -> Gradients:
+    """Give the gradients of inputs and weights from those of the sums of all rows."""
+    width = gates.shape[-1]
+    d_data: Tensor | None = None
+    d_inward, d_weights = [], []
+    for d, weight in enumerate(inward):
+        d_gates = gates[d].flatten(1)
+        d_input, d_hidden = d_gates[:, cell.shift * width :], d_gates[:, : cell.gates * width]
+        if needs_data:
+            d_data = d_input @ weight if d_data is None else d_data.addmm_(d_input, weight)
+        d_inward.append(d_input.t() @ data)
+        d_weights.append(d_hidden.t() @ prev[0, d])
+    return d_data, d_inward, d_weights
 
 
 def _steps(sizes: list[int], d: int) -> Iterator[tuple[int, int, int, int, int]]:

@@ -1,0 +1,58 @@
+"""The largest and the mean output of each packed sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from sentiment.batches import positions
+from sentiment.recurrent import native
+
+
+def pool(packed: PackedSequence) -> tuple[Tensor, Tensor]:
+    """Reduce (N, D) packed rows to the largest and the mean of each sequence's own rows, (B, D) both.
+
+    The sequences stay in the order of packing.
+    """
+    data, sizes = packed.data, packed.batch_sizes
+    fits = data.device.type == "cpu" and data.dtype == torch.float32 and len(data) < 2**31
+    if fits and native.load() is not None:
+        largest, mean = _Pool.apply(data, sizes)
+        return largest, mean
+    slot, step = positions(sizes, data.device)
+    largest = unpack(data, slot, step, sizes, float("-inf")).amax(1)
+    total = unpack(data, slot, step, sizes, 0.0).sum(1)
+    return largest, total / slot.bincount().to(data.dtype)[:, None]
+
+
+def unpack(data: Tensor, slot: Tensor, step: Tensor, batch_sizes: Tensor, fill: float) -> Tensor:
+    """Lay packed data (N, D) out as (B, T, D); one scatter, so the backward is one gather.
+
+    `torch.nn.utils.rnn.pad_packed_sequence` copies slice by slice, and its backward clones the
+    whole gradient for each.
+    """
+    size, steps = int(batch_sizes[0]), len(batch_sizes)
+    padded = data.new_full((size * steps, data.shape[1]), fill)
+    return padded.index_copy(0, slot * steps + step, data).view(size, steps, -1)
+
+
+class _Pool(torch.autograd.Function):
+    """`pool` in one pass over the rows, without laying them out."""
+
+    @staticmethod
+    def forward(ctx: Any, data: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        library = native.load()
+        assert library is not None
+        ctx.sizes, ctx.rows = sizes, len(data)
+        largest, mean, ctx.where = library.pool(data.contiguous(), sizes)
+        return largest, mean
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, d_largest: Tensor, d_mean: Tensor) -> tuple[Tensor, None]:
+        library = native.load()
+        assert library is not None
+        return library.unpool(d_largest, d_mean, ctx.where, ctx.sizes, ctx.rows), None
