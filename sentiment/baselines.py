@@ -86,7 +86,8 @@ def run(
         answers = _read(file, (len(labels), len(corpus.labels)))
         cached = answers is not None
         if answers is None:
-            say(f"training a baseline: {title}")
+            if train is not majority:
+                say(f"training a baseline: {title}")
             answers = train(corpus)
             _write(file, answers)
         result[name] = {
@@ -167,7 +168,7 @@ def nbsvm(corpus: Corpus) -> Answers:
 
 BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
     "majority": ("majority class", majority),
-    "tfidf_lr": ("TF-IDF + logistic regression", tfidf_lr),
+    "tfidf_lr": ("TF-IDF + LR", tfidf_lr),
     "nbsvm": ("NB-SVM", nbsvm),
 }
 

@@ -38,7 +38,12 @@ class Listener:
         """Note that an epoch has ended."""
 
 
-def train(settings: Config, out: Path | None = None, listener: Listener | None = None) -> Predictor:
+def train(
+    settings: Config,
+    out: Path | None = None,
+    listener: Listener | None = None,
+    corpus: Corpus | None = None,
+) -> Predictor:
     """Train, evaluate and store a classifier.
 
     Parameters
@@ -49,6 +54,8 @@ def train(settings: Config, out: Path | None = None, listener: Listener | None =
         Folder of the bundle, which must not be there yet; ``artifacts/<corpus>-<time>`` by default.
     listener
         Told of progress.
+    corpus
+        Divided already; loaded as the settings say by default.
 
     Raises
     ------
@@ -61,8 +68,9 @@ def train(settings: Config, out: Path | None = None, listener: Listener | None =
     runtime.choose_precision(settings.runtime.precision, device)
     if out is not None:
         bundle.check_new(out)
-    listener.stage(f"loading {settings.corpus.name}")
-    corpus = load_corpus(settings.corpus, settings.seed)
+    if corpus is None:
+        listener.stage(f"loading {settings.corpus.name}")
+        corpus = load_corpus(settings.corpus, settings.seed)
     if out is None:
         out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
         bundle.check_new(out)
@@ -75,7 +83,12 @@ def train(settings: Config, out: Path | None = None, listener: Listener | None =
         return _run(settings, corpus, out, device, listener, begun)
 
 
-def resume(out: Path | None = None, listener: Listener | None = None, device: str | None = None) -> Predictor:
+def resume(
+    out: Path | None = None,
+    listener: Listener | None = None,
+    device: str | None = None,
+    corpus: Corpus | None = None,
+) -> Predictor:
     """Go on with an interrupted run, as if it had never stopped.
 
     Parameters
@@ -84,6 +97,8 @@ def resume(out: Path | None = None, listener: Listener | None = None, device: st
         What the run was given; by default the newest unfinished run under ``artifacts``.
     device
         Another device than before; on the same one the result is the same to the bit (on a CPU).
+    corpus
+        What `train` was given.
     """
     begun = time.perf_counter()
     listener = listener or Listener()
@@ -103,7 +118,7 @@ def resume(out: Path | None = None, listener: Listener | None = None, device: st
     torch_device = runtime.prepare(settings.runtime, settings.seed)
     listener.stage(f"going on with {out}")
     state = report.read_json(working / RUN, "revision", "fingerprint")
-    corpus = load_corpus(pinned(settings, state["revision"]).corpus, settings.seed)
+    corpus = corpus or load_corpus(pinned(settings, state["revision"]).corpus, settings.seed)
     if corpus.fingerprint() != state["fingerprint"]:
         raise CorpusError(
             f"{settings.corpus.name}: the corpus has changed since this run began; "

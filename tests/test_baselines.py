@@ -67,7 +67,7 @@ def test_scores_and_comparisons_follow_from_the_probabilities(spam):
 def test_the_second_time_nothing_is_trained(spam, monkeypatch):
     told = []
     first = baselines.run(spam, chance(spam), say=told.append)
-    assert len(told) == 3
+    assert len(told) == 2  # the majority takes no time
 
     def never(_):
         raise AssertionError("trained again")
@@ -75,7 +75,7 @@ def test_the_second_time_nothing_is_trained(spam, monkeypatch):
     known = {name: (title, never) for name, (title, _) in baselines.BASELINES.items()}
     monkeypatch.setattr(baselines, "BASELINES", known)
     second = baselines.run(load_corpus("sample_spam"), chance(spam), say=told.append)
-    assert len(told) == 3
+    assert len(told) == 2
     assert untimed(first) == untimed(second)
     for name, one in second.items():
         assert one["cached"] is True

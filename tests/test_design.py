@@ -39,6 +39,7 @@ ORDER = [
     "report",
     "compare",
     "pipeline",
+    "crossval",
     "console",
     "scoring",
     "cli",
