@@ -104,7 +104,7 @@ def resume(
     out = out or _newest_unfinished()
     if (out / RESULT).is_file():
         listener.stage(f"{out} is finished already")
-        return dict(json.loads((out / RESULT).read_text("utf-8")))
+        return report.read_json(out / RESULT, "corpus", "model", "baselines")
     if not (out / UNFINISHED).is_file():
         raise UsageError(f"{out}: no unfinished cross-validation to resume ({out / UNFINISHED} is not there)")
     state = report.read_json(out / UNFINISHED, "folds", "seeds", "revision", "fingerprint")

@@ -108,8 +108,9 @@ def test_holm_is_the_step_down_of_the_book():
     assert holm([]) == []
 
 
-@given(st.lists(st.floats(-1, 1), min_size=2, max_size=15))
-def test_without_overlap_the_corrected_test_is_students(differences):
+@given(st.lists(st.integers(-1000, 1000), min_size=2, max_size=15))
+def test_without_overlap_the_corrected_test_is_students(thousandths):
+    differences = np.array(thousandths) / 1000
     found = corrected_t(differences, 0)
     assert found["interval"][0] <= found["mean"] <= found["interval"][1]
     if np.var(differences, ddof=1) > 1e-12:
