@@ -269,7 +269,7 @@ def report(
 ) -> None:
     """Score the model in DIR again, on its own test texts or on another corpus."""
     if (folder is None) == (file is None):
-        raise UsageError("give the folder of a model, or --predictions FILE")
+        raise UsageError("give DIR, the folder of a model, or --predictions FILE")
     if file is None and positive is not None:
         raise UsageError("--positive goes with --predictions; of a model see decision.positive")
     if file is not None and corpus is not None:

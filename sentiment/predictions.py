@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,10 +188,14 @@ def _several(value: Any, classes: Sequence[str]) -> list[float]:
     value = _content(value)
     if classes:
         if not isinstance(value, dict) or set(value) != set(classes):
-            raise ValueError(f"column 'probabilities': not an object of {', '.join(classes)}: {value!r}")
+            raise ValueError(
+                f"column 'probabilities': not an object of {', '.join(classes)}: {reprlib.repr(value)}"
+            )
         return [_number(value[name], f"probabilities.{name}") for name in classes]
     if not isinstance(value, list):
-        raise ValueError(f"column 'probabilities': not a list in JSON, such as [0.1, 0.9]: {value!r}")
+        raise ValueError(
+            f"column 'probabilities': not a list in JSON, such as [0.1, 0.9]: {reprlib.repr(value)}"
+        )
     if len(value) < 2:
         raise ValueError(f"column 'probabilities': {len(value)} numbers, and each class needs one")
     return [_number(number, "probabilities") for number in value]
@@ -203,7 +208,7 @@ def _number(value: Any, column: str) -> float:
         number = math.nan
     if not 0 <= number <= 1:
         hint = "; divide percentages by 100" if 1 < number <= 100 else ""
-        raise ValueError(f"column {column!r}: {value!r} is no probability from 0 to 1{hint}")
+        raise ValueError(f"column {column!r}: {reprlib.repr(value)} is no probability from 0 to 1{hint}")
     return number
 
 

@@ -21,7 +21,11 @@ def example(seed=0, count=300, classes=2, truth=1.0, ties=False):
 
 
 CASES = st.tuples(
-    st.integers(0, 10**6), st.integers(1, 60), st.integers(2, 4), st.floats(0.1, 9), st.booleans()
+    st.integers(0, 10**6),
+    st.integers(1, 60),
+    st.integers(2, 4),
+    st.sampled_from([0.1, 0.5, 1.0, 3.0, 9.0]),
+    st.booleans(),
 )
 
 

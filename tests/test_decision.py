@@ -43,12 +43,12 @@ def plain_rates(labels, predicted):
     st.integers(4, 200),
     st.booleans(),
     st.sampled_from(["precision", "recall", "false_positive_rate"]),
-    st.floats(0, 1),
+    st.integers(0, 1000),
 )
 def test_a_threshold_meets_its_target_or_is_the_nearest(seed, count, ties, measure, limit):
     labels, probabilities = example(seed, count, ties)
     scores = probabilities[:, 1]
-    target = parse_target(f"{measure} {'<=' if 'false' in measure else '>='} {limit:.6f}", SPAM)
+    target = parse_target(f"{measure} {'<=' if 'false' in measure else '>='} {limit / 1000}", SPAM)
     threshold, reached = choose_threshold(target, labels == 1, scores)
     got = target.slack(plain_rates(labels, scores >= threshold)[measure])
     cuts = [plain_rates(labels, scores >= cut) for cut in np.unique(scores)]
