@@ -138,15 +138,10 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     CORPUS is a preset (see `sentiment corpora`), a Hub id org/name[:config][@revision], a file (.csv,
     .tsv, .jsonl, .parquet, also .gz or .zst), or a folder label/*.txt. Without it: the sample.
     """
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, ())]
-    if resume and (given or deterministic):
-        names = ", ".join(given).replace("--assignments", "--set").replace("--file", "--config")
-        raise UsageError(
-            "--resume goes on with the settings of the interrupted run; "
-            f"leave out {names or '--deterministic'}"
-        )
     settings = None
-    if not resume:
+    if resume:
+        _refuse_beside_resume(options | {"deterministic": deterministic})
+    else:
         extra = {"runtime.device": device, "runtime.deterministic": deterministic or None}
         settings = _settings(extra=extra, **options)
     from rich.console import Console
@@ -350,6 +345,79 @@ def report(
 @cli.command(
     epilog=_example(
         """
+sentiment compare artifacts/lstm artifacts/gru
+sentiment compare artifacts/lstm artifacts/gru theirs.csv --json
+"""
+    )
+)
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="DIR DIR [DIR …]")
+@click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
+def compare(models: tuple[Path, ...], as_json: bool) -> None:
+    """Compare the models in several folders on the same test texts, by paired tests against the best.
+
+    A file stands for a model too, with the columns of `sentiment report --predictions`.
+    """
+    from sentiment.compare import compare as look_at
+    from sentiment.compare import render
+
+    _print(look_at(models), as_json, render)
+
+
+@cli.command(
+    epilog=_example(
+        """
+sentiment crossval sms_spam
+sentiment crossval reviews.csv --folds 10 --seeds 1 --set model.kind=gru --json
+sentiment crossval --resume
+"""
+    )
+)
+@click.argument("corpus", required=False)
+@click.option("--folds", type=click.IntRange(min=2), help="Parts of the corpus, 5 if left out.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Times to cut it anew, 3 if left out.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; artifacts/<corpus>-crossval-<time>.")
+@CONFIG
+@SET
+@corpus_options
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
+@click.option("--seed", type=click.IntRange(min=0), help="The first of the seeds.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run; finished folds are kept.")
+@click.option("--json", "as_json", is_flag=True, help="All results as JSON.")
+def crossval(
+    *,
+    folds: int | None,
+    seeds: int | None,
+    out: Path | None,
+    device: str | None,
+    resume: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Cross-validate on CORPUS: train on all folds but one and score on that one, for each fold and seed.
+
+    Its training and validation texts are used, and its own test split is not touched; a corpus of one
+    split is used whole. Texts that are equal but for case and punctuation are never on two sides. The
+    baselines see the same folds (--set report.baselines=false leaves them out).
+    """
+    from sentiment import crossval as runs
+    from sentiment.console import ConsoleListener
+
+    listener = ConsoleListener()
+    try:
+        if resume:
+            _refuse_beside_resume(options | {"folds": folds, "seeds": seeds})
+            result = runs.resume(out, listener, device)
+        else:
+            settings = _settings(extra={"runtime.device": device}, **options)
+            result = runs.crossval(settings, folds or 5, seeds or 3, out, listener)
+    finally:
+        listener.close()
+    _print(result, as_json, runs.render)
+
+
+@cli.command(
+    epilog=_example(
+        """
 sentiment audit sms_spam
 sentiment audit reviews.csv --text-column body --json
 """
@@ -377,6 +445,15 @@ def corpora() -> None:
     for name, preset in PRESETS.items():
         click.echo(f"{name:<{wide}}  {preset.about}; {preset.size}")
         click.echo(f"{'':<{wide}}  needs {preset.needs}")
+
+
+def _refuse_beside_resume(options: dict[str, Any]) -> None:
+    given = [
+        f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, (), False)
+    ]
+    if given:
+        names = ", ".join(given).replace("--assignments", "--set").replace("--file", "--config")
+        raise UsageError(f"--resume goes on with the settings of the interrupted run; leave out {names}")
 
 
 def _settings(

@@ -170,7 +170,7 @@ class DecisionConfig(_Section):
 class ReportConfig(_Section):
     """The evaluation after training."""
 
-    baselines: bool = _setting(True, "also score the majority class and TF-IDF + logistic regression")
+    baselines: bool = _setting(True, "also score the majority class, TF-IDF + logistic regression and NB-SVM")
     bootstrap: int = _setting(1000, "resamples behind the 95 % intervals", ge=100)
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import torch
 
-from sentiment import bundle, config, decision, predictions, report, runtime, vectors
-from sentiment.baselines import baselines
+from sentiment import baselines, bundle, config, decision, predictions, report, runtime, vectors
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config, ReportConfig
 from sentiment.corpus import Corpus, load_corpus, load_for_scoring
@@ -39,7 +38,12 @@ class Listener:
         """Note that an epoch has ended."""
 
 
-def train(settings: Config, out: Path | None = None, listener: Listener | None = None) -> Predictor:
+def train(
+    settings: Config,
+    out: Path | None = None,
+    listener: Listener | None = None,
+    corpus: Corpus | None = None,
+) -> Predictor:
     """Train, evaluate and store a classifier.
 
     Parameters
@@ -50,6 +54,8 @@ def train(settings: Config, out: Path | None = None, listener: Listener | None =
         Folder of the bundle, which must not be there yet; ``artifacts/<corpus>-<time>`` by default.
     listener
         Told of progress.
+    corpus
+        Divided already; loaded as the settings say by default.
 
     Raises
     ------
@@ -62,8 +68,9 @@ def train(settings: Config, out: Path | None = None, listener: Listener | None =
     runtime.choose_precision(settings.runtime.precision, device)
     if out is not None:
         bundle.check_new(out)
-    listener.stage(f"loading {settings.corpus.name}")
-    corpus = load_corpus(settings.corpus, settings.seed)
+    if corpus is None:
+        listener.stage(f"loading {settings.corpus.name}")
+        corpus = load_corpus(settings.corpus, settings.seed)
     if out is None:
         out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
         bundle.check_new(out)
@@ -76,7 +83,12 @@ def train(settings: Config, out: Path | None = None, listener: Listener | None =
         return _run(settings, corpus, out, device, listener, begun)
 
 
-def resume(out: Path | None = None, listener: Listener | None = None, device: str | None = None) -> Predictor:
+def resume(
+    out: Path | None = None,
+    listener: Listener | None = None,
+    device: str | None = None,
+    corpus: Corpus | None = None,
+) -> Predictor:
     """Go on with an interrupted run, as if it had never stopped.
 
     Parameters
@@ -85,6 +97,8 @@ def resume(out: Path | None = None, listener: Listener | None = None, device: st
         What the run was given; by default the newest unfinished run under ``artifacts``.
     device
         Another device than before; on the same one the result is the same to the bit (on a CPU).
+    corpus
+        What `train` was given.
     """
     begun = time.perf_counter()
     listener = listener or Listener()
@@ -104,7 +118,7 @@ def resume(out: Path | None = None, listener: Listener | None = None, device: st
     torch_device = runtime.prepare(settings.runtime, settings.seed)
     listener.stage(f"going on with {out}")
     state = report.read_json(working / RUN, "revision", "fingerprint")
-    corpus = load_corpus(pinned(settings, state["revision"]).corpus, settings.seed)
+    corpus = corpus or load_corpus(pinned(settings, state["revision"]).corpus, settings.seed)
     if corpus.fingerprint() != state["fingerprint"]:
         raise CorpusError(
             f"{settings.corpus.name}: the corpus has changed since this run began; "
@@ -247,6 +261,7 @@ def _run(
             "source": corpus.source,
             "revision": corpus.revision,
             "fingerprint": corpus.fingerprint(),
+            "test_fingerprint": corpus.test_fingerprint(),
         },
     }
     tree = settings.model_dump()
@@ -266,9 +281,8 @@ def _run(
         corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
     )
     if settings.report.baselines:
-        listener.stage("training the baselines: majority, TF-IDF + logistic regression")
         begun = time.perf_counter()
-        scored["baselines"] = baselines(corpus)
+        scored["baselines"] = baselines.run(corpus, probabilities, settings.report.bootstrap, listener.stage)
         timing["baselines"] = time.perf_counter() - begun
     result = report.assemble(
         settings, corpus, manifest, trainer, runtime.describe(device), tokenizer, embeddings, scored, timing,

@@ -38,7 +38,7 @@ NAMES = {
     "log_loss": "log loss",
     "brier": "Brier score",
 }
-BASELINES = {"majority": "majority class", "tfidf_lr": "TF-IDF + LR"}
+BASELINES = {"majority": "majority class", "tfidf_lr": "TF-IDF + LR", "nbsvm": "NB-SVM"}
 MANY_CLASSES = 12  # from here on a confusion matrix no longer fits a terminal
 
 

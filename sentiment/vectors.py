@@ -4,7 +4,6 @@ import contextlib
 import functools
 import gzip
 import hashlib
-import os
 import pickle
 import shutil
 import ssl
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from sentiment.config import EmbeddingConfig
 from sentiment.errors import CorpusError, HubError, UsageError, did_you_mean, from_machine
+from sentiment.runtime import cache_folder
 from sentiment.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
@@ -143,8 +143,7 @@ def _is_file(name: str) -> bool:
 
 
 def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(root) / "sentiment" / "vectors"
+    folder = cache_folder() / "vectors"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

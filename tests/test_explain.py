@@ -96,13 +96,17 @@ def random_model(**settings):
     return model
 
 
+def difference(model, of, against):
+    return lambda inputs: model.classify(inputs)[:, of] - model.classify(inputs)[:, against]
+
+
 @pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("pooling", [["max", "mean"], ["last"], ["attention"]], ids=str)
 @pytest.mark.parametrize("length", [1, 2, 60])
 def test_weights_sum_to_the_change_of_the_logits(kind, pooling, length):
     model = random_model(kind=kind, pooling=pooling, layers=2)
     vectors = model.embedding.weight.detach()[torch.arange(length) % 50][None]
-    found = _integrate(model, vectors, 2, 0)
+    found = _integrate(difference(model, 2, 0), vectors)
     assert abs(found.weights.sum() - (found.difference - found.baseline_difference) - found.error) < 1e-9
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
     batch = torch.nn.utils.rnn.PackedSequence(torch.arange(length) % 50, torch.ones(length, dtype=torch.long))
@@ -113,11 +117,11 @@ def test_weights_sum_to_the_change_of_the_logits(kind, pooling, length):
 def test_the_path_is_refined_where_it_is_steep(monkeypatch):
     model = random_model(pooling=["max"])
     vectors = 300 * model.embedding.weight.detach()[torch.arange(40)][None]
-    found = _integrate(model, vectors, 0, 1)
+    found = _integrate(difference(model, 0, 1), vectors)
     assert found.steps > explain_module.POINTS
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
     monkeypatch.setattr(explain_module, "MOST_SEGMENTS", 1)
-    coarse = _integrate(model, vectors, 0, 1)
+    coarse = _integrate(difference(model, 0, 1), vectors)
     assert coarse.steps == explain_module.POINTS
     assert abs(coarse.error) > abs(found.error)  # and is told
 
@@ -127,12 +131,12 @@ def test_leaving_a_word_out_is_the_model_on_the_other_tokens():
     words = Words([(0, 1), (1, 2), (2, 3)], np.array([5, 6, 7, 8], np.int32), np.array([0, 1, 1, 2]))
     drops = _leave_one_out(model, words, 1, 2)
 
-    def difference(ids):
+    def between(ids):
         packed = torch.nn.utils.rnn.PackedSequence(torch.tensor(ids), torch.ones(len(ids), dtype=torch.long))
         logits = model(packed)[0].tolist()
         return logits[1] - logits[2]
 
-    expected = [difference([5, 6, 7, 8]) - difference(ids) for ids in ([6, 7, 8], [5, 8], [5, 6, 7])]
+    expected = [between([5, 6, 7, 8]) - between(ids) for ids in ([6, 7, 8], [5, 8], [5, 6, 7])]
     assert drops == pytest.approx(expected, abs=1e-5)
 
 

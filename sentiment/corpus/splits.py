@@ -67,12 +67,19 @@ class Corpus:
 
     def fingerprint(self) -> str:
         """SHA-256 of every text and label, in order: equal corpora have equal ones."""
+        return self._sha256((self.train, self.validation, self.test), self.unlabelled)
+
+    def test_fingerprint(self) -> str:
+        """SHA-256 of the test texts and labels: whatever was trained on, scores on them compare."""
+        return self._sha256((self.test,))
+
+    def _sha256(self, splits: Iterable[Split], texts: Iterable[str] = ()) -> str:
         digest = hashlib.sha256(repr(self.labels).encode())
-        for split in (self.train, self.validation, self.test):
+        for split in splits:
             for text in split.texts:
                 digest.update(text.encode() + b"\0")
             digest.update(split.labels.astype("<i8").tobytes())
-        for text in self.unlabelled:
+        for text in texts:
             digest.update(text.encode() + b"\0")
         return digest.hexdigest()
 
@@ -106,7 +113,7 @@ def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dic
         If it has labels that the model does not know.
     """
     raw = read_corpus(config)
-    _check_rows(raw, config)
+    check_rows(raw, config)
     role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
     split = raw.splits[role]
     if not split.labelled:
@@ -157,8 +164,8 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     """
     seed = seed if config.seed is None else config.seed
     splits = {role: split for role, split in raw.splits.items() if role != "unlabelled" and split.texts}
-    left_out = {"invalid rows": _check_rows(raw, config)}
-    labels = _check_labels(raw, splits)
+    left_out = {"invalid rows": check_rows(raw, config)}
+    labels = check_labels(raw, splits)
     numbers = {name: number for number, name in enumerate(labels)}
     pool = _Texts.of(splits["train"], numbers)
     own: dict[str, _Texts] = {
@@ -262,7 +269,7 @@ class _Texts:
         return self.take(sides[0]), self.take(sides[1])
 
 
-def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
+def check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
     """Refuse unusable rows, or count them; rows without a label count too, beside labelled ones."""
     invalid: list[str] = []
     for role, split in raw.splits.items():
@@ -273,6 +280,7 @@ def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
             kept = [row for row, label in enumerate(split.labels) if label is not None]
             split.texts = [split.texts[row] for row in kept]
             split.labels = [split.labels[row] for row in kept]
+            split.places = [split.places[row] for row in kept]
             split.ids = [split.ids[row] for row in kept]
     if invalid and config.invalid_rows == "error":
         more = f"; and {len(invalid) - SHOWN} more rows" if len(invalid) > SHOWN else ""
@@ -288,7 +296,7 @@ def _check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
     return len(invalid)
 
 
-def _check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]:
+def check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]:
     """Return the classes, which are those of the training texts, in order."""
     if "train" not in splits:
         raise CorpusError(f"{raw.source}: there are no usable texts to train on")

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sentiment.recurrent.steps import CELLS, Cell, Gradients, Steps, collect, project
+from sentiment.runtime import cache_folder
 
 FLAGS = (
     "-std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp-simd "
@@ -161,8 +162,7 @@ def _shares(state: Tensor) -> int:
 def build() -> Path:
     """Compile the C for this processor, unless the cache already has it; give the library's path.
 
-    The cache is the folder ``sentiment`` in ``$XDG_CACHE_HOME``, by default ``~/.cache``; the
-    compiler is ``$CC``, by default ``cc``.
+    The cache is `sentiment.runtime.cache_folder`; the compiler is ``$CC``, by default ``cc``.
     """
     source = Path(__file__).with_name("kernel.c")
     arm = platform.machine() in ("aarch64", "arm64")
@@ -177,7 +177,7 @@ def build() -> Path:
     command = [*compiler, *FLAGS.split(), str(source), "-o"]
     parts = (source.read_bytes(), shlex.join(command).encode(), predefined)
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sentiment"
+    folder = cache_folder()
     library = folder / f"recurrent-{key}.so"
     if not library.exists():
         folder.mkdir(parents=True, exist_ok=True)

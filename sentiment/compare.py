@@ -1,0 +1,190 @@
+"""Several models on the same test texts: a table, best first, with paired tests against the best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sentiment import bundle
+from sentiment.bundle import PREDICTIONS
+from sentiment.calibration import calibration
+from sentiment.errors import BundleError, CorpusError, UsageError
+from sentiment.metrics import Labels, Probabilities, quick_scores, wilson
+from sentiment.paired import comparison, holm
+from sentiment.predictions import read
+from sentiment.rows import printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+RESAMPLES = 10_000
+SCORES = ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE")
+DIFFERENCES = ("", "to the best, points", "p", "parameters", "trained in", "on")
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What a model says of its test texts, and what else is known of it: nothing, of a mere file."""
+
+    path: Path
+    names: tuple[str, ...]
+    labels: Labels
+    probabilities: Probabilities
+    corpus: dict[str, Any]
+    report: dict[str, Any]
+
+
+def compare(paths: Sequence[Path]) -> dict[str, Any]:
+    """Compare models by their saved predictions of the same test texts.
+
+    Parameters
+    ----------
+    paths
+        Bundles, or files of predictions as `sentiment.predictions.read` takes them.
+
+    Returns
+    -------
+    dict
+        ``corpus``, and ``models``, best first by accuracy and then by log loss: the scores that are
+        single numbers (at the top class), the ``interval`` of the accuracy, ``ece``, and of a bundle
+        ``parameters``, ``train_seconds`` and ``device``. All but the first have their ``comparison``
+        with it, model − best (see `sentiment.paired.comparison`), with ``p_holm``, which is adjusted for
+        the number of comparisons.
+
+    Raises
+    ------
+    CorpusError
+        If they were not scored on the same texts.
+    """
+    if len(paths) < 2:
+        raise UsageError("give two models or more to compare")
+    places = [path.resolve() for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
+            raise UsageError(f"{path}: named twice")
+    first = _open(paths[0])
+    models = [first, *(_fit(_open(path), first) for path in paths[1:])]
+    rows = [_row(model) for model in models]
+    order = sorted(range(len(rows)), key=lambda one: (-rows[one]["accuracy"], rows[one]["log_loss"]))
+    best = models[order[0]].probabilities.argmax(1)
+    results = [rows[one] | {"comparison": None} for one in order]
+    for number, result in zip(order[1:], results[1:], strict=True):
+        mine = models[number].probabilities.argmax(1)
+        result["comparison"] = comparison(first.labels, mine, best, RESAMPLES)
+    compared = [result["comparison"] for result in results[1:]]
+    for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
+        one["p_holm"] = p
+    known: dict[str, Any] = next((model.corpus for model in models if model.corpus), {})
+    corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
+    return {
+        "corpus": corpus | {"texts": len(first.labels), "labels": list(first.names)},
+        "models": results,
+    }
+
+
+def render(result: dict[str, Any]) -> "RenderableType":
+    """Return the comparison for a terminal."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    corpus, models = result["corpus"], result["models"]
+    paths = [model["model"] for model in models]
+    short = [Path(path).name for path in paths]
+    tables = []
+    for head, cells in ((SCORES, _scores), (DIFFERENCES, _differences)):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for name in head:
+            left = name in ("", "on")
+            table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=not left)
+        for name, model in zip(short if len(set(short)) == len(short) else paths, models, strict=True):
+            table.add_row(*(Text(printable(cell)) for cell in [name, *cells(model)]))
+        tables.append(table)
+    of = f" of {corpus['name']}" if corpus["name"] else ""
+    adjusted = f", adjusted by Holm for {len(models) - 1} comparisons" if len(models) > 2 else ""
+    return Group(
+        Text(printable(f"{len(models)} models on {corpus['texts']:,} test texts{of}, best first"), "bold"),
+        *tables,
+        Text(
+            "In brackets: 95 % intervals, Wilson's of the accuracy, of a paired bootstrap over the texts of "
+            f"its difference to the best. p: McNemar's exact test{adjusted}.",
+            "dim",
+        ),
+    )
+
+
+def _open(path: Path) -> _Model:
+    """Read the predictions of a bundle, after verifying it, or of a file."""
+    corpus, report, file = {}, {}, path
+    if not path.is_file():
+        loaded = bundle.load(path)
+        corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS
+        if PREDICTIONS not in loaded.manifest["files"]:
+            raise BundleError(f"{path}: made by an older version, which saved no predictions; train again")
+    found = read(file)
+    return _Model(path, found.names, found.labels, found.probabilities, corpus, report)
+
+
+def _fit(model: _Model, first: _Model) -> _Model:
+    """Return a model with its classes in the order of the first's; refuse other test texts."""
+    prints = [one.corpus.get("test_fingerprint") for one in (first, model)]
+    wrong = None
+    if set(model.names) != set(first.names):
+        wrong = f"the classes are {', '.join(model.names)} and not {', '.join(first.names)}"
+    elif len(model.labels) != len(first.labels):
+        wrong = f"they are {len(model.labels):,} and not {len(first.labels):,}"
+    else:
+        order = [model.names.index(name) for name in first.names]
+        labels = np.argsort(order)[model.labels]
+        if (labels != first.labels).any():
+            row = int(np.argmax(labels != first.labels))
+            wrong = f"their labels differ, first in row {row}"
+        elif all(prints) and prints[0] != prints[1]:
+            wrong = "the texts differ"
+    if wrong:
+        raise CorpusError(
+            f"{model.path}: its test texts are not those of {first.path}: {wrong}; compare models of one "
+            "test set (one that is cut from a corpus depends on the seed: train with --set corpus.seed=0)"
+        )
+    return _Model(model.path, first.names, labels, model.probabilities[:, order], model.corpus, model.report)
+
+
+def _row(model: _Model) -> dict[str, Any]:
+    right = model.probabilities.argmax(1) == model.labels
+    about, training = model.report.get("model", {}), model.report.get("training", {})
+    return {
+        "model": str(model.path),
+        **quick_scores(model.labels, model.probabilities),
+        "interval": wilson(int(right.sum()), len(right)),
+        "ece": calibration(model.labels, model.probabilities)["ece"],
+        "parameters": about.get("parameters"),
+        "train_seconds": training.get("seconds"),
+        "device": training.get("device"),
+    }
+
+
+def _scores(model: dict[str, Any]) -> list[str]:
+    return [
+        _percent(".2f", model["accuracy"], model["interval"]),
+        *(f"{model[key]:.4f}" for key in ("mcc", "macro_f1", "log_loss", "ece")),
+    ]
+
+
+def _differences(model: dict[str, Any]) -> list[str]:
+    versus, seconds = model["comparison"], model["train_seconds"]
+    p = versus and versus["p_holm"]
+    return [
+        _percent("+.2f", versus["difference"], versus["interval"]) if versus else "best",
+        "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
+        f"{model['parameters']:,}" if model["parameters"] else "–",
+        "–" if seconds is None else f"{seconds:,.0f} s",
+        model["device"] or "–",
+    ]
+
+
+def _percent(style: str, value: float, interval: Sequence[float]) -> str:
+    low, high = (format(100 * edge, style) for edge in interval)
+    return f"{100 * value:{style}} [{low}, {high}]"

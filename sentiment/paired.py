@@ -1,0 +1,120 @@
+"""Is one classifier better than another on the same texts? Arrays in, numbers out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.metrics import Labels, confusion_scores
+
+BATCH = 2**20  # numbers in the confusion matrices worked on at once: bounds memory
+BOOTSTRAPPED = ("accuracy", "mcc")
+
+
+def comparison(
+    labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Compare two classifiers on the same texts.
+
+    Parameters
+    ----------
+    labels, ours, theirs
+        (B,) true classes, and the classes that each of the two predicts.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        ``difference`` of the accuracies, ours − theirs, and its 95 % ``interval`` (percentiles of a
+        bootstrap over the texts, which are the same for both); ``ours_only`` and ``theirs_only``, the
+        texts that only one of the two has right; ``p`` of McNemar's exact test on them, two-sided
+        (McNemar 1947); and under ``mcc`` the first two of Matthews' correlation.
+    """
+    from scipy import stats
+
+    ours_only = int(((ours == labels) & (theirs != labels)).sum())
+    theirs_only = int(((theirs == labels) & (ours != labels)).sum())
+    contested = ours_only + theirs_only
+    parts = _differences(labels, ours, theirs, resamples, seed)
+    return {
+        **parts.pop("accuracy"),
+        "ours_only": ours_only,
+        "theirs_only": theirs_only,
+        "p": float(stats.binomtest(ours_only, contested).pvalue) if contested else 1.0,
+        **parts,
+    }
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values of several tests so that any false finding among them is unlikely (Holm 1979)."""
+    order = np.argsort(p_values)
+    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
+    return [float(p) for p in adjusted]
+
+
+def corrected_t(differences: Sequence[float], ratio: float) -> dict[str, Any]:
+    """Test the mean of differences over the folds of a repeated cross-validation.
+
+    The folds' training texts overlap, so that a plain t-test finds too much; this is the corrected
+    resampled t-test of Nadeau & Bengio (2003), for repeats as in Bouckaert & Frank (2004).
+
+    Parameters
+    ----------
+    differences
+        One for each fold and repeat, at least two.
+    ratio
+        Texts tested on, over texts trained on, in a fold.
+
+    Returns
+    -------
+    dict
+        ``mean``, its 95 % ``interval``, and ``p``, two-sided.
+    """
+    from scipy import stats
+
+    values = np.asarray(differences, np.float64)
+    mean, count = values.mean(), len(values)
+    error = np.sqrt((1 / count + ratio) * values.var(ddof=1))
+    width = stats.t.ppf(0.975, count - 1) * error
+    p = 2 * stats.t.sf(abs(mean) / error, count - 1) if error > 0 else mean == 0
+    return {"mean": float(mean), "interval": [float(mean - width), float(mean + width)], "p": float(p)}
+
+
+def _differences(
+    labels: Labels, ours: Labels, theirs: Labels, resamples: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Return the difference of each score, with its interval.
+
+    Which texts a resample draws matters only through how often it draws each combination of true
+    class and two predictions; those counts are multinomial, and the combinations few.
+    """
+    from scipy import sparse
+
+    classes = int(max(labels.max(), ours.max(), theirs.max())) + 1
+    kinds, counts = np.unique(np.stack([labels, ours, theirs]), axis=1, return_counts=True)
+    ones, rows = np.ones(len(counts)), np.arange(len(counts))
+    cells = [  # (K, C²) for each of the two: the cell of its confusion matrix
+        sparse.csr_array((ones, (rows, kinds[0] * classes + predicted)), (len(counts), classes**2))
+        for predicted in kinds[1:]
+    ]
+
+    def apart(weights: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return ours − theirs, (R, scores), for weights (R, K)."""
+        both = [confusion_scores((weights @ cell).reshape(-1, classes, classes)) for cell in cells]
+        return np.stack([both[0][name] - both[1][name] for name in BOOTSTRAPPED], 1)
+
+    generator = np.random.default_rng(seed)
+    batch = max(1, BATCH // max(classes**2, len(counts)))
+    drawn = [
+        apart(generator.multinomial(len(labels), counts / len(labels), min(batch, resamples - start)))
+        for start in range(0, resamples, batch)
+    ]
+    edges = np.percentile(np.concatenate(drawn), [2.5, 97.5], axis=0)  # (2, scores)
+    return {
+        name: {"difference": float(value), "interval": [float(low), float(high)]}
+        for name, value, low, high in zip(BOOTSTRAPPED, apart(counts[None])[0], *edges, strict=True)
+    }
