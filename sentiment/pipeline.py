@@ -3,20 +3,26 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from sentiment import baselines, bundle, config, decision, predictions, report, runtime, vectors
+from sentiment import baselines, bundle, config, decision, predictions, report, runtime, tensorboard, vectors
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config, ReportConfig
-from sentiment.corpus import Corpus, load_corpus, load_for_scoring
+from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_corpus, load_for_scoring, read_corpus
+from sentiment.corpus.audit import for_report
 from sentiment.decision import Decision
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
+from sentiment.explain import explain
+from sentiment.failures import failures
 from sentiment.predictor import Predictor
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Epoch, Examples, Step, Trainer
@@ -66,11 +72,15 @@ def train(
     listener = listener or Listener()
     device = runtime.prepare(settings.runtime, settings.seed)
     runtime.choose_precision(settings.runtime.precision, device)
+    if settings.training.tensorboard:
+        tensorboard.check()
     if out is not None:
         bundle.check_new(out)
+    raw = None
     if corpus is None:
         listener.stage(f"loading {settings.corpus.name}")
-        corpus = load_corpus(settings.corpus, settings.seed)
+        raw = read_corpus(settings.corpus)
+        corpus = divide(raw, settings.corpus, settings.seed)
     if out is None:
         out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
         bundle.check_new(out)
@@ -80,7 +90,7 @@ def train(
     with _unfinished(out):
         bundle.write_text(working / "config.toml", config.dumps(settings))
         bundle.write_json(working / RUN, state)
-        return _run(settings, corpus, out, device, listener, begun)
+        return _run(settings, corpus, raw, out, device, listener, begun)
 
 
 def resume(
@@ -115,17 +125,22 @@ def resume(
         raise BundleError(f"{error}; remove {working} and start again") from error
     if device is not None:
         settings.runtime.device = device  # type: ignore[assignment]
+    if settings.training.tensorboard:
+        tensorboard.check()
     torch_device = runtime.prepare(settings.runtime, settings.seed)
     listener.stage(f"going on with {out}")
     state = report.read_json(working / RUN, "revision", "fingerprint")
-    corpus = corpus or load_corpus(pinned(settings, state["revision"]).corpus, settings.seed)
+    raw = None
+    if corpus is None:
+        raw = read_corpus(pinned(settings, state["revision"]).corpus)
+        corpus = divide(raw, settings.corpus, settings.seed)
     if corpus.fingerprint() != state["fingerprint"]:
         raise CorpusError(
             f"{settings.corpus.name}: the corpus has changed since this run began; "
             f"start again (and remove {working})"
         )
     with _unfinished(out):
-        return _run(settings, corpus, out, torch_device, listener, begun)
+        return _run(settings, corpus, raw, out, torch_device, listener, begun)
 
 
 def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto") -> dict[str, Any]:
@@ -150,17 +165,20 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
                 "to score on another, give --corpus"
             )
         test = corpus.test
+        validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
     else:
         about, test = load_for_scoring(
             config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows),
             loaded.labels,
         )
-        result = {key: value for key, value in result.items() if key != "baselines"}
+        result = {key: value for key, value in result.items() if key not in ("baselines", "audit")}
         result["corpus"] = about
+        validation = None
     probabilities, encoded = predictor.probabilities(test.texts)
     result |= report.evaluation(
         test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths
     )
+    result["failures"] = _failures(predictor, test, probabilities, encoded, validation)
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded)}
     result["verdict"] = report.verdict(result)
@@ -201,6 +219,7 @@ def pinned(settings: Config, revision: str | None) -> Config:
 def _run(
     settings: Config,
     corpus: Corpus,
+    raw: RawCorpus | None,
     out: Path,
     device: torch.device,
     listener: Listener,
@@ -268,7 +287,7 @@ def _run(
     weights = bundle.read_weights(working / "model.safetensors", tree, sizes, len(corpus.labels))
     begun = time.perf_counter()
     unfitted = Bundle(out, tree, manifest, tokenizer, weights, {}, Decision.plain(corpus.labels))
-    fitted = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
+    fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
     timing["decision"] = time.perf_counter() - begun
 
     listener.stage(f"scoring {len(corpus.test):,} test texts")
@@ -284,6 +303,14 @@ def _run(
         begun = time.perf_counter()
         scored["baselines"] = baselines.run(corpus, probabilities, settings.report.bootstrap, listener.stage)
         timing["baselines"] = time.perf_counter() - begun
+    listener.stage("looking at where it fails")
+    begun = time.perf_counter()
+    scored["failures"] = _failures(
+        predictor, corpus.test, probabilities, encoded, (corpus.validation, validation)
+    )
+    if raw is not None:
+        scored["audit"] = for_report(raw, settings.corpus.similarity)
+    timing["failures"] = time.perf_counter() - begun
     result = report.assemble(
         settings, corpus, manifest, trainer, runtime.describe(device), tokenizer, embeddings, scored, timing,
         {"train": report.token_statistics(train_set), "test": report.token_statistics(encoded)},
@@ -341,24 +368,41 @@ def _vectors(
 
 def _decision(
     settings: Config, corpus: Corpus, predictor: Predictor, working: Path, listener: Listener
-) -> Decision:
+) -> tuple[Decision, NDArray[np.float64]]:
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     labels = corpus.validation.labels
     probabilities, _ = predictor.probabilities(corpus.validation.texts)
     fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels)
+    probabilities = fitted.temper(probabilities)
     bundle.write_json(working / bundle.DECISION, fitted.as_dict())
-    predictions.write(
-        working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, fitted.temper(probabilities)
-    )
+    predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)
     if message := decision.shortfall(fitted):
         listener.stage(message)
-    return fitted
+    return fitted, probabilities
+
+
+def _failures(
+    predictor: Predictor,
+    test: Split,
+    probabilities: NDArray[np.float64],
+    encoded: Encoded,
+    validation: tuple[Split, NDArray[np.float64]] | None,
+) -> dict[str, Any]:
+    held_out = None
+    if validation is not None:
+        split, its = validation
+        held_out = split.texts, split.labels, its
+    return failures(
+        test.texts, test.labels, probabilities, encoded, predictor.labels,
+        explain=partial(explain, predictor), validation=held_out,
+    )  # fmt: skip
 
 
 def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:
     """Run the loop, with checkpoints, until it is finished or the user stops it."""
     saved = time.monotonic()
-    with runtime.stop_requests() as stop:
+    logged = tensorboard.scalars(working, trainer) if settings.training.tensorboard else nullcontext()
+    with runtime.stop_requests() as stop, logged as scalars:
         for event in trainer.run():
             late = time.monotonic() - saved > 60 * settings.training.checkpoint_minutes
             if isinstance(event, Epoch) or late or stop.is_set():
@@ -367,8 +411,12 @@ def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listene
             if isinstance(event, Epoch):
                 _write_history(trainer, working)
                 listener.epoch(event, trainer)
+                if scalars is not None:
+                    scalars.epoch(event, trainer)
             else:
                 listener.step(event, trainer)
+                if scalars is not None:
+                    scalars.step(event, trainer)
             if stop.is_set():
                 trainer.save(working / CHECKPOINT)  # the request may have come since
                 raise Interrupted(

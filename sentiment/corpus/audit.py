@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,24 @@ LONG = 400  # words: more than the default settings read
 MOJIBAKE = re.compile(r"Ã[\x80-\xbf]|â€[\x80-\xbf™œ“”¦]|Â[\xa0-\xbf]")
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 MIXED = re.compile(r"[A-Za-z][\u0400-\u04ff]|[\u0400-\u04ff][A-Za-z]")  # pаypal, with a Cyrillic а
-ODDITIES: dict[str, Callable[[str], bool]] = {
-    "HTML tags": lambda text: re.search(r"</?[a-zA-Z][^<>]*>", text) is not None,
-    "wrongly decoded characters (Ã©)": lambda text: MOJIBAKE.search(text) is not None,
-    "replacement characters (U+FFFD)": lambda text: "\ufffd" in text,
-    "invisible or direction-changing characters": lambda text: INVISIBLE.search(text) is not None,
-    "words of mixed Latin and Cyrillic letters": lambda text: MIXED.search(text) is not None,
-    "control characters": lambda text: re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", text) is not None,
-    f"more than {LONG} words": lambda text: len(text.split()) > LONG,
-    "a single word": lambda text: len(text.split()) < 2,
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+# Of a text and the number of its words; the cheap tests come first, as a corpus may be large.
+ODDITIES: dict[str, Callable[[str, int], bool]] = {
+    "HTML tags": lambda text, _: "<" in text and TAG.search(text) is not None,
+    "wrongly decoded characters (Ã©)": lambda text, _: (
+        not text.isascii() and MOJIBAKE.search(text) is not None
+    ),
+    "replacement characters (U+FFFD)": lambda text, _: "\ufffd" in text,
+    "invisible or direction-changing characters": lambda text, _: (
+        not text.isascii() and INVISIBLE.search(text) is not None
+    ),
+    "words of mixed Latin and Cyrillic letters": lambda text, _: (
+        not text.isascii() and MIXED.search(text) is not None
+    ),
+    "control characters": lambda text, _: not text.isprintable() and CONTROL.search(text) is not None,
+    f"more than {LONG} words": lambda _, words: words > LONG,
+    "a single word": lambda _, words: words < 2,
 }
 
 
@@ -77,11 +87,11 @@ def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
 
 
 def _describe(split: RawSplit) -> dict[str, Any]:
-    lengths = np.array([len(text.split()) for text in split.texts] or [0])
+    lengths = [len(text.split()) for text in split.texts]
     labels = Counter("(none)" if label is None else label for label in split.labels)
     odd = {}
     for name, found in ODDITIES.items():
-        texts = [text for text in split.texts if found(text)]
+        texts = [text for text, words in zip(split.texts, lengths, strict=True) if found(text, words)]
         if texts:
             odd[name] = {"count": len(texts), "example": _short(texts[0])}
     return {
@@ -91,7 +101,7 @@ def _describe(split: RawSplit) -> dict[str, Any]:
             name: int(value)
             for name, value in zip(
                 ("least", "median", "95th percentile", "most"),
-                np.percentile(lengths, [0, 50, 95, 100]),
+                np.percentile(lengths or [0], [0, 50, 95, 100]),
                 strict=True,
             )
         },
@@ -105,9 +115,17 @@ def script(text: str) -> str:
     """Name the script of most letters of a text, such as Latin, or (none)."""
     if text.isascii():
         return "Latin" if re.search("[A-Za-z]", text) else "(none)"
+    names: Counter[str] = Counter()
+    for char, count in Counter(text).items():
+        names[_script_of(char)] += count
+    del names["(none)"]
+    return names.most_common(1)[0][0] if names else "(none)"
+
+
+@cache
+def _script_of(char: str) -> str:
     # A letter's name begins with its script: LATIN SMALL LETTER E WITH ACUTE, CJK UNIFIED IDEOGRAPH-6F22.
-    names = Counter(unicodedata.name(char, "?").split()[0] for char in text if char.isalpha())
-    return names.most_common(1)[0][0].title() if names else "(none)"
+    return unicodedata.name(char, "?").split()[0].title() if char.isalpha() else "(none)"
 
 
 def _repeats(splits: dict[str, RawSplit], keys: dict[str, list[str]]) -> list[dict[str, Any]]:

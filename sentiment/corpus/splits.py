@@ -136,13 +136,16 @@ def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dic
     return about, _Texts.of(split, numbers).split()
 
 
+ASCII_SIGNS = {code: " " for code in range(128) if not chr(code).isalnum()}
+
+
 def normalise(text: str) -> str:
     """Return a text without case, punctuation and spacing: what makes two texts repeats.
 
     Symbols beyond ASCII, such as emoji, stay: they can be all that tells two texts apart.
     """
-    folded = re.sub(r"[\x00-/:-@\[-`{-\x7f]+", " ", text.casefold())  # all ASCII but letters, digits
-    kept = re.sub(r"\W", _keep_symbol, folded) if not folded.isascii() else folded
+    folded = text.casefold().translate(ASCII_SIGNS)
+    kept = re.sub(r"[^\w\s]", _keep_symbol, folded) if not folded.isascii() else folded
     return " ".join(kept.split()) or " ".join(text.casefold().split())
 
 
