@@ -243,6 +243,7 @@ def predict(
         """
 sentiment report artifacts/imdb
 sentiment report artifacts/imdb --corpus sst2 --json
+sentiment report artifacts/imdb --html imdb.html --png plots
 """
     )
 )
@@ -252,12 +253,25 @@ sentiment report artifacts/imdb --corpus sst2 --json
     "--corpus", metavar="CORPUS", help="Score on this corpus instead: its test split, or all of it."
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
-def report(folder: Path, as_json: bool, corpus: str | None, device: str) -> None:
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write the report as a page, too.")
+@click.option("--png", type=click.Path(path_type=Path), help="Write its plots into this folder, too.")
+def report(
+    folder: Path, as_json: bool, corpus: str | None, device: str, page: Path | None, png: Path | None
+) -> None:
     """Score the model in DIR again, on its own test texts or on another corpus."""
     from sentiment import pipeline
-    from sentiment.report import render
+    from sentiment.report import html, plots, render
 
-    _print(pipeline.evaluate(folder, corpus, device), as_json, render)
+    if page is not None:  # before the work, which may be long
+        html.check_place(page)
+    if png is not None:
+        png.mkdir(parents=True, exist_ok=True)
+    result = pipeline.evaluate(folder, corpus, device)
+    if page is not None:
+        html.write(result, page)
+    if png is not None:
+        plots.save_png(result, png)
+    _print(result, as_json, render)
 
 
 @cli.command(

@@ -17,6 +17,7 @@ from sentiment.config import Config
 from sentiment.corpus import Corpus, load_corpus, load_for_scoring
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.predictor import Predictor
+from sentiment.report import html
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Epoch, Examples, Step, Trainer
 
@@ -239,6 +240,7 @@ def _run(
     )  # fmt: skip
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
+    html.write(result, working / html.NAME)
     bundle.complete(out, manifest)
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
