@@ -52,7 +52,7 @@ def _repeats(audit: dict[str, Any]) -> Iterator[str]:
         )
     if conflicts := audit.get("conflicts", {}).get("count"):
         yield f"{conflicts:,} texts occur with two labels."
-    near = audit.get("near_duplicates", {})
+    near = audit.get("near_duplicates") or {}
     for pair in near.get("by_splits", []):
         yield (
             f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "

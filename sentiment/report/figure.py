@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -16,9 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from sentiment.report.wording import width
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import Locator
 
 # Name → light, dark. Blue and orange keep apart for the colour-blind, as do their lightnesses; as text,
 # each has a contrast of at least 4.5 on its ground.
@@ -37,7 +42,9 @@ SERIES = (FIRST, SECOND, THIRD, FOURTH)
 WIDTH, HEIGHT = 360, 270  # of a plot in units, each a pixel of a phone
 SCRIPTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Microsoft YaHei", "PingFang SC", "Noto Sans Arabic",
            "Noto Sans Devanagari")  # fmt: skip # what DejaVu lacks, for PNG
-STYLE = {
+DASHED = (0, (4, 3))
+NAME = 22  # columns of text for the name of a class
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: the page's fonts, found by search and read aloud
     "font.size": 12,
     "axes.labelsize": 12,
@@ -95,9 +102,8 @@ def svg(plot: Plot) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
     _plain(root)
-    width, height = (f"{side:g}" for side in plot.size)
     label = f"{plot.title}. {plot.description}"
-    root.attrib = {"viewBox": f"0 0 {width} {height}", "role": "img", "aria-label": label}
+    root.attrib = {"viewBox": "0 0 {:g} {:g}".format(*plot.size), "role": "img", "aria-label": label}
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -108,16 +114,45 @@ def png(plot: Plot, path: Path) -> None:
         figure.savefig(path, format="png", dpi=144, metadata={"Software": None})
 
 
-def axes(figure: Figure, *place: int, **options: Any) -> Axes:
-    """Add axes whose frame is as quiet as possible."""
-    return figure.add_subplot(*place, **options)
-
-
-def percents(axis: Any) -> None:
+def percents(axis: Axis) -> None:
     """Label an axis in percent."""
-    from matplotlib.ticker import FuncFormatter
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.6g} %")
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.6g} %"))
+
+def thousands(axis: Axis) -> None:
+    """Label an axis in whole numbers."""
+    axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def few(count: int, *, integer: bool = False) -> Locator:
+    """Return a locator of few ticks."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(count, integer=integer, min_n_ticks=1 if integer else 2)
+
+
+def cell(x: float, y: float, alpha: float, color: str) -> Patch:
+    """Return a cell of a matrix."""
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, facecolor=color, alpha=alpha, linewidth=0)
+
+
+def bare(axes: Axes) -> None:
+    """Take away the frame, the grid and the ticks."""
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def room_for(figure: Figure, names: Sequence[str]) -> None:
+    """Widen the margin for characters that a page draws wider than matplotlib, whose font lacks them."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    engine = figure.get_layout_engine()
+    left = 6 * max(width(name) - len(name) for name in names) / (72 * figure.get_figwidth())
+    if left and isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(rect=(left, 0, 1 - left, 1))
 
 
 @contextmanager
@@ -131,8 +166,7 @@ def _drawn(plot: Plot) -> Iterator[Figure]:
     style = STYLE | {"font.family": fonts, "svg.hashsalt": plot.name}
     with _lock, matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's fonts will have it
-        width, height = (side / 72 for side in plot.size)
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(plot.size[0] / 72, plot.size[1] / 72), layout="constrained")
         plot.draw(figure)
         yield figure
 
@@ -142,9 +176,8 @@ def _plain(root: ElementTree.Element) -> None:
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
         element.attrib = {name.rpartition("}")[2]: value for name, value in element.attrib.items()}
-        element.text, element.tail = (
-            part and (part if part.strip() else None) for part in (element.text, element.tail)
-        )
+        element.tail = None
+        element.text = element.text if (element.text or "").strip() else None
     used = set(re.findall(r"#([\w-]+)[\")]", ElementTree.tostring(root, encoding="unicode")))
     for element in root.iter():
         for child in list(element):

@@ -7,9 +7,10 @@ from typing import Any
 
 from sentiment.bundle import write_text
 from sentiment.errors import ResourceError
+from sentiment.report.content import Passage
 from sentiment.report.figure import PALETTE, svg
 from sentiment.report.plots import plots
-from sentiment.report.tables import Passage, key_figures, sections
+from sentiment.report.tables import key_figures, sections
 
 NAME = "report.html"
 TEMPLATE = "report.html.j2"
@@ -40,9 +41,7 @@ def page(report: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["together"] = lambda text: re.sub(
-        r" (?=%)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)| (?=\+ LR)|(?<=\+) (?=LR)", NO_BREAK, text
-    )
+    environment.filters["together"] = together
     environment.filters["pieces"] = pieces
     environment.tests["passage"] = lambda cell: isinstance(cell, Passage)
     return environment.get_template(TEMPLATE).render(
@@ -54,6 +53,11 @@ def page(report: dict[str, Any]) -> str:
         sections=sections(report),
         palette=PALETTE,
     )
+
+
+def together(text: str) -> str:
+    """Keep on one line what belongs together: 89.1 %, p < 0.001, [88.8, 89.5]."""
+    return re.sub(r" (?=%)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)|(?<=\d,) (?=\S+\])", NO_BREAK, text)
 
 
 def pieces(passage: Passage) -> list[tuple[str, float]]:

@@ -4,10 +4,10 @@ Cells are finished strings. A part that a report lacks leaves nothing behind.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sentiment.report import wording
+from sentiment.report.content import Cell, Section, Table, passage
 from sentiment.report.facts import audit_table, facts, findings
 from sentiment.report.wording import BASELINES, interval, number, p_value, percent, points, seconds
 
@@ -22,69 +22,17 @@ SCORES = {
     "log_loss": "log loss",
     "brier": "Brier score",
 }
+ERRORS = {"ece": "expected calibration error", "adaptive_ece": "adaptive calibration error"}
+BRIER = {
+    "score": "Brier score",
+    "reliability": "- reliability, less is better",
+    "resolution": "- resolution, more is better",
+    "uncertainty": "- uncertainty of the classes",
+}
 MANY_CLASSES = 12  # from here on a confusion matrix no longer fits a page of text
-MARKED = 0.15  # of the weightiest word: lighter ones stay unmarked
 WORST = 10  # rows shown of a long table
+LABEL = 30  # columns of text for a class beside a text
 CONFUSION_HEAD = 48  # columns of text for the names of all classes, in a table 80 wide
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A piece of a text, with its weightiest words marked.
-
-    Attributes
-    ----------
-    marks
-        Start, end (in `text`) and weight of each word; 1 is the weightiest of the whole text, and
-        below 0 speaks against what was predicted.
-    """
-
-    text: str
-    marks: Sequence[tuple[int, int, float]] = ()
-
-    def __str__(self) -> str:
-        return self.text
-
-
-Cell = str | Passage
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells with a head; all but the columns in `wordy` are numbers.
-
-    Attributes
-    ----------
-    more
-        Rows that are shown only where there is room.
-    """
-
-    head: list[str]
-    rows: list[list[Cell]]
-    title: str = ""
-    note: str = ""
-    more: list[list[Cell]] = field(default_factory=list)
-    wordy: tuple[int, ...] = (0,)
-    strong: int | None = None
-
-    @property
-    def marked(self) -> bool:
-        """Whether a text in it has marked words."""
-        return any(isinstance(cell, Passage) and cell.marks for row in self.rows for cell in row)
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the report: sentences, then tables, then pairs of name and text."""
-
-    name: str
-    title: str
-    sentences: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    pairs: list[tuple[str, str]] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.sentences or self.tables or self.pairs)
 
 
 def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> list[Section]:
@@ -214,15 +162,8 @@ def _decision(report: dict[str, Any]) -> Section:
         tables.append(Table(["", "validation", "test, 95 % interval"], rows, title))
     if calibration:
         states = [calibration, calibration["before"]] if "before" in calibration else [calibration]
-        pick = {
-            "expected calibration error": lambda state: percent(state["ece"]),
-            "adaptive calibration error": lambda state: percent(state["adaptive_ece"]),
-            "Brier score": lambda state: number(state["brier"]["score"]),
-            "  reliability (less is better)": lambda state: number(state["brier"]["reliability"]),
-            "  resolution (more is better)": lambda state: number(state["brier"]["resolution"]),
-            "  uncertainty of the classes": lambda state: number(state["brier"]["uncertainty"]),
-        }
-        rows = [[name, *(write(state) for state in states)] for name, write in pick.items()]
+        rows = [[name, *(percent(state[key]) for state in states)] for key, name in ERRORS.items()]
+        rows += [[name, *(number(state["brier"][key]) for state in states)] for key, name in BRIER.items()]
         head = ["", "model", "before temperature"][: 1 + len(states)]
         tables.append(Table(head, rows, "Calibration: are 80 of 100 texts right that are given 80 %?"))
     return Section("decision", "Calibration and decision", sentences, tables)
@@ -243,10 +184,13 @@ def _rule(decision: dict[str, Any]) -> Iterator[str]:
     if decision.get("target") and decision.get("holds") is not None:
         outcome = "holds on test" if decision["holds"] else "does NOT hold on test"
         yield f"The target that was asked for, {decision['target']}, {outcome}."
+    elif decision.get("target") == "cost":
+        yield "The threshold follows from the costs of the two mistakes."
     if unsure := decision.get("unsure"):
+        between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
         yield (
-            f"From {unsure['low']:.4f} to {unsure['high']:.4f} the answer is “unsure”: "
-            f"{percent(unsure['share'])} of the texts, as validation has it."
+            f"{between} {unsure['high']:.4f} the answer is “unsure”; "
+            f"on validation that were {percent(unsure['share'])} of the texts."
         )
 
 
@@ -302,19 +246,23 @@ def _confusions(test: dict[str, Any]) -> Table:
 
 
 def _slices(report: dict[str, Any]) -> Section:
+    found = report.get("failures", {}).get("slices", [])
+    corrected = all("q" in one for one in found)
     rows: list[list[Cell]] = [
         [
             f"{one['slice']}: {one['value']}",
             f"{one['count']:,}",
             percent(one["accuracy"], one["interval"]),
             points(one["difference"]),
-            p_value(one["p"]),
+            p_value(one["q" if corrected else "p"]),
         ]
-        for one in report.get("failures", {}).get("slices", [])
+        for one in found
     ]
     if not rows:
         return Section("slices", "Where it fails")
     sentence = "Kinds of texts, the worst first. Difference: in points of accuracy, to all other texts."
+    if corrected:
+        sentence += " p: Fisher's exact test, corrected for the number of kinds."
     head = ["texts with", "texts", "accuracy, 95 % interval", "difference", "p"]
     return Section("slices", "Where it fails", [sentence], [Table(head, rows[:WORST], more=rows[WORST:])])
 
@@ -323,8 +271,8 @@ def _mistakes(report: dict[str, Any], letters: int, most: int) -> Section:
     rows: list[list[Cell]] = [
         [
             str(one["row"]),
-            one["label"],
-            one["predicted"],
+            wording.shorten(one["label"], LABEL),
+            wording.shorten(one["predicted"], LABEL),
             percent(one["probability"]),
             passage(one["text"], letters, one.get("words", [])),
         ]
@@ -340,8 +288,8 @@ def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
     rows: list[list[Cell]] = [
         [
             f"{one['split']} {one['row']}",
-            one["label"],
-            one["suggested"],
+            wording.shorten(one["label"], LABEL),
+            wording.shorten(one["suggested"], LABEL),
             f"{one['quality']:.3f}",
             passage(one["text"], letters // 2),
         ]
@@ -349,7 +297,8 @@ def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
     ]
     if not rows:
         return Section("suspects", "Suspected label errors")
-    sentence = "Labels that the model contradicts most (confident learning); someone should look at them."
+    count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
+    sentence = f"{count:,} labels that the model contradicts (confident learning), the most suspect first."
     head = ["row", "label", "suggested", "quality", "text"]
     return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
 
@@ -361,40 +310,21 @@ def _audit(report: dict[str, Any]) -> Section:
     lines = findings(audit) or ["Nothing in it calls for attention."]
     tables = []
     if audit.get("splits"):
-        tables.append(Table(*audit_table(audit)))
+        tables.append(Table(*audit_table(audit), "Splits", wordy=(0, 2)))
     leaks: list[list[Cell]] = [
-        [one["token"], one["label"], f"{one['count']:,}", percent(one["share"]), f"{one['lift']:.2f}"]
+        [
+            f"{one.get('kind', '')} {one['token']}".strip(),
+            one["label"],
+            f"{one['count']:,}",
+            percent(one["share"]),
+            f"{one['lift']:.2f}",
+        ]
         for one in audit.get("leakage", [])[:WORST]
     ]
     if leaks:
         head = ["token", "label", "texts", "with the label", "lift"]
         tables.append(Table(head, leaks, "Tokens that alone predict a label", wordy=(0, 1)))
     return Section("audit", "The corpus", lines, tables)
-
-
-def passage(text: str, most: int, words: Sequence[dict[str, Any]] = ()) -> Passage:
-    """Cut a text to `most` characters: the piece whose words weigh most, on one line."""
-    heaviest = max((abs(word["weight"]) for word in words), default=0) or 1
-    start = 0
-    if len(text) > most and words:
-        starts = [max(0, min(word["start"] - most // 10, len(text) - most)) for word in words]
-        start = max(
-            [0, *starts],
-            key=lambda begin: sum(
-                abs(word["weight"])
-                for word in words
-                if begin <= word["start"] and word["end"] <= begin + most
-            ),
-        )
-    end = min(len(text), start + most)
-    before, after = "…" * (start > 0), "…" * (end < len(text))
-    piece = "".join(char if char.isprintable() else " " for char in text[start:end])
-    marks = [
-        (word["start"] - start + len(before), word["end"] - start + len(before), word["weight"] / heaviest)
-        for word in words
-        if start <= word["start"] and word["end"] <= end and abs(word["weight"]) >= MARKED * heaviest
-    ]
-    return Passage(before + piece + after, marks)
 
 
 def _measured(value: Any) -> tuple[float | None, Sequence[float] | None]:

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sentiment.report.tables import Section, Table, sections
+from sentiment.report.content import Section, Table
+from sentiment.report.tables import sections
 from sentiment.rows import printable
 
 if TYPE_CHECKING:
