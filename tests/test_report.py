@@ -18,7 +18,13 @@ from sentiment import report
 from sentiment.metrics import intervals, scores
 from sentiment.report import figure, html, plots, tables, wording
 
-ODD = ["<script>alert(1)</script>", "عربي", "中文", "a long name that goes on and on and on | `x` *y*", '"&']
+ODD = [
+    "<script>alert(1)</script>",
+    "عربي",
+    "中文",
+    "a long name that goes on and on and on | `x` *y*",
+    '"& \x1b[31mred\x07',
+]
 EVIL = "<script>alert(1)</script> & <b>'bold'</b> \x1b[31m"
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -320,6 +326,7 @@ def test_texts_are_never_markup(pages, name):
     result = CASES[name]
     assert "<script" not in pages[name]
     assert "<b>" not in pages[name]
+    assert not re.search("[\x00-\x08\x0b-\x1f]", pages[name])
     assert EVIL.replace("\x1b", " ") in "".join(Page(pages[name]).words)
     assert "\x1b[31m" not in terminal(result)
     card = report.card(result)
@@ -329,11 +336,12 @@ def test_texts_are_never_markup(pages, name):
 
 
 def test_equal_reports_give_equal_bytes_also_from_threads(pages):
-    before = dict(matplotlib.rcParams)
-    with ThreadPoolExecutor(2) as pool:
-        again = list(pool.map(html.page, [copy.deepcopy(SPAM), BARE, SPAM]))
-    assert again == [pages["spam"], pages["bare"], pages["spam"]]
-    assert dict(matplotlib.rcParams) == before
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):  # a user's own
+        before = dict(matplotlib.rcParams)
+        with ThreadPoolExecutor(2) as pool:
+            again = list(pool.map(html.page, [copy.deepcopy(SPAM), BARE]))
+        assert dict(matplotlib.rcParams) == before
+    assert again == [pages["spam"], pages["bare"]]
 
 
 @pytest.mark.parametrize("part", [key for key in SPAM if key not in BARE])

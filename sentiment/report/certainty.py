@@ -124,8 +124,8 @@ def histogram(report: dict[str, Any]) -> Iterator[Plot]:
     else:
         each = report["test"]["classification_report"]
         names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
-        which = f"The {SHOWN} classes of" if len(counts) > SHOWN else "By true class,"
-        caption = f"{which} lowest recall, worst first. The darker, the more texts of the class."
+        which = f"The {SHOWN} classes of lowest recall" if len(counts) > SHOWN else "Lowest recall first"
+        caption = f"{which}. The darker, the more texts of the class."
 
         def draw(figure: Figure) -> None:
             _strips(figure, edges, {name: counts[name] for name in names})

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sentiment.rows import printable
+
 MARKED = 0.15  # of the weightiest word: lighter ones stay unmarked
 
 
@@ -85,7 +87,7 @@ def passage(text: str, most: int, words: Sequence[dict[str, Any]] = ()) -> Passa
     start = max(sorted(starts), key=weight)
     end = min(len(text), start + most)
     before, after = "…" * (start > 0), "…" * (end < len(text))
-    piece = "".join(char if char.isprintable() else " " for char in text[start:end])
+    piece = printable(text[start:end])
     marks = [
         (word["start"] - start + len(before), word["end"] - start + len(before), word["weight"] / heaviest)
         for word in words

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from sentiment.report.wording import width
+from sentiment.rows import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,7 +103,7 @@ def svg(plot: Plot) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
     _plain(root)
-    label = f"{plot.title}. {plot.description}"
+    label = printable(f"{plot.title}. {plot.description}")
     root.attrib = {"viewBox": "0 0 {:g} {:g}".format(*plot.size), "role": "img", "aria-label": label}
     return ElementTree.tostring(root, encoding="unicode")
 
@@ -164,7 +165,9 @@ def _drawn(plot: Plot) -> Iterator[Figure]:
     present = set(fontManager.get_font_names())
     fonts = ["DejaVu Sans", *(name for name in SCRIPTS if name in present)]
     style = STYLE | {"font.family": fonts, "svg.hashsalt": plot.name}
-    with _lock, matplotlib.rc_context(style), warnings.catch_warnings():
+    with _lock, matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()  # what a user has set is for the user's own plots
+        matplotlib.rcParams.update(style)
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's fonts will have it
         figure = Figure(figsize=(plot.size[0] / 72, plot.size[1] / 72), layout="constrained")
         plot.draw(figure)

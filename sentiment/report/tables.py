@@ -159,6 +159,7 @@ def _decision(report: dict[str, Any]) -> Section:
                 chosen, _ = _measured(decision.get("validation", {}).get(key))
                 rows.append([name, percent(chosen), percent(value, around)])
         title = "At the operating point, which was chosen on validation"
+        title += "; rates are those of the decided texts" if decision.get("unsure") else ""
         tables.append(Table(["", "validation", "test, 95 % interval"], rows, title))
     if calibration:
         states = [calibration, calibration["before"]] if "before" in calibration else [calibration]
@@ -190,7 +191,7 @@ def _rule(decision: dict[str, Any]) -> Iterator[str]:
         between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
         yield (
             f"{between} {unsure['high']:.4f} the answer is “unsure”; "
-            f"on validation that were {percent(unsure['share'])} of the texts."
+            f"on validation that was {percent(unsure['share'])} of the texts."
         )
 
 
@@ -298,7 +299,7 @@ def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
     if not rows:
         return Section("suspects", "Suspected label errors")
     count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
-    sentence = f"{count:,} labels that the model contradicts (confident learning), the most suspect first."
+    sentence = f"Labels that the model contradicts (confident learning): {count:,}, the most suspect first."
     head = ["row", "label", "suggested", "quality", "text"]
     return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
 

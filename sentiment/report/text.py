@@ -41,9 +41,8 @@ def card(report: dict[str, Any]) -> str:
         blocks += _listed(section)
         for table in section.tables:
             blocks += [text for text in (table.title, _markdown(table), table.note) if text]
-        blocks += ["\n".join(f"- {name}: {_escaped(text)}" for name, text in section.pairs)] * bool(
-            section.pairs
-        )
+        if section.pairs:
+            blocks.append("\n".join(f"- {name}: {_escaped(text)}" for name, text in section.pairs))
     if "training" in report:
         blocks += ["## Use", '    sentiment predict "…" --model DIR\n    sentiment report DIR --html FILE']
     return "\n\n".join(blocks) + "\n"

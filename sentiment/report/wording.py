@@ -4,6 +4,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from sentiment.rows import printable
+
 BASELINES = {"majority": "majority", "tfidf_lr": "TF-IDF + LR", "nbsvm": "NB-SVM"}
 CHANCE = 0.05  # from this p on a difference is within chance
 LEFT_TO_PERSON = 0.1  # share of the texts in the sentence on coverage
@@ -63,7 +65,8 @@ def width(text: str) -> int:
 
 
 def shorten(text: str, most: int) -> str:
-    """Cut a text to so many columns, and say so with an ellipsis."""
+    """Cut a text to so many columns, and say so with an ellipsis; characters that steer become spaces."""
+    text = printable(text)
     if width(text) <= most:
         return text
     while width(text) > most - 1:
