@@ -296,6 +296,7 @@ def explain(
         """
 sentiment report artifacts/imdb
 sentiment report artifacts/imdb --corpus sst2 --json
+sentiment report artifacts/imdb --html imdb.html --png plots
 sentiment report --predictions scores.csv --positive spam
 """
     )
@@ -317,6 +318,8 @@ sentiment report --predictions scores.csv --positive spam
     "--corpus", metavar="CORPUS", help="Score on this corpus instead: its test split, or all of it."
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
+@click.option("--html", "page", type=click.Path(path_type=Path), help="Write the report as a page, too.")
+@click.option("--png", type=click.Path(path_type=Path), help="Write its plots into this folder, too.")
 def report(
     folder: Path | None,
     file: Path | None,
@@ -324,6 +327,8 @@ def report(
     as_json: bool,
     corpus: str | None,
     device: str,
+    page: Path | None,
+    png: Path | None,
 ) -> None:
     """Score the model in DIR again, on its own test texts or on another corpus."""
     if (folder is None) == (file is None):
@@ -333,12 +338,20 @@ def report(
     if file is not None and corpus is not None:
         raise UsageError("--corpus needs a model, and --predictions has none; leave one of them out")
     from sentiment import pipeline
-    from sentiment.report import render
+    from sentiment.report import html, plots, render
 
+    if page is not None:  # before the work, which may be long
+        html.check_place(page)
+    if png is not None:
+        png.mkdir(parents=True, exist_ok=True)
     if folder is not None:
         result = pipeline.evaluate(folder, corpus, device)
     elif file is not None:
         result = pipeline.evaluate_predictions(file, positive)
+    if page is not None:
+        html.write(result, page)
+    if png is not None:
+        plots.save_png(result, png)
     _print(result, as_json, render)
 
 

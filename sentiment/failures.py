@@ -121,7 +121,7 @@ def _masks(
     sources: Sequence[str] | None,
 ) -> Iterator[tuple[str, str, Mask]]:
     """Yield the slice, its value, and which texts are in it."""
-    yield from _quantiles("length", encoded.sequences.lengths, "{:,.0f} tokens".format)
+    yield from _quantiles("length", encoded.lengths, "{:,.0f} tokens".format)
     yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
     for number, name in enumerate(names):
         yield "label", name, labels == number
@@ -263,8 +263,8 @@ def suspects(
 
     found = []
     for split, (texts, labels, probabilities) in splits.items():
-        if not len(texts):
-            continue
+        if len(set(labels.tolist())) < 2:
+            continue  # nothing to confuse
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a class with few texts or none
             # One process: forking after tokenizers has used its threads may hang.

@@ -24,6 +24,7 @@ from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
 from sentiment.predictor import Predictor
+from sentiment.report import html
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Epoch, Examples, Step, Trainer
 
@@ -233,17 +234,13 @@ def _run(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
         f"{len(corpus.test):,} test texts, {len(corpus.labels)} classes"
     )
-    begun = time.perf_counter()
-    tokenizer = _tokenizer(settings, corpus, working)
-    train_set, validation_set = (
-        tokenizer.encode(corpus.train.texts),
-        tokenizer.encode(corpus.validation.texts),
-    )
-    timing["tokenizer"] = time.perf_counter() - begun
-
-    begun = time.perf_counter()
+    with _timed(timing, "tokenizer"):
+        tokenizer = _tokenizer(settings, corpus, working)
+        train_set = tokenizer.encode(corpus.train.texts)
+        validation_set = tokenizer.encode(corpus.validation.texts)
     resumed = (working / CHECKPOINT).exists()
-    embeddings = _vectors(settings, corpus, tokenizer, train_set, validation_set, working, listener)
+    with _timed(timing, "vectors"):
+        embeddings = _vectors(settings, corpus, tokenizer, train_set, validation_set, working, listener)
     sizes = {
         "vocab_size": len(tokenizer),
         "embedding_size": embeddings["size"],
@@ -253,7 +250,6 @@ def _run(
     if embeddings["matrix"] is not None and model.embedding is not None:
         with torch.no_grad():
             model.embedding.weight.copy_(torch.from_numpy(embeddings["matrix"]))
-    timing["vectors"] = time.perf_counter() - begun
 
     trainer = Trainer(
         model,
@@ -285,42 +281,61 @@ def _run(
     }
     tree = settings.model_dump()
     weights = bundle.read_weights(working / "model.safetensors", tree, sizes, len(corpus.labels))
-    begun = time.perf_counter()
     unfitted = Bundle(out, tree, manifest, tokenizer, weights, {}, Decision.plain(corpus.labels))
-    fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
-    timing["decision"] = time.perf_counter() - begun
-
-    listener.stage(f"scoring {len(corpus.test):,} test texts")
-    begun = time.perf_counter()
-    predictor = Predictor(replace(unfitted, decision=fitted), device)
-    probabilities, encoded = predictor.probabilities(corpus.test.texts)
-    timing["test"] = time.perf_counter() - begun
-    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
-    scored = report.evaluation(
-        corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
-    )
-    if settings.report.baselines:
-        begun = time.perf_counter()
-        scored["baselines"] = baselines.run(corpus, probabilities, settings.report.bootstrap, listener.stage)
-        timing["baselines"] = time.perf_counter() - begun
-    listener.stage("looking at where it fails")
-    begun = time.perf_counter()
-    scored["failures"] = _failures(
-        predictor, corpus.test, probabilities, encoded, (corpus.validation, validation)
-    )
+    scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
     if raw is not None:
-        scored["audit"] = for_report(raw, settings.corpus.similarity)
-    timing["failures"] = time.perf_counter() - begun
+        with _timed(timing, "audit"):
+            scored["audit"] = for_report(raw, settings.corpus.similarity)
     result = report.assemble(
         settings, corpus, manifest, trainer, runtime.describe(device), tokenizer, embeddings, scored, timing,
-        {"train": report.token_statistics(train_set), "test": report.token_statistics(encoded)},
+        {"train": report.token_statistics(train_set), "test": report.token_statistics(test_set)},
     )  # fmt: skip
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
+    html.write(result, working / html.NAME)
     bundle.complete(out, manifest)
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
     return Predictor(bundle.load(out), device)
+
+
+def _score(
+    unfitted: Bundle,
+    settings: Config,
+    corpus: Corpus,
+    device: torch.device,
+    working: Path,
+    timing: dict[str, float],
+    listener: Listener,
+) -> tuple[dict[str, Any], Encoded]:
+    """Fit the decision on validation, then score the test texts, for the only time; store both."""
+    with _timed(timing, "decision"):
+        fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
+    predictor = Predictor(replace(unfitted, decision=fitted), device)
+    listener.stage(f"scoring {len(corpus.test):,} test texts")
+    with _timed(timing, "test"):
+        probabilities, encoded = predictor.probabilities(corpus.test.texts)
+    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
+    with _timed(timing, "scores"):
+        scored = report.evaluation(
+            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
+        )
+    if settings.report.baselines:
+        with _timed(timing, "baselines"):
+            resamples = settings.report.bootstrap
+            scored["baselines"] = baselines.run(corpus, probabilities, resamples, listener.stage)
+    listener.stage("looking at where it fails")
+    with _timed(timing, "failures"):
+        held_out = corpus.validation, validation
+        scored["failures"] = _failures(predictor, corpus.test, probabilities, encoded, held_out)
+    return scored, encoded
+
+
+@contextmanager
+def _timed(timing: dict[str, float], name: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    timing[name] = time.perf_counter() - begun
 
 
 def _now() -> str:

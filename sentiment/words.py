@@ -15,7 +15,7 @@ from tokenizers import pre_tokenizers
 from sentiment.tokenizer import BREAKS, URL, Tokenizer
 
 Span = tuple[int, int]
-CONTRACTION = re.compile(r"\w+(?:['’]\w+)+")  # don't
+CONTRACTION = re.compile(r"\b\w++(?:['’]\w++)+")  # don't; without steps back, as a word may be 100,000 long
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import sentiment
 from sentiment import bundle, pipeline, report
 from sentiment.corpus import load_corpus
 from sentiment.errors import BundleError
+from sentiment.report import html, tables
 from sentiment.rows import Row
 
 TEXTS = ["Loved it.", "not good at all, a waste", "x", "漢字 😀", "good " * 1000, "<pad>"]
@@ -24,7 +25,7 @@ def copy(tiny, tmp_path):
 
 def test_a_bundle_has_its_files_and_no_others(tiny):
     names = {path.name for path in tiny.bundle.folder.iterdir()}
-    assert names == {*bundle.FILES, bundle.MANIFEST, bundle.CARD}
+    assert names == {*bundle.FILES, bundle.MANIFEST, bundle.CARD, html.NAME}
 
 
 def test_a_loaded_model_is_the_trained_one(tiny):
@@ -162,8 +163,8 @@ def test_the_card_is_rendered_from_the_report(tiny):
     card = (tiny.bundle.folder / bundle.CARD).read_text("utf-8")
     assert card == report.card(tiny.report)
     assert tiny.report["verdict"] in card
-    for row in report.score_rows(tiny.report):
-        assert " | ".join(row) in card
+    for row in tables.score_table(tiny.report).rows:
+        assert " | ".join(map(str, row)) in card
 
 
 def test_the_newest_bundle_is_found(tiny, tmp_path):

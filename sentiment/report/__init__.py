@@ -1,0 +1,148 @@
+"""One report dictionary → JSON, Markdown card, terminal tables, HTML with plots. Nothing is retyped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.bundle import versions
+from sentiment.calibration import calibration, temper
+from sentiment.curves import curves
+from sentiment.decision import Decision, describe
+from sentiment.errors import BundleError
+from sentiment.metrics import intervals, scores
+from sentiment.report.text import card, render
+from sentiment.report.wording import verdict
+
+if TYPE_CHECKING:
+    from sentiment.config import Config, ReportConfig
+    from sentiment.corpus import Corpus
+    from sentiment.tokenizer import Encoded, Tokenizer
+    from sentiment.training import Trainer
+
+__all__ = [
+    "assemble",
+    "card",
+    "evaluation",
+    "json_lines",
+    "read_json",
+    "render",
+    "token_statistics",
+    "verdict",
+]
+
+SCHEMA = 2
+
+
+def evaluation(
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    names: Sequence[str],
+    config: ReportConfig,
+    decision: Decision | None = None,
+    lengths: NDArray[np.int64] | None = None,
+) -> dict[str, Any]:
+    """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
+
+    They are ``test``, ``intervals``, ``calibration`` and ``curves``; with a decision also ``decision``,
+    and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
+    """
+    parts = {
+        "test": scores(labels, probabilities, names),
+        "intervals": intervals(labels, probabilities, config.bootstrap),
+        "calibration": calibration(labels, probabilities),
+        "curves": curves(labels, probabilities, names, lengths),
+    }
+    if decision is not None:
+        parts["decision"] = describe(decision, labels, probabilities)
+        before = temper(probabilities, 1 / decision.temperature)
+        parts["calibration"]["before"] = calibration(labels, before)
+    return parts
+
+
+def token_statistics(encoded: Encoded) -> dict[str, float]:
+    """Say how a split looks to the model."""
+    lengths = encoded.sequences.lengths
+    return {
+        "tokens": int(lengths.sum()),
+        "median_length": float(np.median(lengths)),
+        "truncated": float(encoded.truncated.mean()),
+        "unknown_rate": float(encoded.unknown_rate.mean()),
+    }
+
+
+def assemble(
+    settings: Config,
+    corpus: Corpus,
+    manifest: dict[str, Any],
+    trainer: Trainer,
+    device: str,
+    tokenizer: Tokenizer,
+    embeddings: dict[str, Any],
+    scored: dict[str, Any],
+    timing: dict[str, float],
+    tokens: dict[str, dict[str, float]],
+) -> dict[str, Any]:
+    """Return the report of a finished run."""
+    from sentiment import config
+    from sentiment.model import count_parameters
+
+    history = trainer.history
+    best = [record for record in history if record["best"]][-1]
+    seconds = sum(record["seconds"] for record in history)
+    model = settings.model.model_dump()
+    result = {
+        "schema": SCHEMA,
+        "created": manifest["created"],
+        "corpus": {
+            **manifest["corpus"],
+            "sizes": corpus.sizes,
+            "labels": list(corpus.labels),
+            "cut": list(corpus.cut),
+            "left_out": corpus.left_out,
+            "scored_split": "test",
+        },
+        "tokenizer": {"kind": settings.tokenizer.kind, "types": len(tokenizer), **tokens},
+        "embedding": {key: value for key, value in embeddings.items() if key != "matrix"},
+        "model": {"parameters": count_parameters(trainer.model), **model},
+        "training": {
+            "seconds": seconds,
+            "tokens_per_second": sum(record["tokens"] for record in history) / max(seconds, 1e-9),
+            "device": device,
+            "epochs": len(history),
+            "best_epoch": best["epoch"],
+            "metric": settings.training.metric,
+            "updates": trainer.updates,
+            "padding": float(np.mean([record["padding"] for record in history])),
+            "validation": best["validation"],
+            "seed": settings.seed,
+        },
+        "history": list(history),
+        "timing": timing,
+        **scored,
+        "settings": dict(config.changed(settings)),
+        "versions": versions(),
+    }
+    return {"verdict": verdict(result), **result}
+
+
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """Read a JSON object of an unfinished run, which has these keys."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        missing = [key for key in keys if key not in content]
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(f"{path}: cannot be read: {error}; remove {path.parent}, start again") from error
+    if missing:
+        raise BundleError(f"{path}: it lacks {missing[0]!r}; remove {path.parent} and start again")
+    return dict(content)
+
+
+def json_lines(records: Iterable[dict[str, Any]]) -> str:
+    """Return one JSON object a line."""
+    return "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)

@@ -1,0 +1,110 @@
+"""Which classes are taken for which: the matrix, or of many classes the most frequent confusions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, room_for
+from sentiment.report.tables import confusions
+from sentiment.report.wording import percent, rounded, shorten, width
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MATRIX = 20  # most classes in a matrix
+PAIRS = 15  # else that many of the most frequent confusions
+ROOMY = 4  # most classes whose shares have a decimal
+TINTED = 0.55  # of the colour in the fullest cell: ink stays legible on it
+
+
+def confusion(report: dict[str, Any]) -> Iterator[Plot]:
+    """Plot the confusion matrix."""
+    test = report["test"]
+    labels, matrix = test["labels"], test["confusion_matrix"]
+    count = len(labels)
+    if count > MATRIX:
+        yield _pairs(test)
+        return
+    names = [shorten(label, NAME) for label in labels]
+    roomy = count <= ROOMY
+    chosen = ", by the most probable class" if report.get("decision", {}).get("rule") == "threshold" else ""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for row, counts in enumerate(matrix):
+            total = sum(counts) or 1
+            for column, texts in enumerate(counts):
+                if not texts and not roomy:
+                    continue
+                share, right = texts / total, row == column
+                # By the root, or rare confusions could not be seen.
+                axes.add_patch(cell(column, row, TINTED * share**0.5, FIRST if right else SECOND))
+                axes.text(
+                    column,
+                    row,
+                    f"{texts:,}\n{_share(share, roomy)}",
+                    ha="center",
+                    va="center",
+                    fontsize=12 if roomy else 11,
+                    fontweight="bold" if right else "normal",
+                )
+        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel="predicted", ylabel="true class")
+        turned = any(width(name) > 40 / count for name in names)
+        axes.set_xticks(
+            range(count),
+            names,
+            rotation=40 if turned else 0,
+            ha="right" if turned else "center",
+            rotation_mode="anchor",
+        )
+        axes.set_yticks(range(count), names)
+        bare(axes)
+        room_for(figure, names)
+
+    side = WIDTH if roomy else 46 * count + 180
+    yield Plot(
+        "confusion",
+        "Confusion matrix",
+        f"Texts, and their share of the true class (the row){chosen}.",
+        f"Rows are true classes, columns what was predicted. Confused: {_spoken(test)}",
+        draw,
+        (side, 300 if roomy else 0.62 * side + 120),
+    )
+
+
+def _pairs(test: dict[str, Any]) -> Plot:
+    found = confusions(test)[:PAIRS]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, (true, other, texts, share) in enumerate(found):
+            axes.barh(place + 0.2, texts, 0.3, color=SECOND)
+            pair = f"{shorten(true, NAME)} → {shorten(other, NAME)}"
+            axes.text(0, place - 0.17, pair, va="center", fontsize=11)
+            note = f"{texts:,} · {percent(share)}"
+            axes.annotate(
+                note, (texts, place + 0.2), (5, 0), textcoords="offset points", va="center", color=MUTED
+            )
+        axes.set(ylim=(len(found) - 0.5, -0.6), xlim=(0, 1.4 * max((one[2] for one in found), default=1)))
+        bare(axes)
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+    return Plot(
+        "confusion",
+        "Most frequent confusions",
+        "True class → predicted class: texts, and their share of the true class.",
+        _spoken(test),
+        draw,
+        (WIDTH, 34 * max(1, len(found)) + 20),
+    )
+
+
+def _share(share: float, exact: bool) -> str:
+    return percent(share) if exact else "< 1 %" if share < 0.005 else rounded(share)
+
+
+def _spoken(test: dict[str, Any]) -> str:
+    found = confusions(test)[:PAIRS]
+    return "; ".join(f"{count:,} {true} as {other}" for true, other, count, _ in found) or "none"

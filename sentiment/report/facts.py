@@ -1,0 +1,125 @@
+"""What else belongs to the numbers: the corpus and what is odd about it, and how the model was made."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sentiment.report.wording import percent
+
+Pair = tuple[str, str]
+SHOWN = 6  # classes of a split in the audit
+
+
+def facts(report: dict[str, Any]) -> list[Pair]:
+    """Return pairs of name and text."""
+    pairs: list[Pair] = []
+    for part in (_corpus, _tokens, _model, _training):
+        pairs += part(report)
+    if "created" in report:
+        pairs.append(("created", report["created"]))
+    if "settings" in report:
+        changed = ", ".join(f"{name} = {value!r}" for name, value in report["settings"].items())
+        pairs.append(("changed settings", f"{changed or 'none'}; all of them are in config.toml"))
+    if "versions" in report:
+        pairs.append(("versions", ", ".join(f"{name} {text}" for name, text in report["versions"].items())))
+    return pairs
+
+
+def audit_table(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Return the head and the rows of the table of splits: texts, classes, words."""
+    rows = []
+    for role, split in audit["splits"].items():
+        total, words = max(1, split["texts"]), split["words"]
+        classes = [f"{name} {percent(count / total)}" for name, count in split["labels"].items()]
+        more = [f"and {len(classes) - SHOWN} more"] if len(classes) > SHOWN else []
+        rows.append(
+            [role, f"{split['texts']:,}", ", ".join(classes[:SHOWN] + more),
+             *(f"{words[key]:,}" for key in ("median", "95th percentile", "most"))]
+        )  # fmt: skip
+    return ["split", "texts", "classes", "median words", "95 %", "most"], rows
+
+
+def findings(audit: dict[str, Any]) -> list[str]:
+    """Return a sentence for each thing in a corpus that calls for attention."""
+    return [*_repeats(audit), *_odd(audit)]
+
+
+def _repeats(audit: dict[str, Any]) -> Iterator[str]:
+    for pair in audit.get("repeats", []):
+        where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
+        yield (
+            f"{pair['of']}: {pair['exact']:,} texts {where} exactly, "
+            f"{pair['normalised']:,} but for case and punctuation."
+        )
+    if conflicts := audit.get("conflicts", {}).get("count"):
+        yield f"{conflicts:,} texts occur with two labels."
+    near = audit.get("near_duplicates") or {}
+    for pair in near.get("by_splits", []):
+        yield (
+            f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
+            f"(similarity ≥ {near['similarity']})."
+        )
+
+
+def _odd(audit: dict[str, Any]) -> Iterator[str]:
+    for role, split in audit.get("splits", {}).items():
+        if unusable := split["unusable_rows"]["count"]:
+            yield f"{role}: {unusable:,} rows have no usable text or label."
+        for name, odd in split["oddities"].items():
+            yield f"{role}: {odd['count']:,} texts with {name}."
+
+
+def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
+    corpus = report.get("corpus", {})
+    if "source" in corpus:
+        revision = corpus.get("revision")
+        yield "corpus", f"{corpus['source']}{'@' + revision[:12] if revision else ''}"
+    sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
+    if sizes:
+        yield "texts", sizes
+    if corpus.get("cut"):
+        yield "cut by seed", " and ".join(corpus["cut"]) + ", stratified; no text on two sides"
+    if corpus.get("left_out"):
+        yield "left out", ", ".join(f"{count:,} {why}" for why, count in corpus["left_out"].items())
+    if corpus.get("scored_split") == "train":
+        yield "scored", "all texts: the corpus has no test split"
+
+
+def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
+    tokens, embedding = report.get("tokenizer"), report.get("embedding")
+    if tokens:
+        test = tokens["test"]
+        yield (
+            "tokens",
+            f"{tokens['kind']}, {tokens['types']:,} types; of the test texts {percent(test['truncated'])} "
+            f"truncated, {percent(test['unknown_rate'])} of tokens unknown",
+        )
+    if embedding:
+        covered = (
+            f"; {percent(embedding['types_covered'])} of types and "
+            f"{percent(embedding['tokens_covered'])} of tokens have one"
+            if embedding["source"] != "random"
+            else ""
+        )
+        yield (
+            "embedding",
+            f"{embedding['vectors'] or embedding['source']}, {embedding['size']} numbers{covered}",
+        )
+
+
+def _model(report: dict[str, Any]) -> Iterator[Pair]:
+    if model := report.get("model"):
+        direction = "bidirectional " if model["bidirectional"] else ""
+        yield (
+            "model",
+            f"{direction}{model['kind'].upper()} {model['hidden_size']} × {model['layers']}, "
+            f"{' + '.join(model['pooling'])} pooling, {model['parameters']:,} parameters",
+        )
+
+
+def _training(report: dict[str, Any]) -> Iterator[Pair]:
+    if training := report.get("training"):
+        yield (
+            "training",
+            f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
+            f"{training['tokens_per_second']:,.0f} tokens/s on {training['device']}, seed {training['seed']}",
+        )

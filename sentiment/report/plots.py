@@ -1,0 +1,159 @@
+"""The plots of a report, in their order; what they look like is in `figure`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sentiment.report.certainty import histogram, kept, precision_recall, reliability, roc
+from sentiment.report.confusion import confusion
+from sentiment.report.figure import (
+    DASHED,
+    FIRST,
+    INK,
+    MUTED,
+    NAME,
+    SECOND,
+    WIDTH,
+    Plot,
+    few,
+    percents,
+    png,
+    room_for,
+    thousands,
+)
+from sentiment.report.tables import SCORES, WORST
+from sentiment.report.wording import percent, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def plots(report: dict[str, Any]) -> list[Plot]:
+    """Return the plots for which a report has the numbers."""
+    makers = (confusion, roc, precision_recall, reliability, histogram, kept, _lengths, _slices, _learning)
+    return [plot for make in makers for plot in make(report)]
+
+
+def save_png(report: dict[str, Any], folder: Path) -> list[Path]:
+    """Write each plot as ``<name>.png`` into a folder, which is made if need be; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for plot in plots(report):
+        files.append(folder / f"{plot.name}.png")
+        png(plot, files[-1])
+    return files
+
+
+def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
+    bins = report.get("curves", {}).get("lengths")
+    if not bins:
+        return
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.ticker import LogLocator, NullFormatter
+
+        axes = figure.add_subplot()
+        for one in bins:
+            sides = max(one["low"], 0.8), one["high"] + 1  # a bin has its last length too
+            low, high = one["interval"]
+            axes.fill_between(sides, low, high, color=FIRST, alpha=0.25, linewidth=0)
+            axes.plot(sides, [one["accuracy"]] * 2, color=FIRST)
+        axes.axhline(report["test"]["accuracy"], color=MUTED, linewidth=1, linestyle=DASHED)
+        axes.set(xscale="log", xlabel="tokens of the text", ylabel="right")
+        axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5), numticks=8))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.minorticks_off()
+        thousands(axes.xaxis)
+        percents(axes.yaxis)
+
+    yield Plot(
+        "lengths",
+        "Length and accuracy",
+        "Band: 95 % interval. Dashed: all texts.",
+        "; ".join(f"{one['low']:,} to {one['high']:,} tokens: {percent(one['accuracy'])}" for one in bins),
+        draw,
+    )
+
+
+def _slices(report: dict[str, Any]) -> Iterator[Plot]:
+    found = report.get("failures", {}).get("slices", [])[:WORST]
+    if not found:
+        return
+    names = [shorten(f"{one['slice']}: {one['value']}", NAME + 4) for one in found]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, one in enumerate(found):
+            axes.plot(one["interval"], [place, place], color=FIRST, linewidth=1.5)
+            axes.plot(one["accuracy"], place, "o", color=FIRST, markersize=6)
+        axes.axvline(report["test"]["accuracy"], color=MUTED, linewidth=1, linestyle=DASHED)
+        axes.set(xlabel="right", ylim=(len(found) - 0.5, -0.5))
+        axes.set_yticks(range(len(found)), names)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_locator(few(4))
+        percents(axes.xaxis)
+        room_for(figure, names)
+
+    yield Plot(
+        "slices",
+        "Where it fails",
+        "Kinds of texts, the worst first, with 95 % intervals. Dashed: all texts.",
+        "; ".join(f"{one['slice']} {one['value']}: {percent(one['accuracy'])}" for one in found),
+        draw,
+        (WIDTH, 24 * len(found) + 54),
+    )
+
+
+def _learning(report: dict[str, Any]) -> Iterator[Plot]:
+    history, training = report.get("history"), report.get("training", {})
+    if not history:
+        return
+    epochs = [record["epoch"] for record in history]
+    best = training.get("best_epoch")
+    metric = training.get("metric", "mcc")
+    metric = "accuracy" if metric == "log_loss" else metric  # the loss is drawn anyway
+    losses = {
+        "training": (SECOND, [one["loss"] for one in history]),
+        "validation": (FIRST, [one["validation"]["log_loss"] for one in history]),
+    }
+    panels: dict[str, list[tuple[str, list[float]]]] = {
+        "loss": list(losses.values()),
+        SCORES[metric]: [(FIRST, [one["validation"][metric] for one in history])],
+        "learning rate": [(MUTED, [one["learning_rate"] for one in history])],
+    }
+
+    def draw(figure: Figure) -> None:
+        grid = figure.add_gridspec(3, 1, height_ratios=(3, 2, 1.3))
+        shared: Axes | None = None
+        for place, (title, lines) in enumerate(panels.items()):
+            shared = figure.add_subplot(grid[place], sharex=shared)
+            for color, values in lines:
+                shared.plot(epochs, values, "o-", color=color, markersize=4)
+            shared.set_title(title, loc="left", fontsize=11, color=MUTED)
+            if best is not None:
+                shared.axvline(best, color=INK, linewidth=1, linestyle=DASHED)
+            shared.yaxis.set_major_locator(few(3))
+            shared.xaxis.set_major_locator(few(8, integer=True))
+            shared.tick_params(labelbottom=place == len(panels) - 1)
+            shared.set_xlim(min(epochs) - 0.3, max(epochs) + 0.3)
+        if shared is not None:
+            shared.set_xlabel("epoch")
+        for right, (name, (color, _)) in zip((0.74, 1), losses.items(), strict=True):
+            top = figure.axes[0]
+            top.text(right, 1.04, name, color=color, ha="right", fontweight="bold", transform=top.transAxes)
+
+    first, last = history[0], history[-1]
+    yield Plot(
+        "learning",
+        "Learning curves",
+        "" if best is None else f"Dashed: epoch {best}, which was kept; chosen on validation.",
+        f"{len(history)} epochs; training loss {first['loss']:.4f} to {last['loss']:.4f}, validation "
+        f"loss {first['validation']['log_loss']:.4f} to {last['validation']['log_loss']:.4f}.",
+        draw,
+        (WIDTH, 330),
+    )

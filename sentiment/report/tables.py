@@ -1,0 +1,337 @@
+"""The content of a report, section by section: what terminal, Markdown and HTML share.
+
+Cells are finished strings. A part that a report lacks leaves nothing behind.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sentiment.report import wording
+from sentiment.report.content import Cell, Section, Table, passage
+from sentiment.report.facts import audit_table, facts, findings
+from sentiment.report.wording import BASELINES, interval, number, p_value, percent, points, seconds
+
+SCORES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "mcc": "MCC",
+    "roc_auc": "ROC-AUC",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+}
+ERRORS = {"ece": "expected calibration error", "adaptive_ece": "adaptive calibration error"}
+BRIER = {
+    "score": "Brier score",
+    "reliability": "- reliability, less is better",
+    "resolution": "- resolution, more is better",
+    "uncertainty": "- uncertainty of the classes",
+}
+MANY_CLASSES = 12  # from here on a confusion matrix no longer fits a page of text
+WORST = 10  # rows shown of a long table
+LABEL = 30  # columns of text for a class beside a text
+CONFUSION_HEAD = 48  # columns of text for the names of all classes, in a table 80 wide
+
+
+def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> list[Section]:
+    """Return what a report says, with `most` mistakes and suspects.
+
+    Their texts are cut to `letters`, around the words of most weight.
+    """
+    every = (
+        _scores(report),
+        _decision(report),
+        _classes(report),
+        _slices(report),
+        _mistakes(report, letters, most),
+        _suspects(report, letters, most),
+        _audit(report),
+        Section("made", "How it was made", pairs=facts(report)),
+    )
+    return [section for section in every if section]
+
+
+def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the few numbers of the first screen: name, value, and what belongs to it."""
+    test, edges, decision = report["test"], report["intervals"], report.get("decision", {})
+    figures = [("accuracy", percent(test["accuracy"]), percent_range(edges.get("accuracy")))]
+    second = "mcc" if len(test["labels"]) == 2 else "macro_f1"
+    figures.append((SCORES[second], f"{test[second]:.3f}", _range(edges.get(second))))
+    if decision.get("rule") == "threshold":
+        names = wording.operating_names(decision, test["labels"])
+        for key in ("recall", "false_positive_rate"):
+            value, around = _measured(decision["test"].get(key))
+            if value is not None:
+                figures.append((names[key], percent(value), f"{percent_range(around)}, at the threshold"))
+        if decision.get("target") and decision.get("holds") is not None:
+            figures.append((decision["target"], "holds" if decision["holds"] else "missed", "on test"))
+    if "calibration" in report:
+        calibration = report["calibration"]
+        before = calibration.get("before")
+        figures.append(
+            ("calibration error", percent(calibration["ece"]),
+             f"{percent(before['ece'])} before temperature" if before else "ECE")
+        )  # fmt: skip
+    kept = wording.coverage(report)
+    if kept:
+        figures.append(
+            (f"right of the surest {wording.rounded(kept[0])}", percent(kept[1]), "the rest to a person")
+        )
+    return figures
+
+
+def percent_range(edges: Sequence[float] | None) -> str:
+    """Write the interval of a share alone: 88.8 – 89.5 %."""
+    return percent(edges[0]).removesuffix(" %") + " – " + percent(edges[1]) if edges else ""
+
+
+def score_table(report: dict[str, Any]) -> Table:
+    """Return the table of scores: name, model, interval, baselines."""
+    rivals = report.get("baselines") or {}
+    rows: list[list[Cell]] = [
+        [
+            name,
+            number(report["test"][key]),
+            interval(report["intervals"].get(key)),
+            *(number(rival.get(key)) for rival in rivals.values()),
+        ]
+        for key, name in SCORES.items()
+    ]
+    times = (
+        ("training", report.get("training", {}).get("seconds"), "train_seconds"),
+        ("scoring", report.get("timing", {}).get("test"), "predict_seconds"),
+    )
+    for name, ours, key in times:
+        if ours is not None:
+            rows.append([name, seconds(ours), "", *(seconds(rival.get(key)) for rival in rivals.values())])
+    head = ["", "model", "95 % interval", *(BASELINES.get(name, name) for name in rivals)]
+    return Table(head, rows, "All scores", strong=1)
+
+
+def _scores(report: dict[str, Any]) -> Section:
+    """Compare with each baseline, and name one that wins; then all scores."""
+    rivals = report.get("baselines") or {}
+    rows: list[list[Cell]] = []
+    sentences = []
+    for key, rival in rivals.items():
+        name, paired = BASELINES.get(key, key), rival.get("comparison", {})
+        difference, p = paired.get("difference"), paired.get("p")
+        right = f"{paired['ours_only']:,} : {paired['theirs_only']:,}" if "ours_only" in paired else "–"
+        rows.append(
+            [name, percent(rival["accuracy"]), points(difference, paired.get("interval")), right, p_value(p)]
+        )
+        if p is not None and p >= wording.CHANCE:
+            sentences.append(f"Against {name} the difference is within chance.")
+        elif difference is not None and difference < 0:
+            sentences.append(f"{name} is better than this model.")
+    once = "Test texts were scored once, by the final model. " if "training" in report else ""
+    sentences.append(
+        f"{once}Intervals: 95 %, Wilson's for accuracy, bootstrap over the texts for the others."
+    )
+    tables = [score_table(report)]
+    if rivals:
+        sentences.append(
+            "Baselines saw the same training texts. Difference: the model's accuracy less theirs, in points, "
+            "with the 95 % interval of a paired bootstrap. Alone right: texts that only the model : only the "
+            "baseline gets right; p: McNemar's exact test on them."
+        )
+        head = ["", "accuracy", "difference", "alone right", "p"]
+        tables.insert(0, Table(head, rows, "Against baselines"))
+    return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
+
+
+def _decision(report: dict[str, Any]) -> Section:
+    sentences, tables = [], []
+    decision, calibration = report.get("decision"), report.get("calibration")
+    labels = report["test"]["labels"]
+    if decision:
+        sentences += list(_rule(decision))
+    sentence = wording.coverage_sentence(report)
+    if sentence:
+        sentences.append(sentence)
+    if decision:
+        rows: list[list[Cell]] = []
+        for key, name in wording.operating_names(decision, labels).items():
+            value, around = _measured(decision["test"].get(key))
+            if value is not None and (key != "coverage" or decision.get("unsure")):
+                chosen, _ = _measured(decision.get("validation", {}).get(key))
+                rows.append([name, percent(chosen), percent(value, around)])
+        title = "At the operating point, which was chosen on validation"
+        title += "; rates are those of the decided texts" if decision.get("unsure") else ""
+        tables.append(Table(["", "validation", "test, 95 % interval"], rows, title))
+    if calibration:
+        states = [calibration, calibration["before"]] if "before" in calibration else [calibration]
+        rows = [[name, *(percent(state[key]) for state in states)] for key, name in ERRORS.items()]
+        rows += [[name, *(number(state["brier"][key]) for state in states)] for key, name in BRIER.items()]
+        head = ["", "model", "before temperature"][: 1 + len(states)]
+        tables.append(Table(head, rows, "Calibration: are 80 of 100 texts right that are given 80 %?"))
+    return Section("decision", "Calibration and decision", sentences, tables)
+
+
+def _rule(decision: dict[str, Any]) -> Iterator[str]:
+    """Say how a class is chosen, and whether the target holds."""
+    if decision["rule"] == "threshold":
+        yield (
+            f"A text is {decision['positive']} from a probability of {decision['threshold']:.4f} on; "
+            f"else it is not. Probabilities are at temperature {decision['temperature']:.3f}."
+        )
+    else:
+        yield (
+            "The most probable class is chosen. "
+            f"Probabilities are at temperature {decision['temperature']:.3f}."
+        )
+    if decision.get("target") and decision.get("holds") is not None:
+        outcome = "holds on test" if decision["holds"] else "does NOT hold on test"
+        yield f"The target that was asked for, {decision['target']}, {outcome}."
+    elif decision.get("target") == "cost":
+        yield "The threshold follows from the costs of the two mistakes."
+    if unsure := decision.get("unsure"):
+        between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
+        yield (
+            f"{between} {unsure['high']:.4f} the answer is “unsure”; "
+            f"on validation that was {percent(unsure['share'])} of the texts."
+        )
+
+
+def _classes(report: dict[str, Any]) -> Section:
+    test = report["test"]
+    each, labels = test["classification_report"], test["labels"]
+    many = len(labels) > MANY_CLASSES
+    order = sorted(labels, key=lambda name: each[name]["f1-score"]) if many else labels
+    rows: list[list[Cell]] = [
+        [name, *(number(each[name][key]) for key in ("precision", "recall", "f1-score")),
+         f"{each[name]['support']:,.0f}"]
+        for name in order
+    ]  # fmt: skip
+    shown = WORST if many else len(rows)
+    note = f"The {shown} classes of lowest F1; there are {len(rows) - shown} more." if many else ""
+    head = ["class", "precision", "recall", "F1", "texts"]
+    classes = Table(head, rows[:shown], "Each class", note, rows[shown:])
+    return Section("classes", "Classes", tables=[classes, _confusions(test) if many else _confusion(test)])
+
+
+def _confusion(test: dict[str, Any]) -> Table:
+    """Return the confusion matrix; classes of long names are numbered."""
+    labels = test["labels"]
+    fits = sum(wording.width(label) + 2 for label in labels) <= CONFUSION_HEAD
+    names = labels if fits else [f"{place} {label}" for place, label in enumerate(labels, 1)]
+    columns = labels if fits else [str(place) for place in range(1, len(labels) + 1)]
+    rows: list[list[Cell]] = [
+        [name, *(f"{count:,}" for count in row)]
+        for name, row in zip(names, test["confusion_matrix"], strict=True)
+    ]
+    return Table(["true \\ predicted", *columns], rows, "Confusion matrix")
+
+
+def confusions(test: dict[str, Any]) -> list[tuple[str, str, int, float]]:
+    """Return true class, predicted class, texts, and their share of the true class: most texts first."""
+    labels, found = test["labels"], []
+    for name, row in zip(labels, test["confusion_matrix"], strict=True):
+        total = sum(row)
+        found += [
+            (name, other, count, count / total)
+            for other, count in zip(labels, row, strict=True)
+            if count and other != name
+        ]
+    return sorted(found, key=lambda one: -one[2])
+
+
+def _confusions(test: dict[str, Any]) -> Table:
+    rows: list[list[Cell]] = [
+        [name, other, f"{count:,}", percent(share)] for name, other, count, share in confusions(test)[:WORST]
+    ]
+    head = ["true class", "predicted", "texts", "of the class"]
+    return Table(head, rows, "Most frequent confusions", wordy=(0, 1))
+
+
+def _slices(report: dict[str, Any]) -> Section:
+    found = report.get("failures", {}).get("slices", [])
+    corrected = all("q" in one for one in found)
+    rows: list[list[Cell]] = [
+        [
+            f"{one['slice']}: {one['value']}",
+            f"{one['count']:,}",
+            percent(one["accuracy"], one["interval"]),
+            points(one["difference"]),
+            p_value(one["q" if corrected else "p"]),
+        ]
+        for one in found
+    ]
+    if not rows:
+        return Section("slices", "Where it fails")
+    sentence = "Kinds of texts, the worst first. Difference: in points of accuracy, to all other texts."
+    if corrected:
+        sentence += " p: Fisher's exact test, corrected for the number of kinds."
+    head = ["texts with", "texts", "accuracy, 95 % interval", "difference", "p"]
+    return Section("slices", "Where it fails", [sentence], [Table(head, rows[:WORST], more=rows[WORST:])])
+
+
+def _mistakes(report: dict[str, Any], letters: int, most: int) -> Section:
+    rows: list[list[Cell]] = [
+        [
+            str(one["row"]),
+            wording.shorten(one["label"], LABEL),
+            wording.shorten(one["predicted"], LABEL),
+            percent(one["probability"]),
+            passage(one["text"], letters, one.get("words", [])),
+        ]
+        for one in report.get("failures", {}).get("mistakes", [])[:most]
+    ]
+    if not rows:
+        return Section("mistakes", "Most confident mistakes")
+    head = ["row", "true", "predicted", "probability", "text"]
+    return Section("mistakes", "Most confident mistakes", tables=[Table(head, rows, wordy=(1, 2, 4))])
+
+
+def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
+    rows: list[list[Cell]] = [
+        [
+            f"{one['split']} {one['row']}",
+            wording.shorten(one["label"], LABEL),
+            wording.shorten(one["suggested"], LABEL),
+            f"{one['quality']:.3f}",
+            passage(one["text"], letters // 2),
+        ]
+        for one in report.get("failures", {}).get("suspects", [])[:most]
+    ]
+    if not rows:
+        return Section("suspects", "Suspected label errors")
+    count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
+    sentence = f"Labels that the model contradicts (confident learning): {count:,}, the most suspect first."
+    head = ["row", "label", "suggested", "quality", "text"]
+    return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
+
+
+def _audit(report: dict[str, Any]) -> Section:
+    audit = report.get("audit")
+    if not audit:
+        return Section("audit", "The corpus")
+    lines = findings(audit) or ["Nothing in it calls for attention."]
+    tables = []
+    if audit.get("splits"):
+        tables.append(Table(*audit_table(audit), "Splits", wordy=(0, 2)))
+    leaks: list[list[Cell]] = [
+        [
+            f"{one.get('kind', '')} {one['token']}".strip(),
+            one["label"],
+            f"{one['count']:,}",
+            percent(one["share"]),
+            f"{one['lift']:.2f}",
+        ]
+        for one in audit.get("leakage", [])[:WORST]
+    ]
+    if leaks:
+        head = ["token", "label", "texts", "with the label", "lift"]
+        tables.append(Table(head, leaks, "Tokens that alone predict a label", wordy=(0, 1)))
+    return Section("audit", "The corpus", lines, tables)
+
+
+def _measured(value: Any) -> tuple[float | None, Sequence[float] | None]:
+    """Return a number and its interval; of validation there is only the number."""
+    return (value["value"], value.get("interval")) if isinstance(value, dict) else (value, None)
+
+
+def _range(edges: Sequence[float] | None) -> str:
+    return f"{edges[0]:.3f} – {edges[1]:.3f}" if edges else ""

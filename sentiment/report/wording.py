@@ -1,0 +1,149 @@
+"""How numbers of a report are written, and its sentences: one wording for HTML, Markdown and terminal."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from sentiment.rows import printable
+
+BASELINES = {"majority": "majority", "tfidf_lr": "TF-IDF + LR", "nbsvm": "NB-SVM"}
+CHANCE = 0.05  # from this p on a difference is within chance
+LEFT_TO_PERSON = 0.1  # share of the texts in the sentence on coverage
+
+
+def number(value: float | None) -> str:
+    """Write a score: 0.8914."""
+    return "–" if value is None else f"{value:.4f}".replace("-", "−")
+
+
+def interval(edges: Sequence[float] | None) -> str:
+    """Write the interval of a score: [0.8875, 0.8952]."""
+    return f"[{edges[0]:.4f}, {edges[1]:.4f}]" if edges else ""
+
+
+def percent(value: float | None, edges: Sequence[float] | None = None) -> str:
+    """Write a share, with its interval if there is one: 89.1 % [88.8, 89.5].
+
+    There are two digits where one would round it to 0 or 100.
+    """
+    if value is None:
+        return "–"
+    shown = [value, *(edges or ())]
+    digits = 2 if any(0 < one < 0.0005 or 0.9995 <= one < 1 for one in shown) else 1
+    first, *rest = (f"{100 * one:.{digits}f}" for one in shown)
+    return f"{first} %" + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+
+
+def rounded(value: float) -> str:
+    """Write a share that stands for a round number: 10 %."""
+    return f"{100 * value:.0f} %"
+
+
+def points(difference: float | None, edges: Sequence[float] | None = None) -> str:
+    """Write a difference of two shares in percentage points: +1.4 [+0.9, +1.8]."""
+    if difference is None:
+        return "–"
+    first, *rest = (f"{100 * one:+.1f}".replace("-", "−") for one in (difference, *(edges or ())))
+    return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+
+
+def p_value(p: float | None) -> str:
+    """Write a p-value: < 0.001, or 0.034."""
+    return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def seconds(value: float | None) -> str:
+    """Write a time: 467 s, 0.53 s."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f} s" if value >= 10 else f"{value:.2f} s" if value >= 0.005 else "< 0.01 s"
+
+
+def width(text: str) -> int:
+    """Return how many columns a text takes: two for an East Asian character."""
+    return sum(1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+
+
+def shorten(text: str, most: int) -> str:
+    """Cut a text to so many columns, and say so with an ellipsis; characters that steer become spaces."""
+    text = printable(text)
+    if width(text) <= most:
+        return text
+    while width(text) > most - 1:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def scored_texts(report: dict[str, Any]) -> int:
+    """Return how many texts the scores are about."""
+    return sum(map(sum, report["test"]["confusion_matrix"]))
+
+
+def strongest(report: dict[str, Any]) -> str | None:
+    """Return the key of the baseline with the highest accuracy."""
+    rivals = report.get("baselines") or {}
+    return max(rivals, key=lambda name: rivals[name]["accuracy"]) if rivals else None
+
+
+def verdict(report: dict[str, Any]) -> str:
+    """Say in one sentence how good the model is, and whether it beats the strongest baseline."""
+    test, corpus = report["test"], report.get("corpus", {})
+    value, _, edges = percent(test["accuracy"], report["intervals"]["accuracy"]).partition(" [")
+    held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
+    sentence = (
+        f"{value} accuracy [{edges} on {scored_texts(report):,} {held_out}texts"
+        f"{' of ' + corpus['name'] if corpus.get('name') else ''}"
+    )
+    key = strongest(report)
+    if key is None:
+        return sentence + "."
+    rival, name = report["baselines"][key], BASELINES.get(key, key)
+    paired = rival.get("comparison", {})
+    difference = paired.get("difference", test["accuracy"] - rival["accuracy"])
+    p = paired.get("p")
+    proof = "" if p is None else f", p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
+    gap = f"{abs(100 * difference):.1f} points"
+    if gap == "0.0 points":
+        return f"{sentence}; as good as {name}{proof}."
+    if p is not None and p >= CHANCE:
+        return f"{sentence}; {gap} {'above' if difference > 0 else 'below'} {name}, within chance{proof}."
+    if difference < 0:
+        return f"{sentence}; the simpler {name} WINS, by {gap}{proof}."
+    return f"{sentence}; {gap} above {name}{proof}."
+
+
+def coverage(report: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the share of texts kept, and their accuracy, where about 10 % are left to a person."""
+    curve = report.get("curves", {}).get("coverage")
+    if not curve:
+        return None
+    pairs = zip(curve["coverage"], curve["accuracy"], strict=True)
+    known = [(share, accuracy) for share, accuracy in pairs if accuracy is not None]
+    return min(known, key=lambda pair: abs(pair[0] - (1 - LEFT_TO_PERSON)), default=None)
+
+
+def coverage_sentence(report: dict[str, Any]) -> str | None:
+    """Say what it brings to leave the least sure texts to a person."""
+    kept = coverage(report)
+    if kept is None:
+        return None
+    return (
+        f"If the least sure {rounded(1 - kept[0])} are left to a person, "
+        f"{percent(kept[1])} of the others are right, instead of {percent(report['test']['accuracy'])}."
+    )
+
+
+def operating_names(decision: dict[str, Any], labels: Sequence[str]) -> dict[str, str]:
+    """Return the names of the scores at the operating point, in their order."""
+    positive = decision.get("positive")
+    if positive is None:
+        return {"accuracy": "accuracy", "coverage": "decided"}
+    others = " and ".join(label for label in labels if label != positive)
+    spam = "spam" in positive.casefold()
+    return {
+        "precision": f"precision of {positive}",
+        "recall": f"{positive} caught" if spam else f"{positive} found",
+        "false_positive_rate": f"{others} blocked" if spam else f"{others} taken for {positive}",
+        "accuracy": "accuracy",
+        "coverage": "decided",
+    }
