@@ -6,9 +6,7 @@ cache, under the content of the corpus, this file and the versions of the librar
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 import time
 import zipfile
 import zlib
@@ -21,12 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment import calibration
+from sentiment import cache, calibration
 from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
 from sentiment.metrics import Probabilities, scores
 from sentiment.paired import comparison
-from sentiment.runtime import cache_folder
 
 PENALTIES = (1.0, 10.0, 100.0)  # C of the regression: the best by log loss on validation
 WORD = r"(?u)\b\w\w+\b"
@@ -82,7 +79,7 @@ def run(
     labels, ours = corpus.test.labels, probabilities.argmax(1)
     key, result = _key(corpus), {}
     for name, (title, train) in BASELINES.items():
-        file = cache_folder() / f"baseline-{name}-{key}.npz"
+        file = cache.folder() / f"baseline-{name}-{key}.npz"
         answers = _read(file, (len(labels), len(corpus.labels)))
         cached = answers is not None
         if answers is None:
@@ -231,10 +228,7 @@ def _read(file: Path, shape: tuple[int, int]) -> Answers | None:
 def _write(file: Path, answers: Answers) -> None:
     """Keep it, in one step; a cache that cannot be written to is no reason to fail."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
-            written = Path(temporary) / file.name
+        with cache.made(file) as written:
             np.savez(written, probabilities=answers.probabilities, about=json.dumps(answers.about))
-            os.replace(written, file)
     except OSError:
         return

@@ -236,8 +236,8 @@ def _run(
     )
     with _timed(timing, "tokenizer"):
         tokenizer = _tokenizer(settings, corpus, working)
-        train_set = tokenizer.encode(corpus.train.texts)
-        validation_set = tokenizer.encode(corpus.validation.texts)
+        train_set = tokenizer.encode_kept(corpus.train.texts)
+        validation_set = tokenizer.encode_kept(corpus.validation.texts)
     resumed = (working / CHECKPOINT).exists()
     with _timed(timing, "vectors"):
         embeddings = _vectors(settings, corpus, tokenizer, train_set, validation_set, working, listener)
@@ -366,7 +366,7 @@ def _vectors(
     if settings.embedding.source != "random":
         listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
     if settings.embedding.source == "skipgram":
-        further.append(tokenizer.encode(corpus.unlabelled).sequences)
+        further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
     made = vectors.build(
         tokenizer.vocabulary, train_set.sequences, further, settings.embedding, settings.seed
     )

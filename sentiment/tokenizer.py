@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shutil
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -18,6 +21,7 @@ import tokenizers
 from numpy.typing import NDArray
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
+from sentiment import cache
 from sentiment.errors import BundleError, CorpusError
 from sentiment.sequences import Sequences
 
@@ -29,6 +33,11 @@ UNKNOWN_ID = 1
 LONGEST_WORD = 100  # characters; a longer one is cut before it is made into subwords
 CHUNK = 1024  # texts handed to the Rust side at once: bounds memory, keeps its threads busy
 MANY = 64  # texts at once for which a second tokenizer, without normalizers, pays
+
+# Of `encode_kept`: characters from which texts are worth it, bytes from which an array is memory-mapped,
+# and how many corpora are kept.
+WORTH_KEEPING, MAPPED, MOST_KEPT = 1_000_000, 2**26, 12
+ENCODED = ("values", "offsets", "unknown_rate", "truncated", "lengths")  # its files
 
 BREAKS = ("<br />", "<br/>", "<br>")
 # The inner and outer digits of numbers of three digits or more.
@@ -153,6 +162,26 @@ class Tokenizer:
         lengths = whole.lengths
         return Encoded(kept, unknown / lengths, lengths > self.config.max_length, lengths)
 
+    def encode_kept(self, texts: Sequence[str]) -> Encoded:
+        """Do what `encode` does, or find in the cache what it did; many ids are memory-mapped."""
+        if sum(map(len, texts)) < WORTH_KEEPING:
+            return self.encode(texts)
+        place = cache.folder() / f"ids-{self._key(texts)}"
+        encoded = _read(place, len(texts))
+        if encoded is None:
+            encoded = self.encode(texts)
+            with suppress(OSError):  # a cache that cannot be written to is no reason to fail
+                _keep(place, encoded)
+        return encoded
+
+    def _key(self, texts: Sequence[str]) -> str:
+        settings = self.config.max_length, self.config.truncation, tokenizers.__version__
+        digest = hashlib.sha256(Path(__file__).read_bytes())
+        for part in (self.inner.to_str(), repr(settings), *texts):
+            content = part.encode("utf-8", "surrogatepass")
+            digest.update(len(content).to_bytes(8, "little") + content)
+        return digest.hexdigest()[:32]
+
     def _encodings(self, texts: Sequence[str]) -> Iterator[list[tokenizers.Encoding]]:
         """Yield what becomes of each chunk of texts, while the next one is under way."""
         if len(texts) <= CHUNK:
@@ -193,6 +222,32 @@ class Tokenizer:
         all_tokens = Sequences.of([np.arange(len(ids), dtype=np.int32)])
         read = all_tokens.truncated(self.config.max_length, self.config.truncation)[0].astype(np.int32)
         return Tokens(np.array(ids, np.int32)[read], spans, read)
+
+
+def _read(place: Path, count: int) -> Encoded | None:
+    """Return what the cache holds of so many texts, or None if it holds nothing or nothing usable."""
+    try:
+        sizes = {name: (place / f"{name}.npy").stat().st_size for name in ENCODED}
+        arrays = {
+            name: np.load(place / f"{name}.npy", "r" if size > MAPPED else None)
+            for name, size in sizes.items()
+        }
+    except (OSError, ValueError, EOFError):
+        return None
+    values, offsets = arrays.pop("values"), arrays.pop("offsets")
+    if [len(array) for array in arrays.values()] != [count] * 3 or offsets[-1] != len(values):
+        return None
+    return Encoded(Sequences(values, offsets), **arrays)
+
+
+def _keep(place: Path, encoded: Encoded) -> None:
+    sequences = {"values": encoded.sequences.values, "offsets": encoded.sequences.offsets}
+    shutil.rmtree(place, ignore_errors=True)  # a damaged one
+    with cache.made(place) as written:
+        written.mkdir()
+        for name in ENCODED:
+            np.save(written / f"{name}.npy", sequences[name] if name in sequences else getattr(encoded, name))
+    cache.prune("ids-*", MOST_KEPT)
 
 
 def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trainer]:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import cache
 from sentiment.config import EmbeddingConfig
 from sentiment.errors import CorpusError, HubError, UsageError, did_you_mean, from_machine
-from sentiment.runtime import cache_folder
 from sentiment.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
@@ -143,7 +143,7 @@ def _is_file(name: str) -> bool:
 
 
 def _cache() -> Path:
-    folder = cache_folder() / "vectors"
+    folder = cache.folder() / "vectors"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

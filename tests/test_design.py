@@ -15,6 +15,7 @@ from sentiment import config
 ORDER = [
     "__init__",
     "errors",
+    "cache",
     "config",
     "runtime",
     "rows",

@@ -190,7 +190,9 @@ def test_flipped_labels_are_suspected():
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_few_texts_and_absent_classes_are_no_trouble(count):
     texts, labels, probabilities = ["a b"] * count, np.zeros(count, np.int64), np.full((count, 3), 1 / 3)
-    encoded = Encoded(Sequences.of([[1, 2]] * count), np.zeros(count), np.zeros(count, bool), np.full(count, 2))
+    encoded = Encoded(
+        Sequences.of([[1, 2]] * count), np.zeros(count), np.zeros(count, bool), np.full(count, 2)
+    )
     result = failures(texts, labels, probabilities, encoded, ("a", "b", "c"))
     assert result == {"slices": [], "mistakes": [], "suspects": [], "suspect_count": 0}
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentiment import tokenizer as module
 from sentiment.config import TokenizerConfig
 from sentiment.errors import BundleError, CorpusError
 from sentiment.sequences import Sequences
@@ -145,3 +146,52 @@ def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / "t.json").write_text("{")
     with pytest.raises(BundleError, match="tokenizer"):
         Tokenizer.load(tmp_path / "t.json", TokenizerConfig())
+
+
+def test_what_was_encoded_once_is_found_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
+    monkeypatch.setattr(module, "MAPPED", 200)
+    texts = TEXTS * 50
+    expected = trained(max_length=9).encode(texts)
+    first = trained(max_length=9).encode_kept(texts)
+    again = trained(max_length=9)
+    monkeypatch.setattr(again, "encode", lambda _: pytest.fail("it was encoded again"))
+    second = again.encode_kept(texts)
+    for found in (first, second):
+        assert np.array_equal(found.sequences.values, expected.sequences.values)
+        assert np.array_equal(found.sequences.offsets, expected.sequences.offsets)
+        for name in ("unknown_rate", "truncated", "lengths"):
+            assert np.array_equal(getattr(found, name), getattr(expected, name))
+    assert second.sequences.values.dtype == np.uint16
+    assert isinstance(second.sequences.values, np.memmap)
+    # Another setting, vocabulary or text is another key.
+    assert len(trained(max_length=8).encode_kept(texts).sequences[0]) == 8
+    assert len(trained(max_length=9, min_frequency=4).encode_kept(texts).sequences) == len(texts)
+    assert len(trained(max_length=9).encode_kept(texts[1:]).sequences) == len(texts) - 1
+    assert len(list((tmp_path / "sentiment").glob("ids-*"))) == 4
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "other"])
+def test_a_damaged_cache_is_no_trouble(damage, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
+    expected = trained().encode_kept(TEXTS)
+    [place] = (tmp_path / "sentiment").glob("ids-*")
+    file = place / "values.npy"
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:100])
+    else:
+        np.save(file, np.zeros(3, np.uint16))
+    assert np.array_equal(trained().encode_kept(TEXTS).sequences.values, expected.sequences.values)
+
+
+def test_only_the_newest_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(module, "WORTH_KEEPING", 10)
+    monkeypatch.setattr(module, "MOST_KEPT", 2)
+    for count in range(2, 6):
+        trained().encode_kept(TEXTS * count)
+    assert len(list((tmp_path / "sentiment").iterdir())) == 2

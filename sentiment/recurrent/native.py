@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import os
 import platform
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sentiment import cache
 from sentiment.recurrent.steps import CELLS, Cell, Gradients, Steps, collect, project
-from sentiment.runtime import cache_folder
 
 FLAGS = (
     "-std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp-simd "
@@ -28,7 +27,7 @@ FLAGS = (
 SMALL = 1 << 21  # weights of a direction
 
 
-@cache
+@functools.cache
 def load() -> NativeSteps | None:
     """Give the compiled loops, or None where they are off, cannot be built or compute nonsense."""
     if os.environ.get("SENTIMENT_KERNEL") == "off":
@@ -162,7 +161,7 @@ def _shares(state: Tensor) -> int:
 def build() -> Path:
     """Compile the C for this processor, unless the cache already has it; give the library's path.
 
-    The cache is `sentiment.runtime.cache_folder`; the compiler is ``$CC``, by default ``cc``.
+    The cache is `sentiment.cache.folder`; the compiler is ``$CC``, by default ``cc``.
     """
     source = Path(__file__).with_name("kernel.c")
     arm = platform.machine() in ("aarch64", "arm64")
@@ -177,14 +176,10 @@ def build() -> Path:
     command = [*compiler, *FLAGS.split(), str(source), "-o"]
     parts = (source.read_bytes(), shlex.join(command).encode(), predefined)
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
-    folder = cache_folder()
-    library = folder / f"recurrent-{key}.so"
+    library = cache.folder() / f"recurrent-{key}.so"
     if not library.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            built = Path(temporary) / library.name
+        with cache.made(library) as built:
             subprocess.run([*command, str(built)], capture_output=True, check=True)
-            built.replace(library)  # in one step, as another process may be doing the same
     return library
 
 
