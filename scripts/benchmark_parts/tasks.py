@@ -79,7 +79,7 @@ def staged_epoch(model: SequenceClassifier, examples: Examples, training: Traini
         spent[name] += time.perf_counter() - begun
 
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=training.learning_rate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=training.learning_rate, fused=True)
     lengths, labels = examples.sequences.lengths, torch.from_numpy(examples.labels)
     drawn = buckets(lengths, training.batch_size, training.batch_tokens, np.random.default_rng([0, 0]))
     assert model.embedding is not None
