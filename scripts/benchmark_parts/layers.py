@@ -170,7 +170,7 @@ def equal(context: Context) -> list[Row]:
 
 
 def _equal(context: Context, hidden: int, layers: int, bidirectional: bool) -> Times:
-    size, steps = context.pick(32, 4), context.pick(100 if hidden < 512 else 25, 10)
+    size, steps = context.pick(32, 4), context.pick(100, 10)
     mine = recurrent.LSTM(hidden, hidden, layers, bidirectional=bidirectional)
     theirs = nn.LSTM(hidden, hidden, layers, bidirectional=bidirectional)
     theirs.load_state_dict(mine.state_dict())

@@ -19,7 +19,7 @@
  *     inputs  (N, E)        the features
  *     inward  (D, ...)      input weights in the order that `multiply` reads them
  *     d_input (D, N, W)     their gradient, W is E rounded up to whole vectors; NULL: not wanted
- *     d_weight (D, shares, E + P, G, P)  gradients of both weights, transposed, added to
+ *     d_weight (D, shares, E + P, G, P)  gradients of both weights, transposed
  *     scratch (D, shares, BLOCK, E + P + COLS * LANES)
  *
  * Slots, each (P,) wide: LSTM i f g o, RNN one, GRU hn r z n where hn is the hidden state's part of
@@ -296,9 +296,9 @@ static void forward(const Layer *l, idx d, idx share) {
   }
 }
 
-/* Add what `count` rows give to the gradients of both weights. Rows are gathered until they are
- * many enough to pay for a pass over the gradients, and still in the cache. */
-static void weigh(const Layer *l, idx d, idx share, const idx *rows, idx count) {
+/* Add what `count` rows give to the gradients of both weights, or begin them. Rows are gathered
+ * until they are many enough to pay for a pass over the gradients, and still in the cache. */
+static void weigh(const Layer *l, idx d, idx share, const idx *rows, idx count, int fresh) {
   const idx N = l->N, P = l->P, E = l->E, G = slots_of(l->cell);
   const idx recurrent = l->cell == GRU ? 3 : G, task = d * l->shares + share;
   const float *gates = l->gates + d * N * G * P, *prev = l->prev + d * N * P;
@@ -312,7 +312,7 @@ static void weigh(const Layer *l, idx d, idx share, const idx *rows, idx count) 
       const idx C = least(COLS, (last * P - j) / LANES);
       for (idx k = 0; k < count; k++)
         memcpy(panel + k * C * LANES, gates + rows[k] * G * P + j, 4 * C * LANES);
-      multiply((int)C, K, count, left, 1, K, panel, d_weight + j, G * P, LANES, 0);
+      multiply((int)C, K, count, left, 1, K, panel, d_weight + j, G * P, LANES, fresh);
     }
   }
 }
@@ -322,6 +322,7 @@ static void backward(const Layer *l, idx d, idx share) {
   const idx G = slots_of(l->cell), recurrent = l->cell == GRU ? 3 : G;
   const idx S = l->cell == LSTM ? 2 : 1, shift = G - recurrent, E = l->E, W = whole_vectors(E);
   idx rows[BLOCK], count = 0;
+  int fresh = 1;
   float *gates = l->gates + d * N * G * P, *bias = l->bias + (d * stride + share) * G * P;
   float *prev = l->prev + d * N * P, *state = l->state + d * B * P;
   const float *panels = l->panels + d * recurrent * P * P;
@@ -348,11 +349,11 @@ static void backward(const Layer *l, idx d, idx share) {
                l->d_input + (d * N + start + share) * W + j, stride * W, LANES, 1);
     for (idx i = share; l->inputs && i < n; i += stride) {
       rows[count++] = start + i;
-      if (count == BLOCK) weigh(l, d, share, rows, count), count = 0;
+      if (count == BLOCK) weigh(l, d, share, rows, count, fresh), count = fresh = 0;
     }
     if (d) start += n;
   }
-  if (count) weigh(l, d, share, rows, count);
+  if (count) weigh(l, d, share, rows, count, fresh);
 }
 
 /* ---- pooling -------------------------------------------------------------------------------- */

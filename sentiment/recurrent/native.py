@@ -93,13 +93,13 @@ class NativeSteps(Steps):
         wide = -(-features // self.lanes) * self.lanes
         padded = [functional.pad(w, (0, wide - features)) for w in inward]
         d_input = data.new_empty(directions, rows, wide) if needs_data else None
-        d_weight = data.new_zeros(directions, shares, features + width, slots, width)
+        d_weight = data.new_empty(directions, shares, features + width, slots, width)
         scratch = data.new_empty(directions * shares, self.block, features + width + 4 * self.lanes)
         more = (data.contiguous(), panels(padded), d_input, d_weight, scratch)
         self._call(True, cell, shares, arrays, more)
         torch.sum(biases, 1, out=bias)
-        d_data = None if d_input is None else d_input.sum(0)[:, :features]
-        d_inward, d_weights = d_weight.sum(1).split([features, width], 1)
+        d_data = None if d_input is None else _add_up(d_input.unbind())[:, :features]
+        d_inward, d_weights = _add_up(d_weight.unbind(1)).split([features, width], 1)
         return (
             d_data,
             [one[:, cell.shift :].flatten(1).t() for one in d_inward],
@@ -141,7 +141,19 @@ class NativeSteps(Steps):
 
 
 def _join(panels: Iterable[Tensor]) -> Tensor:
-    return torch.cat([panel.reshape(-1) for panel in panels])
+    """Lay panels one after another, in one copy."""
+    panels = list(panels)
+    joined = panels[0].new_empty(sum(panel.numel() for panel in panels))
+    for part, panel in zip(joined.split([panel.numel() for panel in panels]), panels, strict=True):
+        part.view(panel.shape).copy_(panel)
+    return joined
+
+
+def _add_up(parts: Sequence[Tensor]) -> Tensor:
+    """Add tensors to the first of them."""
+    for part in parts[1:]:
+        parts[0].add_(part)
+    return parts[0]
 
 
 def _is_small(inward: Sequence[Tensor], weights: Sequence[Tensor]) -> bool:
