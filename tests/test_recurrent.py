@@ -118,6 +118,19 @@ def test_equals_torch(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("given_states", [True, False])
+def test_equal_lengths_of_a_large_layer(monkeypatch, kind, batch_first, given_states):
+    monkeypatch.setattr(recurrent, "LARGE", 7)
+    ours, theirs = pair(kind, 5, 7, 2, bidirectional=True, batch_first=batch_first, dtype=torch.float64)
+    packed = pack([4, 4, 4], 5, torch.float64)._replace(
+        sorted_indices=torch.tensor([2, 0, 1]), unsorted_indices=torch.tensor([1, 2, 0])
+    )
+    hx = initial(kind, ours, 3, torch.float64) if given_states else None
+    assert_equal(run(ours, packed, hx), run(theirs, packed, hx))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lengths", [[7] * 5, [1] * 4, [9], [1], [30, 3, 2, 1, 1]], ids=str)
 def test_shapes_of_batches(path, kind, lengths):
     ours, theirs = pair(kind, 6, 33, 2, bidirectional=True)

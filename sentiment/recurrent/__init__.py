@@ -23,6 +23,10 @@ from sentiment.recurrent.steps import CELLS, Cell, Steps
 
 __all__ = ["GRU", "LSTM", "RNN", "kernel"]
 
+# Units from which the weights no longer fit the caches and torch.nn's products are as good or better;
+# it takes over where all sequences are of one length, so that it computes no padding.
+LARGE = 512
+
 
 def kernel() -> str:
     """Say what runs the float32 recurrence: ``"native"`` (compiled C) or ``"torch"``.
@@ -63,6 +67,13 @@ class _Packed(nn.RNNBase):
         else:
             hx = self.permute_hidden(hx, order)
         self.check_forward_args(data, hx, sizes)
+        if self.hidden_size >= LARGE and sizes[0] == sizes[-1]:  # all of the same length
+            dense = data.view(len(sizes), -1, data.shape[1])
+            whole: Any = super().forward(dense.transpose(0, 1) if self.batch_first else dense, hx)
+            dense, h_n = whole
+            data = (dense.transpose(0, 1) if self.batch_first else dense).flatten(0, 1)
+            h_n = self.permute_hidden(h_n, original_order)
+            return PackedSequence(data, sizes, order, original_order), h_n
         states = torch.stack(hx if cell.states == 2 else (hx,))  # (S, num_layers * D, B, H)
         steps = (data.dtype == torch.float32 and native.load()) or Steps()
 
@@ -80,7 +91,7 @@ class _Packed(nn.RNNBase):
                 data, final, work = _forward(*arguments)
                 _give_back(work)
             finals.append(final)
-        h_n: Any = torch.cat(finals, 1).unbind()
+        h_n = torch.cat(finals, 1).unbind()
         h_n = self.permute_hidden(h_n if cell.states == 2 else h_n[0], original_order)
         return PackedSequence(data, sizes, order, original_order), h_n
 
