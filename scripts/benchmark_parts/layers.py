@@ -141,6 +141,17 @@ def long(context: Context) -> list[Row]:
     ]
 
 
+def kept(context: Context) -> list[Row]:
+    """The same step, with and without padding, where freed memory is kept: it helps nn.LSTM more."""
+    layers = Layers(context.batches(context.pick(8, 1), context.pick(64, 8)))
+    times = race({"ours": layers.ours, PADDED: layers.padded, PACKED: layers.packed}, context.rounds)
+    return [
+        *speeds(times, layers.tokens, "tokens/s"),
+        row("ours / nn.LSTM packed", ratio(times, PACKED), "x"),
+        row("ours / nn.LSTM padded", ratio(times, PADDED), "x"),
+    ]
+
+
 def growth(context: Context) -> list[Row]:
     """Time for a token as sequences of equal length grow."""
     longest = context.pick(4096, 64)

@@ -36,9 +36,11 @@ from benchmark_parts.measuring import (
     speeds,
     synchronize,
 )
-from sentiment import bundle, config
+from sentiment import bundle, config, predictions
 from sentiment.batches import buckets, pack
 from sentiment.config import Config, ModelConfig, TrainingConfig
+from sentiment.corpus import Split
+from sentiment.decision import Decision
 from sentiment.model import SequenceClassifier
 from sentiment.predictor import Predictor
 from sentiment.sequences import Sequences
@@ -172,6 +174,10 @@ def write_bundle(folder: Path, tokenizer: Tokenizer) -> bundle.Bundle:
     bundle.save_model(working / "model.safetensors", model)
     bundle.write_text(working / "history.jsonl", "")
     bundle.write_json(working / "report.json", {"test": {}, "intervals": {}, "tokenizer": {}})
+    decision, two = Decision.plain(("negative", "positive")), np.full((2, 2), 0.5)
+    bundle.write_json(working / bundle.DECISION, decision.as_dict())
+    for name in (bundle.PREDICTIONS, bundle.VALIDATION_PREDICTIONS):
+        predictions.write(working / name, decision, Split(["a", "b"], np.array([0, 1])), two)
     sizes = {"vocab_size": len(tokenizer), "embedding_size": E, "input_size": None}
     about = {"revision": None, "fingerprint": ""}
     bundle.complete(folder, {"labels": ["negative", "positive"], "model": sizes, "corpus": about})

@@ -67,10 +67,10 @@ class _Packed(nn.RNNBase):
         else:
             hx = self.permute_hidden(hx, order)
         self.check_forward_args(data, hx, sizes)
+        h_n: Any
         if self.hidden_size >= LARGE and sizes[0] == sizes[-1]:  # all of the same length
-            dense = data.view(len(sizes), -1, data.shape[1])
-            whole: Any = super().forward(dense.transpose(0, 1) if self.batch_first else dense, hx)
-            dense, h_n = whole
+            dense: Any = data.view(len(sizes), -1, data.shape[1])
+            dense, h_n = super().forward(dense.transpose(0, 1) if self.batch_first else dense, hx)
             data = (dense.transpose(0, 1) if self.batch_first else dense).flatten(0, 1)
             h_n = self.permute_hidden(h_n, original_order)
             return PackedSequence(data, sizes, order, original_order), h_n
