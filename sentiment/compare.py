@@ -10,7 +10,7 @@ import numpy as np
 from sentiment import bundle
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
-from sentiment.errors import BundleError, CorpusError, UsageError
+from sentiment.errors import BundleError, CorpusError, UsageError, listed
 from sentiment.metrics import Labels, Probabilities, quick_scores, wilson
 from sentiment.paired import comparison, holm
 from sentiment.predictions import read
@@ -133,7 +133,7 @@ def _fit(model: _Model, first: _Model) -> _Model:
     prints = [one.corpus.get("test_fingerprint") for one in (first, model)]
     wrong = None
     if set(model.names) != set(first.names):
-        wrong = f"the classes are {', '.join(model.names)} and not {', '.join(first.names)}"
+        wrong = f"the classes are {listed(model.names)} and not {listed(first.names)}"
     elif len(model.labels) != len(first.labels):
         wrong = f"they are {len(model.labels):,} and not {len(first.labels):,}"
     else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.errors import UsageError, did_you_mean
+from sentiment.errors import UsageError, did_you_mean, listed
 from sentiment.predictor import Prediction, Predictor
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import UNKNOWN_ID
@@ -129,7 +129,7 @@ def explain(predictor: Predictor, texts: Iterable[str], label: str | None = None
     """
     if label is not None and label not in predictor.labels:
         hint = did_you_mean(label, predictor.labels)
-        raise UsageError(f"no class {label!r}{hint}; the model knows: {', '.join(predictor.labels)}")
+        raise UsageError(f"no class {label!r}{hint}; the model knows: {listed(predictor.labels)}")
     texts = list(texts)
     predictions = predictor.predict(texts)
     return [_explain(predictor, text, found, label) for text, found in zip(texts, predictions, strict=True)]

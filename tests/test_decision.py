@@ -68,6 +68,17 @@ def test_of_all_thresholds_the_most_useful_is_taken(measure):
     assert abs(fitted.validation[measure] - limit) < 0.02
 
 
+def test_all_positives_are_found_without_taking_everything():
+    """Calibrated scores alone would let expect a recall of 1 only of the threshold below all texts."""
+    labels, probabilities = example(count=500)
+    fitted = fit(DecisionConfig(target="recall >= 100 %"), labels, probabilities, SPAM)
+    assert fitted.reached
+    assert fitted.validation["recall"] == 1
+    lowest = fitted.temper(probabilities)[labels == 1, 1].min()
+    assert (fitted.temper(probabilities)[labels == 0, 1] < lowest).any(), "else the test says nothing"
+    assert fitted.validation["false_positive_rate"] < 1
+
+
 def test_one_class_in_validation_reaches_nothing():
     threshold, reached = choose_threshold(
         parse_target("recall >= 0.5", SPAM), np.ones(3, bool), np.array([0.1, 0.2, 0.3])
@@ -102,6 +113,11 @@ def test_the_target_of_validation_holds_on_test():
 def test_targets_are_read(text, expected):
     target = parse_target(text, SPAM)
     assert (target.measure, target.positive, target.limit) == expected
+
+
+@pytest.mark.parametrize("label", ["two words", "a(b)", "two\nlines", "😀 % >= 1"])
+def test_a_target_may_name_any_label(label):
+    assert parse_target(f"precision({label}) >= 0.9", (label, "other")).positive == label
 
 
 @pytest.mark.parametrize(

@@ -285,7 +285,7 @@ def test_what_cannot_be_explained_is_refused(command, tiny):
         (["a text", "--class", "postive"], "did you mean 'positive'"),
         (["a text", " "], "text 1: the text is empty"),
         (["a text", "--json", "--html", "x.html"], "not both"),
-        (["a text", "--html", "no/such/place.html"], "there is no folder"),
+        (["a text", "--html", "no/such/place.html"], "--html no/such/place.html: there is no folder"),
     ):
         done = command("explain", "--model", folder, *arguments)
         assert done.code in (2, 6)

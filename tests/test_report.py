@@ -3,6 +3,7 @@
 import ast
 import copy
 import json
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -490,3 +491,17 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(command, t
         done = command("report", tmp_path / "no_model", option, place)
         assert done.code == 6
         assert str(place) in done.err
+
+
+def test_a_page_goes_into_a_device_or_through_a_link_and_replaces_neither(tmp_path):
+    pipe, link, target = (tmp_path / name for name in ("pipe", "link.html", "target.html"))
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text, "utf-8")
+        html.write(BARE, pipe)
+        assert read.result(timeout=10) == html.page(BARE)
+    html.write(BARE, link)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_text("utf-8") == html.page(BARE)
