@@ -14,6 +14,7 @@ from sentiment.errors import BundleError, CorpusError, UsageError, listed
 from sentiment.metrics import Labels, Probabilities, quick_scores, wilson
 from sentiment.paired import comparison, holm
 from sentiment.predictions import read
+from sentiment.report.wording import p_value
 from sentiment.rows import printable
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _differences(model: dict[str, Any]) -> list[str]:
     p = versus and versus["p_holm"]
     return [
         _percent("+.2f", versus["difference"], versus["interval"]) if versus else "best",
-        "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "" if p is None else p_value(p),
         f"{model['parameters']:,}" if model["parameters"] else "–",
         "–" if seconds is None else f"{seconds:,.0f} s",
         model["device"] or "–",

@@ -11,11 +11,12 @@ from scipy import stats
 from sklearn import metrics as sk
 
 import sentiment
-from sentiment import bundle, config, decision
+from sentiment import bundle, config, decision, pipeline, report
 from sentiment.config import DecisionConfig
 from sentiment.decision import Decision, choose_threshold, describe, fit, parse_target, read_target
 from sentiment.errors import UsageError
 from sentiment.predictor import Predictor
+from sentiment.report import html
 
 SPAM = ("ham", "spam")
 
@@ -307,3 +308,7 @@ def test_a_bundle_of_the_first_schema_still_loads(decided, tmp_path):
     one = loaded.predict(["WIN a prize now"])[0]
     assert one.probability == max(one.probabilities.values())
     assert not one.unsure
+    again = pipeline.evaluate(old)
+    assert again["decision"]["validation"] is None
+    assert "on validation" not in report.card(again).split("## Classes")[0]
+    assert "</html>" in html.page(again)

@@ -481,6 +481,20 @@ def test_the_command_writes_page_and_plots(command, tiny, tmp_path):
     assert "confusion" in {file.stem for file in folder.iterdir()}
 
 
+def test_on_another_corpus_nothing_is_said_of_the_models_own(command, tiny, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("text,label\n" + "".join(f"good {n},positive\nbad {n},negative\n" for n in range(30)))
+    done = command("report", tiny.bundle.folder, "--corpus", other, "--json")
+    result = json.loads(done.out)
+    assert not {"baselines", "audit", "timing"} & result.keys()
+    assert result["corpus"]["trained_on"] == tiny.bundle.manifest["corpus"]["source"]
+    text = report.card(result)
+    assert f"trained on: {result['corpus']['trained_on']}" in text
+    assert "scored once" in report.card(tiny.report)
+    assert "scored once" not in text
+    assert "held-out" not in result["verdict"]
+
+
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(command, tmp_path):
     (tmp_path / "file").touch()
     for option, place in (
