@@ -59,7 +59,7 @@ class Explanation:
 
     Attributes
     ----------
-    label, probability
+    label, probability, unsure, truncated
         Of the prediction.
     explained, explained_probability
         The class that is explained.
@@ -92,6 +92,7 @@ class Explanation:
     completeness_error: float
     steps: int
     agreement: float | None
+    unsure: bool
     truncated: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -139,8 +140,7 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
     import torch
 
     shares = prediction.probabilities
-    if label is None:  # a decision may be no class, such as that it is unsure
-        label = prediction.label if prediction.label in shares else max(shares, key=shares.__getitem__)
+    label = prediction.label if label is None else label
     rival = max((name for name in shares if name != label), key=shares.__getitem__)
     pair = predictor.labels.index(label), predictor.labels.index(rival)
     device = predictor.torch_device
@@ -177,6 +177,7 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
         found.error,
         found.steps,
         _agreement(weights[read], drops[read]),
+        prediction.unsure,
         prediction.truncated,
     )
 

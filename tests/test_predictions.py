@@ -300,8 +300,8 @@ def test_bad_predictions_are_refused(tmp_path, case):
         predictions.read(tmp_path / name, positive)
     with pytest.raises(CorpusError, match="No such file"):
         predictions.read(tmp_path / "none.csv")
-    with pytest.raises(CorpusError, match="Is a directory$"):
-        (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(CorpusError, match=r"Is a directory$"):
         predictions.read(tmp_path / "folder.csv")
 
 
