@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 
 from sentiment.decision import Decision
 from sentiment.engine import NumpyClassifier, shapes
-from sentiment.errors import BundleError, UsageError
+from sentiment.errors import BundleError, ResourceError, UsageError
 from sentiment.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -126,8 +126,19 @@ def check_new(folder: Path) -> None:
         raise UsageError(f"{folder}: is there already; choose another --out, or remove it")
 
 
+def check_place(path: Path, option: str) -> None:
+    """Refuse a place that cannot be written to, before any work."""
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise ResourceError(f"{option} {path}: {what}; choose another place")
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically."""
+    """Write a file atomically; a pipe or a device is written to, never replaced."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8")
+        return
+    path = path.resolve()  # what a link leads to, not the link
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text, "utf-8")
     os.replace(temporary, path)

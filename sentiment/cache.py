@@ -10,7 +10,11 @@ from pathlib import Path
 
 def folder() -> Path:
     """Return where it is kept, which may not be there yet."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sentiment"
+    try:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a home, as in some containers
+        place = Path(tempfile.gettempdir())
+    return place / "sentiment"
 
 
 @contextmanager

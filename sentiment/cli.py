@@ -67,7 +67,9 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"sentiment: {message}", err=True)
+    from sentiment.rows import printable
+
+    click.echo(f"sentiment: {printable(message)}", err=True)
     return code
 
 
@@ -209,7 +211,7 @@ def predict(
 
     A row that cannot be classified becomes a row with `error`; the rest go on, and the exit code is 1.
     """
-    from sentiment import scoring
+    from sentiment import bundle, scoring
 
     if texts and source:
         raise UsageError("give texts or --input, not both")
@@ -219,7 +221,8 @@ def predict(
                 'nothing to classify; write: sentiment predict "some text", or give --input FILE'
             )
         source = "-"
-    scoring.check_output(output)
+    if output != "-":
+        bundle.check_place(Path(output), "--output")
     rows, column = scoring.read(texts, source, text_column)
     predictor = scoring.load(model, device)
     failed = scoring.write(
@@ -264,18 +267,18 @@ def explain(
     """
     if as_json and html:
         raise UsageError("give --json or --html, not both")
-    from sentiment import scoring
+    from sentiment import bundle, scoring
     from sentiment.rows import text_error
 
     if html is not None:
-        scoring.check_output(str(html))
+        bundle.check_place(html, "--html")
     rows, column = scoring.read(texts, "-" if texts == ("-",) else None, None)
     found = [(row.where, row.error or text_error(row.values.get(column)), row) for row in rows]
     for where, error, _ in found:
         if error:
             raise UsageError(f"{where}: {error}")
     predictor = scoring.load(model, device)
-    from sentiment import bundle, highlight
+    from sentiment import highlight
     from sentiment.explain import explain as explain_texts
 
     explanations = explain_texts(predictor, [row.values[column] for *_, row in found], label)
@@ -337,11 +340,11 @@ def report(
         raise UsageError("--positive goes with --predictions; of a model see decision.positive")
     if file is not None and corpus is not None:
         raise UsageError("--corpus needs a model, and --predictions has none; leave one of them out")
-    from sentiment import pipeline
+    from sentiment import bundle, pipeline
     from sentiment.report import html, plots, render
 
     if page is not None:  # before the work, which may be long
-        html.check_place(page)
+        bundle.check_place(page, "--html")
     if png is not None:
         png.mkdir(parents=True, exist_ok=True)
     if folder is not None:

@@ -10,10 +10,11 @@ import numpy as np
 from sentiment import bundle
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
-from sentiment.errors import BundleError, CorpusError, UsageError
+from sentiment.errors import BundleError, CorpusError, UsageError, listed
 from sentiment.metrics import Labels, Probabilities, quick_scores, wilson
 from sentiment.paired import comparison, holm
 from sentiment.predictions import read
+from sentiment.report.wording import p_value
 from sentiment.rows import printable
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _fit(model: _Model, first: _Model) -> _Model:
     prints = [one.corpus.get("test_fingerprint") for one in (first, model)]
     wrong = None
     if set(model.names) != set(first.names):
-        wrong = f"the classes are {', '.join(model.names)} and not {', '.join(first.names)}"
+        wrong = f"the classes are {listed(model.names)} and not {listed(first.names)}"
     elif len(model.labels) != len(first.labels):
         wrong = f"they are {len(model.labels):,} and not {len(first.labels):,}"
     else:
@@ -178,7 +179,7 @@ def _differences(model: dict[str, Any]) -> list[str]:
     p = versus and versus["p_holm"]
     return [
         _percent("+.2f", versus["difference"], versus["interval"]) if versus else "best",
-        "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "" if p is None else p_value(p),
         f"{model['parameters']:,}" if model["parameters"] else "–",
         "–" if seconds is None else f"{seconds:,.0f} s",
         model["device"] or "–",

@@ -21,6 +21,7 @@ from sentiment.corpus.folds import cut, read_pool
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.paired import corrected_t
 from sentiment.pipeline import Listener
+from sentiment.report.wording import p_value
 from sentiment.rows import printable
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def render(result: dict[str, Any]) -> "RenderableType":
         for key, name in SHOWN.items()
     ]
     differences = [
-        [title, SHOWN[key], f"{one['mean']:+.4f}", "[{:+.4f}, {:+.4f}]".format(*one["interval"]),
-         "< 0.001" if one["p"] < 0.001 else f"{one['p']:.3f}"]
+        [title, SHOWN[key], f"{one['mean']:+.4f}",
+         "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
         for rival, title in TITLES.items()
         for key in COMPARED
         for one in [rivals.get(rival, {}).get("differences", {}).get(key)]

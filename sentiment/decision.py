@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.calibration import fit_temperature, temper
-from sentiment.errors import UsageError, did_you_mean
+from sentiment.errors import UsageError, did_you_mean, listed
 from sentiment.metrics import Labels, Probabilities, wilson
 
 if TYPE_CHECKING:
     from sentiment.config import DecisionConfig
 
 AT_LEAST, AT_MOST = ("precision", "recall"), ("false_positive_rate", "blocked")
-TARGET = re.compile(r"(\w+)\s*(?:\(\s*(.*?)\s*\)\s*)?(>=|≥|<=|≤)\s*(\d*\.?\d+)\s*(%?)")
+TARGET = re.compile(r"(\w+)\s*(?:\(\s*(.*?)\s*\)\s*)?(>=|≥|<=|≤)\s*(\d*\.?\d+)\s*(%?)", re.DOTALL)
 EXAMPLE = "'precision(spam) >= 0.995', 'recall(spam) >= 95 %' or 'blocked(ham) <= 0.2 %'"
 
 
@@ -231,7 +231,7 @@ def choose_threshold(
     reached = bool(fine.any())
     if not reached:
         fine = useful & (counted == counted[useful].max())
-    elif (fine & (expected >= 0)).any():
+    elif (fine & (expected >= 0))[:-1].any():  # not for the sake of taking everything
         fine &= expected >= 0
     chosen = int(np.flatnonzero(fine)[0 if target.measure == "recall" else -1])
     steps = np.append(ranked[ends], 0)
@@ -311,7 +311,7 @@ def _holds(decision: Decision, measured: dict[str, Any]) -> bool | None:
 def _check_label(label: str, labels: Sequence[str], setting: str) -> None:
     if label not in labels:
         raise UsageError(
-            f"{setting}: no label {label!r}{did_you_mean(label, labels)}; the labels are: {', '.join(labels)}"
+            f"{setting}: no label {label!r}{did_you_mean(label, labels)}; the labels are: {listed(labels)}"
         )
 
 

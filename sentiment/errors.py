@@ -7,6 +7,8 @@ import difflib
 import errno
 from collections.abc import Iterable
 
+MOST = 20  # names in a message
+
 
 class SentimentError(Exception):
     """Base of all errors below; `exit_code` is what the command line ends with."""
@@ -55,6 +57,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     folded = {item.casefold(): item for item in known}
     nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     return f" (did you mean {folded[nearest[0]]!r}?)" if nearest else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a message: the first of many."""
+    names = list(names)
+    more = f" and {len(names) - MOST:,} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more
 
 
 def from_machine(error: BaseException) -> ResourceError | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.errors import UsageError, did_you_mean
+from sentiment.errors import UsageError, did_you_mean, listed
 from sentiment.predictor import Prediction, Predictor
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import UNKNOWN_ID
@@ -59,7 +59,7 @@ class Explanation:
 
     Attributes
     ----------
-    label, probability
+    label, probability, unsure, truncated
         Of the prediction.
     explained, explained_probability
         The class that is explained.
@@ -92,6 +92,7 @@ class Explanation:
     completeness_error: float
     steps: int
     agreement: float | None
+    unsure: bool
     truncated: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def explain(predictor: Predictor, texts: Iterable[str], label: str | None = None
     """
     if label is not None and label not in predictor.labels:
         hint = did_you_mean(label, predictor.labels)
-        raise UsageError(f"no class {label!r}{hint}; the model knows: {', '.join(predictor.labels)}")
+        raise UsageError(f"no class {label!r}{hint}; the model knows: {listed(predictor.labels)}")
     texts = list(texts)
     predictions = predictor.predict(texts)
     return [_explain(predictor, text, found, label) for text, found in zip(texts, predictions, strict=True)]
@@ -139,8 +140,7 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
     import torch
 
     shares = prediction.probabilities
-    if label is None:  # a decision may be no class, such as that it is unsure
-        label = prediction.label if prediction.label in shares else max(shares, key=shares.__getitem__)
+    label = prediction.label if label is None else label
     rival = max((name for name in shares if name != label), key=shares.__getitem__)
     pair = predictor.labels.index(label), predictor.labels.index(rival)
     device = predictor.torch_device
@@ -177,6 +177,7 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
         found.error,
         found.steps,
         _agreement(weights[read], drops[read]),
+        prediction.unsure,
         prediction.truncated,
     )
 

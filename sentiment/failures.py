@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.metrics import Labels, Probabilities, wilson
+
 if TYPE_CHECKING:
     from sentiment.explain import Explanation
     from sentiment.tokenizer import Encoded
 
-Labels = NDArray[np.int64]
-Probabilities = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Explain = Callable[[Sequence[str], str], "list[Explanation]"]
 
@@ -94,7 +94,6 @@ def slices(
         if min(count, rest) < fewest:
             continue
         inside, outside = int(right[mask].sum()), int(right[~mask].sum())
-        wilson = stats.binomtest(inside, count).proportion_ci(method="wilson")
         table = [[inside, count - inside], [outside, rest - outside]]
         found.append(
             {
@@ -102,7 +101,7 @@ def slices(
                 "value": value,
                 "count": count,
                 "accuracy": inside / count,
-                "interval": [float(wilson.low), float(wilson.high)],
+                "interval": wilson(inside, count),
                 "difference": inside / count - outside / rest,
                 "p": float(stats.fisher_exact(table).pvalue),
             }

@@ -117,7 +117,8 @@ def _article(explanation: Explanation) -> str:
 
 
 def _headline(explanation: Explanation) -> str:
-    told = f"{explanation.label} ({explanation.probability:.1%})"
+    leaning = f"unsure, rather {explanation.label}" if explanation.unsure else explanation.label
+    told = f"{leaning} ({explanation.probability:.1%})"
     if explanation.explained == explanation.label:
         return f"{told}, against {explanation.against}"
     share = f"{explanation.explained} ({explanation.explained_probability:.1%})"

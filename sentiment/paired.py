@@ -72,15 +72,18 @@ def corrected_t(differences: Sequence[float], ratio: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``mean``, its 95 % ``interval``, and ``p``, two-sided.
+        ``mean``, its 95 % ``interval``, and ``p``, two-sided. Differences that are all the same have no
+        spread to judge by: then there is no interval, and `p` is 1 if they are 0, else None.
     """
     from scipy import stats
 
     values = np.asarray(differences, np.float64)
     mean, count = values.mean(), len(values)
+    if np.ptp(values) < 1e-12:
+        return {"mean": float(mean), "interval": None, "p": 1.0 if abs(mean) < 1e-12 else None}
     error = np.sqrt((1 / count + ratio) * values.var(ddof=1))
     width = stats.t.ppf(0.975, count - 1) * error
-    p = 2 * stats.t.sf(abs(mean) / error, count - 1) if error > 0 else mean == 0
+    p = 2 * stats.t.sf(abs(mean) / error, count - 1)
     return {"mean": float(mean), "interval": [float(mean - width), float(mean + width)], "p": float(p)}
 
 

@@ -172,8 +172,11 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
             config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows),
             loaded.labels,
         )
-        result = {key: value for key, value in result.items() if key not in ("baselines", "audit")}
-        result["corpus"] = about
+        for part in ("baselines", "audit", "timing"):  # they are about the model's own corpus
+            result.pop(part, None)
+        result["corpus"] = about | {
+            "trained_on": loaded.manifest["corpus"].get("source", settings.corpus.name)
+        }
         validation = None
     probabilities, encoded = predictor.probabilities(test.texts)
     result |= report.evaluation(

@@ -14,8 +14,9 @@ import numpy as np
 
 from sentiment.corpus import Split
 from sentiment.corpus.raw import label_name
+from sentiment.corpus.splits import sorted_labels
 from sentiment.decision import Decision
-from sentiment.errors import CorpusError, UsageError, did_you_mean
+from sentiment.errors import CorpusError, UsageError, did_you_mean, listed
 from sentiment.metrics import Labels, Probabilities
 from sentiment.rows import Row, columns_of, read_rows
 
@@ -98,7 +99,7 @@ def read(path: Path, positive: str | None = None) -> Predictions:
     if "label" not in columns:
         raise CorpusError(
             f"{path}: no column 'label' with the true classes{did_you_mean('label', columns)}; "
-            f"the columns are: {', '.join(map(repr, columns))}"
+            f"the columns are: {listed(map(repr, columns))}"
         )
     if set(columns) >= OF_PREDICT:
         raise CorpusError(
@@ -121,7 +122,7 @@ def read(path: Path, positive: str | None = None) -> Predictions:
             raise CorpusError(f"{row.where}: {error}") from None
         labels.append(label)
         places.append(row.where)
-    found = _sorted(set(labels))
+    found = sorted_labels(set(labels))
     if len(found) < 2:
         raise CorpusError(f"{path}: all {len(labels)} rows have the label {found[0]!r}; two are needed")
     names = list(classes or found)
@@ -129,14 +130,14 @@ def read(path: Path, positive: str | None = None) -> Predictions:
         if label not in names:
             raise CorpusError(
                 f"{where}: the label {label!r} has no probability{did_you_mean(label, names)}; "
-                f"there are those of {', '.join(names)}"
+                f"there are those of {listed(names)}"
             )
     order = _order(names, positive)
     if len(numbers[0]) == 1:
         if len(names) != 2:
             raise CorpusError(
                 f"{path}: one probability is enough for two classes, and there are {len(names)} labels: "
-                f"{', '.join(names)}; write {FORMS}"
+                f"{listed(names)}; write {FORMS}"
             )
         probabilities = np.array(numbers)
         probabilities = np.hstack([1 - probabilities, probabilities])
@@ -166,12 +167,12 @@ def _form(path: Path, columns: Sequence[str], first: Row) -> tuple[list[str], Ca
     if "probabilities" in columns:
         with_names = _content(first.values.get("probabilities")) if not first.error else None
         if isinstance(with_names, dict):
-            classes = _sorted(with_names)
+            classes = sorted_labels(with_names)
         return classes, lambda row: _several(row.values.get("probabilities"), classes)
     if "probability" in columns:
         return [], lambda row: [_number(row.values.get("probability"), "probability")]
     raise CorpusError(
-        f"{path}: no probabilities; write {FORMS}; the columns are: {', '.join(map(repr, columns))}"
+        f"{path}: no probabilities; write {FORMS}; the columns are: {listed(map(repr, columns))}"
     )
 
 
@@ -189,7 +190,7 @@ def _several(value: Any, classes: Sequence[str]) -> list[float]:
     if classes:
         if not isinstance(value, dict) or set(value) != set(classes):
             raise ValueError(
-                f"column 'probabilities': not an object of {', '.join(classes)}: {reprlib.repr(value)}"
+                f"column 'probabilities': not an object of {listed(classes)}: {reprlib.repr(value)}"
             )
         return [_number(value[name], f"probabilities.{name}") for name in classes]
     if not isinstance(value, list):
@@ -208,6 +209,8 @@ def _number(value: Any, column: str) -> float:
         number = math.nan
     if not 0 <= number <= 1:
         hint = "; divide percentages by 100" if 1 < number <= 100 else ""
+        if isinstance(value, str) and re.fullmatch(r"[01],\d+", value):
+            hint = "; write a decimal point"
         raise ValueError(f"column {column!r}: {reprlib.repr(value)} is no probability from 0 to 1{hint}")
     return number
 
@@ -217,7 +220,7 @@ def _rows(numbers: list[list[float]], names: Sequence[str], places: Sequence[str
     for row, where in zip(numbers, places, strict=True):
         if len(row) != len(names):
             raise CorpusError(
-                f"{where}: {len(row)} probabilities, but {len(names)} labels are there: {', '.join(names)}; "
+                f"{where}: {len(row)} probabilities, but {len(names)} labels are there: {listed(names)}; "
                 "write an object by label, or columns p_<class>"
             )
     probabilities = np.array(numbers)
@@ -237,15 +240,9 @@ def _order(names: Sequence[str], positive: str | None) -> list[int]:
     if positive not in names:
         raise UsageError(
             f"--positive {positive}: no such label{did_you_mean(positive, names)}; "
-            f"the labels are: {', '.join(names)}"
+            f"the labels are: {listed(names)}"
         )
     if len(names) > 2:
-        raise UsageError(f"--positive is for two classes, and there are {len(names)}: {', '.join(names)}")
+        raise UsageError(f"--positive is for two classes, and there are {len(names)}: {listed(names)}")
     side = names.index(positive)
     return [1 - side, side]
-
-
-def _sorted(labels: Any) -> list[str]:
-    """Sort class names: numbers by their size, as those of a corpus."""
-    number = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
-    return sorted(labels, key=int) if number else sorted(labels)

@@ -80,7 +80,8 @@ def read_rows(path: Path, kind: str | None = None) -> Iterator[Row]:
             with _open(path) as stream:
                 yield from read_stream(stream, kind, path.name)
     except (FileNotFoundError, IsADirectoryError) as error:
-        near = did_you_mean(path.name, os.listdir(path.parent) if path.parent.is_dir() else [])
+        others = os.listdir(path.parent) if path.parent.is_dir() and not path.exists() else []
+        near = did_you_mean(path.name, others)
         raise CorpusError(f"{path}: {error.strerror}{near}") from error
     except (EOFError, OSError) as error:  # gzip and pyarrow report damage as OSError
         if isinstance(error, PermissionError):

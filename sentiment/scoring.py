@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TextIO
 import click
 
 from sentiment import bundle
-from sentiment.errors import CorpusError, ResourceError
+from sentiment.errors import CorpusError
 from sentiment.predictor import Predictor, Result
 from sentiment.rows import Row, columns_of, encoding_of, printable, read_rows, read_stream
 
@@ -45,14 +45,6 @@ def read(texts: Sequence[str], source: str | None, text_column: str | None) -> t
     return rows, find_column(columns, text_column, TEXT_COLUMNS, "text", where)
 
 
-def check_output(output: str) -> None:
-    """Refuse a place that cannot be written to, before any work."""
-    path = Path(output)
-    if output != "-" and (path.is_dir() or not path.parent.is_dir()):
-        what = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise ResourceError(f"--output {output}: {what}; choose another place")
-
-
 def write(results: Iterable[Result], labels: Sequence[str], output: str, style: str) -> int:
     """Write predictions as they come, and return how many rows had an error.
 
@@ -63,10 +55,11 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
         sys.stdout.flush()
         with open(sys.stdout.fileno(), "w", closefd=False, **ENCODING) as stream:
             return _write(results, labels, stream, style)
-    path = Path(output).resolve()  # what a link leads to, not the link
+    path = Path(output)
     if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
         with path.open("w", **ENCODING) as file:
             return _write(results, labels, file, style)
+    path = path.resolve()  # what a link leads to, not the link
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("x", **ENCODING) as file:

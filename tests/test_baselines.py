@@ -1,6 +1,9 @@
 """The baselines: their probabilities, their cache, and the methods against their formulas."""
 
 import json
+import tempfile
+from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 import sentiment
 from sentiment import baselines
+from sentiment import cache as kept
 from sentiment.baselines import Answers
 from sentiment.corpus import Corpus, Split, load_corpus
 from sentiment.metrics import scores
@@ -114,6 +118,12 @@ def test_a_flipped_bit_is_noticed_or_harmless(place, bit, tmp_path_factory):
 def test_a_cache_that_cannot_be_written_to_is_no_failure(spam, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
     assert len(baselines.run(spam, chance(spam))) == 3
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError("Could not determine home directory.")))
+    assert kept.folder().parent == Path(tempfile.gettempdir())
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])

@@ -26,6 +26,16 @@ def test_every_verb_has_help_with_an_example(command, verb):
     assert re.search(rf"Examples:\n.*sentiment {verb}", done.out)
 
 
+def test_an_error_is_one_line_whatever_a_label_is_made_of(command, tmp_path):
+    file = tmp_path / "p.csv"
+    file.write_text('label,"p_two\nlines",p_b\nb,1,0\n\x1b[31mc,0,1\n')
+    done = command("report", "--predictions", file)
+    assert (done.code, done.out) == (3, "")
+    assert len(done.err.splitlines()) == 1
+    assert "two lines" in done.err
+    assert "\x1b" not in done.err
+
+
 def test_the_scripts_are_doors_to_the_verbs():
     for script in ("train", "predict", "report"):
         done = subprocess.run(

@@ -11,11 +11,12 @@ from scipy import stats
 from sklearn import metrics as sk
 
 import sentiment
-from sentiment import bundle, config, decision
+from sentiment import bundle, config, decision, pipeline, report
 from sentiment.config import DecisionConfig
 from sentiment.decision import Decision, choose_threshold, describe, fit, parse_target, read_target
 from sentiment.errors import UsageError
 from sentiment.predictor import Predictor
+from sentiment.report import html
 
 SPAM = ("ham", "spam")
 
@@ -68,6 +69,17 @@ def test_of_all_thresholds_the_most_useful_is_taken(measure):
     assert abs(fitted.validation[measure] - limit) < 0.02
 
 
+def test_all_positives_are_found_without_taking_everything():
+    """Calibrated scores alone would let expect a recall of 1 only of the threshold below all texts."""
+    labels, probabilities = example(count=500)
+    fitted = fit(DecisionConfig(target="recall >= 100 %"), labels, probabilities, SPAM)
+    assert fitted.reached
+    assert fitted.validation["recall"] == 1
+    lowest = fitted.temper(probabilities)[labels == 1, 1].min()
+    assert (fitted.temper(probabilities)[labels == 0, 1] < lowest).any(), "else the test says nothing"
+    assert fitted.validation["false_positive_rate"] < 1
+
+
 def test_one_class_in_validation_reaches_nothing():
     threshold, reached = choose_threshold(
         parse_target("recall >= 0.5", SPAM), np.ones(3, bool), np.array([0.1, 0.2, 0.3])
@@ -102,6 +114,11 @@ def test_the_target_of_validation_holds_on_test():
 def test_targets_are_read(text, expected):
     target = parse_target(text, SPAM)
     assert (target.measure, target.positive, target.limit) == expected
+
+
+@pytest.mark.parametrize("label", ["two words", "a(b)", "two\nlines", "😀 % >= 1"])
+def test_a_target_may_name_any_label(label):
+    assert parse_target(f"precision({label}) >= 0.9", (label, "other")).positive == label
 
 
 @pytest.mark.parametrize(
@@ -291,3 +308,7 @@ def test_a_bundle_of_the_first_schema_still_loads(decided, tmp_path):
     one = loaded.predict(["WIN a prize now"])[0]
     assert one.probability == max(one.probabilities.values())
     assert not one.unsure
+    again = pipeline.evaluate(old)
+    assert again["decision"]["validation"] is None
+    assert "on validation" not in report.card(again).split("## Classes")[0]
+    assert "</html>" in html.page(again)

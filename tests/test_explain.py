@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -22,6 +23,7 @@ from sentiment.config import ModelConfig
 from sentiment.errors import UsageError
 from sentiment.explain import _integrate, _leave_one_out, explain
 from sentiment.model import SequenceClassifier
+from sentiment.predictor import Predictor
 from sentiment.words import Words, find_words
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]))
@@ -259,6 +261,15 @@ def test_json_html_and_terminal_say_the_same(command, tiny, tmp_path):
     assert found["label"] in shown
 
 
+def test_an_unsure_decision_is_told_as_predict_tells_it(tiny):
+    band = replace(tiny.bundle.decision, unsure={"low": 0.0, "high": 1.0, "share": 0.9})
+    doubtful = Predictor(replace(tiny.bundle, decision=band))
+    (one,), (sure,) = explain(doubtful, ["fine"]), explain(tiny, ["fine"])
+    assert (one.unsure, sure.unsure) == (True, False)
+    assert f"unsure, rather {one.label}" in highlight.page([one])
+    assert "unsure" not in highlight.page([sure])
+
+
 def test_a_long_text_shows_what_was_not_read(tiny):
     text = "start " + "middle of it " * 400 + "end"
     [found] = explain(tiny, [text])
@@ -285,7 +296,7 @@ def test_what_cannot_be_explained_is_refused(command, tiny):
         (["a text", "--class", "postive"], "did you mean 'positive'"),
         (["a text", " "], "text 1: the text is empty"),
         (["a text", "--json", "--html", "x.html"], "not both"),
-        (["a text", "--html", "no/such/place.html"], "there is no folder"),
+        (["a text", "--html", "no/such/place.html"], "--html no/such/place.html: there is no folder"),
     ):
         done = command("explain", "--model", folder, *arguments)
         assert done.code in (2, 6)

@@ -268,6 +268,7 @@ BAD = {
     "one column of a class": ("p.csv", "label,p_a\na,1\n", None, "p_a is the only"),
     "above 1": ("p.csv", "label,p_a,p_b\na,1,0\nb,-0.2,1.2\n", None, "p.csv:3: column 'p_a': '-0.2'"),
     "percentages": ("p.csv", "label,p_a,p_b\na,90,10\n", None, "p.csv:2.*'p_a'.*divide percentages"),
+    "decimal comma": ("p.csv", "label;p_a;p_b\na;0,9;0,1\n", None, "p.csv:2.*'0,9'.*decimal point"),
     "no number": ("p.csv", "label,p_a,p_b\na,x,0\n", None, "p.csv:2: column 'p_a': 'x'"),
     "NaN": ("p.jsonl", '{"label": "a", "p_a": NaN, "p_b": 1}\n', None, "p.jsonl:1: column 'p_a'"),
     "missing": ("p.jsonl", '{"label": "a", "p_a": 1, "p_b": 0}\n{"label": "a", "p_a": 1}\n', None, "jsonl:2: column 'p_b'"),
@@ -284,6 +285,7 @@ BAD = {
                    None, "p.jsonl:2: column 'probabilities'.*a, b"),
     "one for three": ("p.csv", "label,probability\na,1\nb,0\nc,0\n", None, "two classes.*3 labels"),
     "output of predict": ("p.csv", "id,label,p_a,p_b,unknown_rate,truncated\n0,a,1,0,0,False\n", None, "sentiment predict"),
+    "ids as labels": ("p.csv", "label,probability\n" + "".join(f"x{n},1\n" for n in range(999)), None, "x0, x1, .*and 979 more;"),
     "unknown positive": ("p.csv", "label,p_a,p_b\na,1,0\nb,0,1\n", "A", "--positive A.*did you mean 'a'"),
     "positive of three": ("p.csv", "label,p_a,p_b,p_c\na,1,0,0\nb,0,1,0\n", "a", "--positive is for two"),
     "only bad rows": ("p.jsonl", "{bad\n", None, "p.jsonl:1"),
@@ -298,6 +300,9 @@ def test_bad_predictions_are_refused(tmp_path, case):
         predictions.read(tmp_path / name, positive)
     with pytest.raises(CorpusError, match="No such file"):
         predictions.read(tmp_path / "none.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(CorpusError, match=r"Is a directory$"):
+        predictions.read(tmp_path / "folder.csv")
 
 
 @pytest.mark.parametrize(

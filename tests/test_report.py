@@ -3,6 +3,7 @@
 import ast
 import copy
 import json
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -480,6 +481,20 @@ def test_the_command_writes_page_and_plots(command, tiny, tmp_path):
     assert "confusion" in {file.stem for file in folder.iterdir()}
 
 
+def test_on_another_corpus_nothing_is_said_of_the_models_own(command, tiny, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("text,label\n" + "".join(f"good {n},positive\nbad {n},negative\n" for n in range(30)))
+    done = command("report", tiny.bundle.folder, "--corpus", other, "--json")
+    result = json.loads(done.out)
+    assert not {"baselines", "audit", "timing"} & result.keys()
+    assert result["corpus"]["trained_on"] == tiny.bundle.manifest["corpus"]["source"]
+    text = report.card(result)
+    assert f"trained on: {result['corpus']['trained_on']}" in text
+    assert "scored once" in report.card(tiny.report)
+    assert "scored once" not in text
+    assert "held-out" not in result["verdict"]
+
+
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(command, tmp_path):
     (tmp_path / "file").touch()
     for option, place in (
@@ -490,3 +505,17 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(command, t
         done = command("report", tmp_path / "no_model", option, place)
         assert done.code == 6
         assert str(place) in done.err
+
+
+def test_a_page_goes_into_a_device_or_through_a_link_and_replaces_neither(tmp_path):
+    pipe, link, target = (tmp_path / name for name in ("pipe", "link.html", "target.html"))
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text, "utf-8")
+        html.write(BARE, pipe)
+        assert read.result(timeout=10) == html.page(BARE)
+    html.write(BARE, link)
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert target.read_text("utf-8") == html.page(BARE)

@@ -5,7 +5,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sentiment.config import CorpusConfig
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
-from sentiment.errors import CorpusError
+from sentiment.errors import CorpusError, listed
 
 SHOWN = 3  # rows named in a message
 
@@ -121,8 +121,8 @@ def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dic
     unknown = sorted({str(label) for label in split.labels} - set(labels))
     if unknown:
         raise CorpusError(
-            f"{raw.source}: the model knows the labels {', '.join(labels)}, but not "
-            f"{', '.join(unknown[:10])}; train on this corpus, or rename its labels"
+            f"{raw.source}: the model knows the labels {listed(labels)}, but not "
+            f"{listed(unknown)}; train on this corpus, or rename its labels"
         )
     numbers = {name: number for number, name in enumerate(labels)}
     about = {
@@ -323,13 +323,17 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]
             if label not in found:
                 raise CorpusError(
                     f"{raw.source}: the label {label!r} is in {role} ({count} texts) but never in the "
-                    f"training texts, whose labels are: {', '.join(sorted(found))}"
+                    f"training texts, whose labels are: {listed(sorted(found))}"
                 )
     if raw.label_order is not None:
         return tuple(label for label in raw.label_order if label in found)
-    if all(re.fullmatch(r"-?\d{1,18}", label) for label in found):
-        return tuple(sorted(found, key=int))
-    return tuple(sorted(found))
+    return tuple(sorted_labels(found))
+
+
+def sorted_labels(labels: Collection[str]) -> list[str]:
+    """Sort class names; numbers by their size."""
+    number = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
+    return sorted(labels, key=int) if number else sorted(labels)
 
 
 def _check_sizes(pool: "_Texts", labels: tuple[str, ...], own: dict[str, "_Texts"], source: str) -> None:

@@ -73,6 +73,8 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
     if "source" in corpus:
         revision = corpus.get("revision")
         yield "corpus", f"{corpus['source']}{'@' + revision[:12] if revision else ''}"
+    if corpus.get("trained_on"):
+        yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
     if sizes:
         yield "texts", sizes

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.bundle import write_text
-from sentiment.errors import ResourceError
 from sentiment.report.content import Passage
 from sentiment.report.figure import PALETTE, svg
 from sentiment.report.plots import plots
@@ -16,13 +15,6 @@ from sentiment.rows import printable
 NAME = "report.html"
 TEMPLATE = "report.html.j2"
 NO_BREAK = "\N{NO-BREAK SPACE}"
-
-
-def check_place(path: Path) -> None:
-    """Refuse a place that cannot be written to, before any work."""
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise ResourceError(f"--html {path}: {what}; choose another place")
 
 
 def write(report: dict[str, Any], path: Path) -> None:

@@ -58,7 +58,7 @@ def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     test, edges, decision = report["test"], report["intervals"], report.get("decision", {})
     figures = [("accuracy", percent(test["accuracy"]), percent_range(edges.get("accuracy")))]
     second = "mcc" if len(test["labels"]) == 2 else "macro_f1"
-    figures.append((SCORES[second], f"{test[second]:.3f}", _range(edges.get(second))))
+    figures.append((SCORES[second], f"{test[second]:.3f}".replace("-", "−"), _range(edges.get(second))))
     if decision.get("rule") == "threshold":
         names = wording.operating_names(decision, test["labels"])
         for key in ("recall", "false_positive_rate"):
@@ -126,7 +126,8 @@ def _scores(report: dict[str, Any]) -> Section:
             sentences.append(f"Against {name} the difference is within chance.")
         elif difference is not None and difference < 0:
             sentences.append(f"{name} is better than this model.")
-    once = "Test texts were scored once, by the final model. " if "training" in report else ""
+    own = "training" in report and "trained_on" not in report.get("corpus", {})
+    once = "Test texts were scored once, by the final model. " if own else ""
     sentences.append(
         f"{once}Intervals: 95 %, Wilson's for accuracy, bootstrap over the texts for the others."
     )
@@ -153,12 +154,13 @@ def _decision(report: dict[str, Any]) -> Section:
         sentences.append(sentence)
     if decision:
         rows: list[list[Cell]] = []
+        chosen_on = decision.get("validation") or {}  # a bundle of schema 1 has no decision of its own
         for key, name in wording.operating_names(decision, labels).items():
             value, around = _measured(decision["test"].get(key))
             if value is not None and (key != "coverage" or decision.get("unsure")):
-                chosen, _ = _measured(decision.get("validation", {}).get(key))
+                chosen, _ = _measured(chosen_on.get(key))
                 rows.append([name, percent(chosen), percent(value, around)])
-        title = "At the operating point, which was chosen on validation"
+        title = f"At the operating point{', which was chosen on validation' if chosen_on else ''}"
         title += "; rates are those of the decided texts" if decision.get("unsure") else ""
         tables.append(Table(["", "validation", "test, 95 % interval"], rows, title))
     if calibration:
@@ -190,8 +192,8 @@ def _rule(decision: dict[str, Any]) -> Iterator[str]:
     if unsure := decision.get("unsure"):
         between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
         yield (
-            f"{between} {unsure['high']:.4f} the answer is “unsure”; "
-            f"on validation that was {percent(unsure['share'])} of the texts."
+            f"{between} {unsure['high']:.4f} the answer is “unsure”, "
+            f"meant for the least sure {percent(unsure['share'])} of the texts."
         )
 
 
@@ -308,7 +310,9 @@ def _audit(report: dict[str, Any]) -> Section:
     audit = report.get("audit")
     if not audit:
         return Section("audit", "The corpus")
-    lines = findings(audit) or ["Nothing in it calls for attention."]
+    lines = findings(audit)
+    if not lines and not audit.get("leakage"):
+        lines = ["Nothing in it calls for attention."]
     tables = []
     if audit.get("splits"):
         tables.append(Table(*audit_table(audit), "Splits", wordy=(0, 2)))
@@ -334,4 +338,4 @@ def _measured(value: Any) -> tuple[float | None, Sequence[float] | None]:
 
 
 def _range(edges: Sequence[float] | None) -> str:
-    return f"{edges[0]:.3f} – {edges[1]:.3f}" if edges else ""
+    return f"{edges[0]:.3f} – {edges[1]:.3f}".replace("-", "−") if edges else ""

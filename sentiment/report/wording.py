@@ -18,7 +18,7 @@ def number(value: float | None) -> str:
 
 def interval(edges: Sequence[float] | None) -> str:
     """Write the interval of a score: [0.8875, 0.8952]."""
-    return f"[{edges[0]:.4f}, {edges[1]:.4f}]" if edges else ""
+    return f"[{number(edges[0])}, {number(edges[1])}]" if edges else ""
 
 
 def percent(value: float | None, edges: Sequence[float] | None = None) -> str:
@@ -113,13 +113,17 @@ def verdict(report: dict[str, Any]) -> str:
 
 
 def coverage(report: dict[str, Any]) -> tuple[float, float] | None:
-    """Return the share of texts kept, and their accuracy, where about 10 % are left to a person."""
+    """Return the share of texts kept, and their accuracy, where about 10 % are left to a person.
+
+    None if that would be nobody: of few texts, or of texts that are equally sure.
+    """
     curve = report.get("curves", {}).get("coverage")
     if not curve:
         return None
     pairs = zip(curve["coverage"], curve["accuracy"], strict=True)
     known = [(share, accuracy) for share, accuracy in pairs if accuracy is not None]
-    return min(known, key=lambda pair: abs(pair[0] - (1 - LEFT_TO_PERSON)), default=None)
+    kept = min(known, key=lambda pair: abs(pair[0] - (1 - LEFT_TO_PERSON)), default=(1.0, 0.0))
+    return kept if rounded(kept[0]) != rounded(1) else None
 
 
 def coverage_sentence(report: dict[str, Any]) -> str | None:
