@@ -109,12 +109,16 @@ SET = click.option(
 CONFIG = click.option(
     "--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="TOML with settings."
 )
+RECIPE = click.option(
+    "--recipe", metavar="NAME|FILE", help="Settings that go together; --config and --set change them."
+)
 
 
 @cli.command(
     epilog=_example(
         """
 sentiment train
+sentiment train imdb --recipe quick
 sentiment train sms_spam --seed 1 --set training.epochs=8
 sentiment train reviews.csv --text-column body --label-column stars --out artifacts/reviews
 sentiment train --resume
@@ -125,6 +129,7 @@ sentiment train --resume
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the model; artifacts/<corpus>-<time>."
 )
+@RECIPE
 @CONFIG
 @SET
 @corpus_options
@@ -389,6 +394,7 @@ sentiment crossval --resume
 @click.option("--folds", type=click.IntRange(min=2), help="Parts of the corpus, 5 if left out.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Times to cut it anew, 3 if left out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; artifacts/<corpus>-crossval-<time>.")
+@RECIPE
 @CONFIG
 @SET
 @corpus_options
@@ -460,6 +466,32 @@ def corpora() -> None:
         click.echo(f"{'':<{wide}}  needs {preset.needs}")
 
 
+@cli.command(
+    epilog=_example(
+        """
+sentiment recipes
+sentiment recipes --json
+"""
+    )
+)
+@click.option("--json", "as_json", is_flag=True, help="With all settings, as JSON.")
+def recipes(as_json: bool) -> None:
+    """List the recipes of `--recipe`, with what each costs and reaches."""
+    from dataclasses import asdict
+
+    from sentiment.recipes import names, read
+
+    found = [asdict(read(name)) for name in names()]
+    if as_json:
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    wide = max(len(recipe["name"]) for recipe in found)
+    for recipe in found:
+        click.echo(f"{recipe['name']:<{wide}}  {recipe['about']}")
+        for key in ("command", "costs", "reaches"):
+            click.echo(f"{'':<{wide}}  {key}: {recipe[key]}")
+
+
 def _refuse_beside_resume(options: dict[str, Any]) -> None:
     given = [
         f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, (), False)
@@ -475,16 +507,17 @@ def _settings(
     file: Path | None = None,
     seed: int | None = None,
     extra: dict[str, Any] | None = None,
+    recipe: str | None = None,
     **columns: str | None,
 ) -> Any:
     """Merge what the options say into the settings."""
-    from sentiment import config
+    from sentiment import config, recipes
 
     overrides = dict(config.parse_override(assignment) for assignment in assignments)
     named = {"corpus.name": corpus, "seed": seed, **(extra or {})}
     named |= {f"corpus.{name}": value for name, value in columns.items()}
     overrides |= {name: value for name, value in named.items() if value is not None}
-    return config.load(file, overrides)
+    return config.load(file, overrides, recipes.read(recipe).settings if recipe is not None else None)
 
 
 def _print(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], Any]) -> None:

@@ -4,6 +4,7 @@
 nearest known one. The filled settings are stored in every bundle.
 """
 
+import copy
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -211,8 +212,12 @@ class Config(_Section):
         return self
 
 
-def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Merge the defaults, a TOML file and overrides, in this order.
+def load(
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Config:
+    """Merge the defaults, a base, a TOML file and overrides, in this order.
 
     Parameters
     ----------
@@ -220,23 +225,46 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
         TOML with any part of the settings.
     overrides
         Dotted names to values, such as ``{"model.layers": 2}``.
+    base
+        Nested settings, such as those of a recipe.
 
     Raises
     ------
     UsageError
         If the file cannot be read, or a key or value is not known.
     """
-    tree: dict[str, Any] = {}
-    if file is not None:
-        try:
-            tree = tomllib.loads(file.read_text("utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file}: cannot be read: {error}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{file}: not valid TOML: {error}") from error
+    tree = merge(base or {}, read_toml(file) if file is not None else {})
     for name, value in (overrides or {}).items():
         _insert(tree, name, value)
     return parse(tree, where=f"{file}: " if file else "")
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or is none.
+    """
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file}: not valid TOML: {error}") from error
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings in which those `above` replace those `below`, one by one."""
+    both = copy.deepcopy(dict(below))
+    for name, value in above.items():
+        mine = both.get(name)
+        if isinstance(mine, Mapping) and isinstance(value, Mapping):
+            both[name] = merge(mine, value)
+        else:
+            both[name] = copy.deepcopy(value)
+    return both
 
 
 def parse(tree: Mapping[str, Any], where: str = "") -> Config:

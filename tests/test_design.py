@@ -17,6 +17,7 @@ ORDER = [
     "errors",
     "cache",
     "config",
+    "recipes",
     "runtime",
     "rows",
     "sequences",
