@@ -121,6 +121,7 @@ sentiment train
 sentiment train imdb --recipe quick
 sentiment train sms_spam --seed 1 --set training.epochs=8
 sentiment train reviews.csv --text-column body --label-column stars --out artifacts/reviews
+sentiment train imdb --init-from artifacts/imdb_encoder
 sentiment train --resume
 """
     )
@@ -128,6 +129,9 @@ sentiment train --resume
 @click.argument("corpus", required=False)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the model; artifacts/<corpus>-<time>."
+)
+@click.option(
+    "--init-from", metavar="DIR", help="Begin from the encoder in this folder, of sentiment pretrain."
 )
 @RECIPE
 @CONFIG
@@ -166,6 +170,56 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     listener.stage(
         f'model: {predictor.bundle.folder}\ntry: sentiment predict "…" --model {predictor.bundle.folder}'
     )
+
+
+@cli.command(
+    epilog=_example(
+        """
+sentiment pretrain imdb --out artifacts/imdb_encoder
+sentiment pretrain imdb --out artifacts/imdb_encoder --minutes 9
+sentiment pretrain --resume --out artifacts/imdb_encoder --minutes 9
+"""
+    )
+)
+@click.argument("corpus", required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; artifacts/<corpus>-encoder-<time>.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Save and end after so many, for --resume to go on.",
+)
+@RECIPE
+@CONFIG
+@SET
+@corpus_options
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the cuts, the weights and the order.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished pretraining.")
+def pretrain(
+    *, out: Path | None, minutes: float | None, device: str | None, resume: bool, **options: Any
+) -> None:
+    """Pretrain embedding and recurrence on CORPUS as a language model, for `train --init-from`.
+
+    It reads the training and unlabelled texts; those that are in test too are left out. stdout is JSON: what
+    was read and left out, the loss of each pass, and whether it is finished.
+    """
+    settings = None
+    if resume:
+        _refuse_beside_resume(options)
+    else:
+        settings = _settings(extra={"runtime.device": device}, **options)
+    from sentiment import pretraining
+    from sentiment.console import ConsoleListener
+
+    listener = ConsoleListener()
+    try:
+        if settings is None:
+            result = pretraining.resume(out, listener, minutes, device)
+        else:
+            result = pretraining.pretrain(settings, out, listener, minutes)
+    finally:
+        listener.close()
+    click.echo(json.dumps(result, indent=1, ensure_ascii=False))
 
 
 @cli.command(
@@ -508,16 +562,23 @@ def _settings(
     seed: int | None = None,
     extra: dict[str, Any] | None = None,
     recipe: str | None = None,
+    init_from: str | None = None,
     **columns: str | None,
 ) -> Any:
     """Merge what the options say into the settings."""
     from sentiment import config, recipes
 
+    base = recipes.read(recipe).settings if recipe is not None else {}
+    if init_from is not None:
+        from sentiment import encoder
+
+        base = config.merge(encoder.shared_settings(init_from), base)
+
     overrides = dict(config.parse_override(assignment) for assignment in assignments)
-    named = {"corpus.name": corpus, "seed": seed, **(extra or {})}
+    named = {"corpus.name": corpus, "seed": seed, "model.init_from": init_from, **(extra or {})}
     named |= {f"corpus.{name}": value for name, value in columns.items()}
     overrides |= {name: value for name, value in named.items() if value is not None}
-    return config.load(file, overrides, recipes.read(recipe).settings if recipe is not None else None)
+    return config.load(file, overrides, base)
 
 
 def _print(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], Any]) -> None:

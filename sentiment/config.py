@@ -109,6 +109,23 @@ class ModelConfig(_Section):
     spatial_dropout: Dropout = _setting(0.0, "share of embedding dimensions dropped, a text")
     layer_dropout: Dropout = _setting(0.0, "between recurrent layers; needs layers >= 2")
     output_dropout: Dropout = _setting(0.5, "before the linear layer")
+    init_from: str | None = _setting(
+        None, "folder of sentiment pretrain, whose tokenizer, embedding and recurrence are begun from"
+    )
+
+
+class PretrainingConfig(_Section):
+    """The language model of `sentiment pretrain`; clipping and weight decay are those of training."""
+
+    epochs: Epochs = _setting(2, "passes over the texts")
+    piece: int = _setting(200, "tokens; of a longer text each piece is read for itself", ge=2)
+    batch_size: int = _setting(64, "most pieces in a batch", ge=1)
+    batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
+    learning_rate: float = _setting(2e-3, "the highest of a one_cycle schedule", gt=0, le=1000)
+    negatives: int = _setting(
+        2048, "types that the softmax is taken over, on average, sampled by frequency; 0: all", ge=0
+    )
+    tied: bool = _setting(True, "predict with the embeddings themselves")
 
 
 class TrainingConfig(_Section):
@@ -123,9 +140,27 @@ class TrainingConfig(_Section):
     schedule: Literal["one_cycle", "linear", "cosine", "constant"] = _setting(
         "one_cycle", "of the learning rate; one_cycle warms up over a quarter, then a cosine to 0"
     )
+    encoder_rate: float = _setting(
+        1.0, "learning rate of embedding and recurrence, as a share of that of the rest", gt=0, le=1000
+    )
+    frozen_epochs: int = _setting(
+        0, "epochs before the recurrence is tuned too, as embedding.frozen_epochs; -1: never", ge=-1
+    )
     weight_decay: float = _setting(0.01, "of AdamW", ge=0)
     clip_norm: float = _setting(1.0, "largest gradient norm; 0 is no limit", ge=0)
     label_smoothing: Dropout = _setting(0.0, "share of a label given to all classes alike")
+    adversarial: float = _setting(
+        0.0, "weight of the loss under the worst small step of the embeddings; 0: off", ge=0
+    )
+    adversarial_norm: float = _setting(5.0, "length of that step, a text, in normalised embeddings", gt=0)
+    virtual_adversarial: float = _setting(
+        0.0, "weight of the change of a prediction by such a step, also of unlabelled texts; 0: off", ge=0
+    )
+    virtual_adversarial_norm: float = _setting(5.0, "length of that step, likewise", gt=0)
+    virtual_adversarial_step: float = _setting(0.1, "length of the random step that finds it", gt=0)
+    entropy: float = _setting(
+        0.0, "weight of the predictions' entropy, also of unlabelled texts; 0: off", ge=0
+    )
     class_weights: Literal["none", "balanced"] = _setting(
         "none", "balanced: a class weighs in inverse proportion to its frequency"
     )
@@ -183,6 +218,7 @@ class Config(_Section):
     tokenizer: TokenizerConfig = TokenizerConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     model: ModelConfig = ModelConfig()
+    pretraining: PretrainingConfig = PretrainingConfig()
     training: TrainingConfig = TrainingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     decision: DecisionConfig = DecisionConfig()
@@ -199,6 +235,11 @@ class Config(_Section):
             raise ValueError(
                 f"embedding.vectors is set but embedding.source is {self.embedding.source!r}; "
                 "add --set embedding.source=pretrained"
+            )
+        if self.model.init_from is not None and self.embedding.source != "random":
+            raise ValueError(
+                f"model.init_from brings its own embeddings, but embedding.source is "
+                f"{self.embedding.source!r}; add --set embedding.source=random"
             )
         if self.model.layer_dropout and self.model.layers < 2:
             raise ValueError(
