@@ -31,6 +31,7 @@ def train(
     *,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
+    recipe: str | None = None,
 ) -> "Predictor":
     """Train a classifier and store it.
 
@@ -42,18 +43,21 @@ def train(
         Folder of the bundle, which must not be there yet; ``artifacts/<corpus>-<time>`` if left out.
     settings
         By dotted names, such as ``{"training.epochs": 3, "seed": 1}``.
+    recipe
+        What they change: a name that ``sentiment recipes`` lists, or a TOML file.
 
     Returns
     -------
     Predictor
         With ``predict(texts)``, and the ``report`` on its test texts.
     """
-    from sentiment import config, pipeline
+    from sentiment import config, pipeline, recipes
 
+    base = recipes.read(recipe).settings if recipe is not None else None
     overrides = dict(settings or {})
     if corpus is not None:
         overrides["corpus.name"] = corpus
-    return pipeline.train(config.load(overrides=overrides), Path(out) if out else None)
+    return pipeline.train(config.load(None, overrides, base), Path(out) if out else None)
 
 
 def load(folder: str | Path, device: str = "cpu") -> "Predictor":

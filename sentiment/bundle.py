@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SCHEMA = 2
 ARTIFACTS = Path("artifacts")  # where runs land that name no place
 MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
+ENCODER = "encoder.json"  # instead of the manifest, in a folder of `sentiment pretrain`
 # The card is not among them: a person may add to it.
 FIRST_FILES = ("config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json")
 DECISION, PREDICTIONS = "decision.json", "predictions.parquet"
@@ -79,7 +80,7 @@ class Bundle:
         """All settings of the run."""
         from sentiment import config
 
-        with _readable(self.folder):
+        with readable(self.folder):
             return config.parse(self.settings)
 
     @cached_property
@@ -92,7 +93,7 @@ class Bundle:
         """The model in torch, which is imported for it."""
         import torch
 
-        with _readable(self.folder):
+        with readable(self.folder):
             # Not on the "meta" device, whose initialisers import all of torch's compiler, for a second.
             with torch.random.fork_rng(devices=[]):
                 model = build_model(self.config, self.manifest["model"], len(self.labels))
@@ -149,12 +150,26 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def complete(folder: Path, manifest: dict[str, Any]) -> None:
+def complete(
+    folder: Path, manifest: dict[str, Any], files: Iterable[str] = FILES, name: str = MANIFEST
+) -> None:
     """Write the manifest of a folder that has all other files, and give it its final name."""
     working = partial(folder)
-    hashes = {name: _sha256(working / name) for name in FILES}
-    write_json(working / MANIFEST, {"schema": SCHEMA, **manifest, "versions": versions(), "files": hashes})
+    hashes = {file: _sha256(working / file) for file in files}
+    write_json(working / name, {"schema": SCHEMA, **manifest, "versions": versions(), "files": hashes})
     os.rename(working, folder)
+
+
+def verify(folder: Path, files: Iterable[str], hashes: dict[str, str], again: str = "train again") -> None:
+    """Refuse a folder with files that are missing, or have other SHA-256 than the manifest says."""
+    for name in files:
+        if not (folder / name).is_file():
+            raise BundleError(f"{folder / name}: missing; {again}, or copy the whole folder")
+        if _sha256(folder / name) != hashes.get(name):
+            raise BundleError(
+                f"{folder / name}: changed since it was written (its SHA-256 is not that of the manifest); "
+                f"copy the folder again, or {again}"
+            )
 
 
 def versions() -> dict[str, str]:
@@ -183,16 +198,8 @@ def load(folder: str | Path) -> Bundle:
     folder = Path(folder)
     manifest = _read_manifest(folder)
     first = int(manifest["schema"]) == 1
-    for name in FIRST_FILES if first else FILES:
-        expected = manifest["files"].get(name)
-        if not (folder / name).is_file():
-            raise BundleError(f"{folder / name}: missing; train again, or copy the whole bundle")
-        if _sha256(folder / name) != expected:
-            raise BundleError(
-                f"{folder / name}: changed since it was written (its SHA-256 is not that of {MANIFEST}); "
-                "copy the bundle again, or train again"
-            )
-    with _readable(folder):
+    verify(folder, FIRST_FILES if first else FILES, manifest["files"])
+    with readable(folder):
         settings = tomllib.loads((folder / "config.toml").read_text("utf-8"))
         tokenizer = Tokenizer.load(folder / "tokenizer.json", _section(settings, "tokenizer"))
         sizes = manifest["model"]
@@ -254,9 +261,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         unfinished = folder.name and partial(folder).exists()
         hint = f"; its run is unfinished: sentiment train --resume --out {folder}" if unfinished else ""
         raise BundleError(f"{folder}: no such folder{hint}")
+    if (folder / ENCODER).is_file():
+        raise BundleError(
+            f"{folder}: of sentiment pretrain, so it cannot classify; "
+            f"train a model from it: sentiment train CORPUS --init-from {folder}"
+        )
     if not (folder / MANIFEST).is_file():
         raise BundleError(f"{folder}: no {MANIFEST} in it, so it is no bundle, or not a whole one")
-    with _readable(folder):
+    with readable(folder):
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         schema = int(manifest["schema"])
     if schema > SCHEMA:
@@ -282,7 +294,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable(folder: Path) -> Iterator[None]:
+def readable(folder: Path) -> Iterator[None]:
     """Turn what damaged files cause into a `BundleError`."""
     try:
         yield

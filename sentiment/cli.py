@@ -111,14 +111,19 @@ SET = click.option(
 CONFIG = click.option(
     "--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="TOML with settings."
 )
+RECIPE = click.option(
+    "--recipe", metavar="NAME|FILE", help="Settings that go together; --config and --set change them."
+)
 
 
 @cli.command(
     epilog=_example(
         """
 sentiment train
+sentiment train imdb --recipe quick
 sentiment train sms_spam --seed 1 --set training.epochs=8
 sentiment train reviews.csv --text-column body --label-column stars --out artifacts/reviews
+sentiment train imdb --init-from artifacts/imdb_encoder
 sentiment train --resume
 """
     )
@@ -127,6 +132,10 @@ sentiment train --resume
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the model; artifacts/<corpus>-<time>."
 )
+@click.option(
+    "--init-from", metavar="DIR", help="Begin from the encoder in this folder, of sentiment pretrain."
+)
+@RECIPE
 @CONFIG
 @SET
 @corpus_options
@@ -163,6 +172,56 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     listener.stage(
         f'model: {predictor.bundle.folder}\ntry: sentiment predict "…" --model {predictor.bundle.folder}'
     )
+
+
+@cli.command(
+    epilog=_example(
+        """
+sentiment pretrain imdb --out artifacts/imdb_encoder
+sentiment pretrain imdb --out artifacts/imdb_encoder --minutes 9
+sentiment pretrain --resume --out artifacts/imdb_encoder --minutes 9
+"""
+    )
+)
+@click.argument("corpus", required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; artifacts/<corpus>-encoder-<time>.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Save and end after so many, for --resume to go on.",
+)
+@RECIPE
+@CONFIG
+@SET
+@corpus_options
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the cuts, the weights and the order.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished pretraining.")
+def pretrain(
+    *, out: Path | None, minutes: float | None, device: str | None, resume: bool, **options: Any
+) -> None:
+    """Pretrain embedding and recurrence on CORPUS as a language model, for `train --init-from`.
+
+    It reads the training and unlabelled texts; those that are in test too are left out. stdout is JSON: what
+    was read and left out, the loss of each pass, and whether it is finished.
+    """
+    settings = None
+    if resume:
+        _refuse_beside_resume(options)
+    else:
+        settings = _settings(extra={"runtime.device": device}, **options)
+    from sentiment import pretraining
+    from sentiment.console import ConsoleListener
+
+    listener = ConsoleListener()
+    try:
+        if settings is None:
+            result = pretraining.resume(out, listener, minutes, device)
+        else:
+            result = pretraining.pretrain(settings, out, listener, minutes)
+    finally:
+        listener.close()
+    click.echo(json.dumps(result, indent=1, ensure_ascii=False))
 
 
 @cli.command(
@@ -392,6 +451,7 @@ sentiment crossval --resume
 @click.option("--folds", type=click.IntRange(min=2), help="Parts of the corpus, 5 if left out.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Times to cut it anew, 3 if left out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; artifacts/<corpus>-crossval-<time>.")
+@RECIPE
 @CONFIG
 @SET
 @corpus_options
@@ -463,6 +523,32 @@ def corpora() -> None:
         click.echo(f"{'':<{wide}}  needs {preset.needs}")
 
 
+@cli.command(
+    epilog=_example(
+        """
+sentiment recipes
+sentiment recipes --json
+"""
+    )
+)
+@click.option("--json", "as_json", is_flag=True, help="With all settings, as JSON.")
+def recipes(as_json: bool) -> None:
+    """List the recipes of `--recipe`, with what each costs and reaches."""
+    from dataclasses import asdict
+
+    from sentiment.recipes import names, read
+
+    found = [asdict(read(name)) for name in names()]
+    if as_json:
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    wide = max(len(recipe["name"]) for recipe in found)
+    for recipe in found:
+        click.echo(f"{recipe['name']:<{wide}}  {recipe['about']}")
+        for key in ("command", "costs", "reaches"):
+            click.echo(f"{'':<{wide}}  {key}: {recipe[key]}")
+
+
 def _refuse_beside_resume(options: dict[str, Any]) -> None:
     given = [
         f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, (), False)
@@ -478,16 +564,24 @@ def _settings(
     file: Path | None = None,
     seed: int | None = None,
     extra: dict[str, Any] | None = None,
+    recipe: str | None = None,
+    init_from: str | None = None,
     **columns: str | None,
 ) -> Any:
     """Merge what the options say into the settings."""
-    from sentiment import config
+    from sentiment import config, recipes
+
+    base = recipes.read(recipe).settings if recipe is not None else {}
+    if init_from is not None:
+        from sentiment import encoder
+
+        base = config.merge(encoder.shared_settings(init_from), base)
 
     overrides = dict(config.parse_override(assignment) for assignment in assignments)
-    named = {"corpus.name": corpus, "seed": seed, **(extra or {})}
+    named = {"corpus.name": corpus, "seed": seed, "model.init_from": init_from, **(extra or {})}
     named |= {f"corpus.{name}": value for name, value in columns.items()}
     overrides |= {name: value for name, value in named.items() if value is not None}
-    return config.load(file, overrides)
+    return config.load(file, overrides, base)
 
 
 def _print(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], Any]) -> None:

@@ -4,6 +4,7 @@
 nearest known one. The filled settings are stored in every bundle.
 """
 
+import copy
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -108,6 +109,23 @@ class ModelConfig(_Section):
     spatial_dropout: Dropout = _setting(0.0, "share of embedding dimensions dropped, a text")
     layer_dropout: Dropout = _setting(0.0, "between recurrent layers; needs layers >= 2")
     output_dropout: Dropout = _setting(0.5, "before the linear layer")
+    init_from: str | None = _setting(
+        None, "folder of sentiment pretrain, whose tokenizer, embedding and recurrence are begun from"
+    )
+
+
+class PretrainingConfig(_Section):
+    """The language model of `sentiment pretrain`; clipping and weight decay are those of training."""
+
+    epochs: Epochs = _setting(2, "passes over the texts")
+    piece: int = _setting(200, "tokens; of a longer text each piece is read for itself", ge=2)
+    batch_size: int = _setting(64, "most pieces in a batch", ge=1)
+    batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
+    learning_rate: float = _setting(2e-3, "the highest of a one_cycle schedule", gt=0, le=1000)
+    negatives: int = _setting(
+        2048, "types that the softmax is taken over, on average, sampled by frequency; 0: all", ge=0
+    )
+    tied: bool = _setting(True, "predict with the embeddings themselves")
 
 
 class TrainingConfig(_Section):
@@ -122,9 +140,27 @@ class TrainingConfig(_Section):
     schedule: Literal["one_cycle", "linear", "cosine", "constant"] = _setting(
         "one_cycle", "of the learning rate; one_cycle warms up over a quarter, then a cosine to 0"
     )
+    encoder_rate: float = _setting(
+        1.0, "learning rate of embedding and recurrence, as a share of that of the rest", gt=0, le=1000
+    )
+    frozen_epochs: int = _setting(
+        0, "epochs before the recurrence is tuned too, as embedding.frozen_epochs; -1: never", ge=-1
+    )
     weight_decay: float = _setting(0.01, "of AdamW", ge=0)
     clip_norm: float = _setting(1.0, "largest gradient norm; 0 is no limit", ge=0)
     label_smoothing: Dropout = _setting(0.0, "share of a label given to all classes alike")
+    adversarial: float = _setting(
+        0.0, "weight of the loss under the worst small step of the embeddings; 0: off", ge=0
+    )
+    adversarial_norm: float = _setting(5.0, "length of that step, a text, in normalised embeddings", gt=0)
+    virtual_adversarial: float = _setting(
+        0.0, "weight of the change of a prediction by such a step, also of unlabelled texts; 0: off", ge=0
+    )
+    virtual_adversarial_norm: float = _setting(5.0, "length of that step, likewise", gt=0)
+    virtual_adversarial_step: float = _setting(0.1, "length of the random step that finds it", gt=0)
+    entropy: float = _setting(
+        0.0, "weight of the predictions' entropy, also of unlabelled texts; 0: off", ge=0
+    )
     class_weights: Literal["none", "balanced"] = _setting(
         "none", "balanced: a class weighs in inverse proportion to its frequency"
     )
@@ -182,6 +218,7 @@ class Config(_Section):
     tokenizer: TokenizerConfig = TokenizerConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     model: ModelConfig = ModelConfig()
+    pretraining: PretrainingConfig = PretrainingConfig()
     training: TrainingConfig = TrainingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     decision: DecisionConfig = DecisionConfig()
@@ -199,6 +236,11 @@ class Config(_Section):
                 f"embedding.vectors is set but embedding.source is {self.embedding.source!r}; "
                 "add --set embedding.source=pretrained"
             )
+        if self.model.init_from is not None and self.embedding.source != "random":
+            raise ValueError(
+                f"model.init_from brings its own embeddings, but embedding.source is "
+                f"{self.embedding.source!r}; add --set embedding.source=random"
+            )
         if self.model.layer_dropout and self.model.layers < 2:
             raise ValueError(
                 f"model.layer_dropout = {self.model.layer_dropout} needs model.layers >= 2, "
@@ -211,8 +253,12 @@ class Config(_Section):
         return self
 
 
-def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Merge the defaults, a TOML file and overrides, in this order.
+def load(
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Config:
+    """Merge the defaults, a base, a TOML file and overrides, in this order.
 
     Parameters
     ----------
@@ -220,23 +266,46 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
         TOML with any part of the settings.
     overrides
         Dotted names to values, such as ``{"model.layers": 2}``.
+    base
+        Nested settings, such as those of a recipe.
 
     Raises
     ------
     UsageError
         If the file cannot be read, or a key or value is not known.
     """
-    tree: dict[str, Any] = {}
-    if file is not None:
-        try:
-            tree = tomllib.loads(file.read_text("utf-8-sig"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file}: cannot be read: {error}") from error
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{file}: not valid TOML: {error}") from error
+    tree = merge(base or {}, read_toml(file) if file is not None else {})
     for name, value in (overrides or {}).items():
         _insert(tree, name, value)
     return parse(tree, where=f"{file}: " if file else "")
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be read, or is none.
+    """
+    try:
+        return tomllib.loads(file.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file}: not valid TOML: {error}") from error
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings in which those `above` replace those `below`, one by one."""
+    both = copy.deepcopy(dict(below))
+    for name, value in above.items():
+        mine = both.get(name)
+        if isinstance(mine, Mapping) and isinstance(value, Mapping):
+            both[name] = merge(mine, value)
+        else:
+            both[name] = copy.deepcopy(value)
+    return both
 
 
 def parse(tree: Mapping[str, Any], where: str = "") -> Config:

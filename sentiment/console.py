@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 from sentiment.pipeline import Listener
-from sentiment.training import Epoch, Step, Trainer
+from sentiment.training import Epoch, Running, Step, Trainer
 
 REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
 COLUMNS = ("epoch", "loss", "val loss", "accuracy", "macro F1", "MCC", "tokens/s", "seconds")
@@ -31,7 +31,7 @@ class ConsoleListener(Listener):
         self.close()
         self.console.print(text, markup=False)
 
-    def step(self, event: Step, trainer: Trainer) -> None:
+    def step(self, event: Step, trainer: Running) -> None:
         """Move the bar, a few times a second at most: reading the loss waits for the device."""
         now = time.monotonic()
         if now - self.shown < (REFRESH if self.console.is_terminal else PLAIN):

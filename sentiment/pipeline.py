@@ -14,19 +14,32 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment import baselines, bundle, config, decision, predictions, report, runtime, tensorboard, vectors
+from sentiment import (
+    baselines,
+    bundle,
+    config,
+    decision,
+    encoder,
+    objectives,
+    predictions,
+    report,
+    runtime,
+    tensorboard,
+    vectors,
+)
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config, ReportConfig
 from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_corpus, load_for_scoring, read_corpus
 from sentiment.corpus.audit import for_report
 from sentiment.decision import Decision
+from sentiment.encoder import Encoder
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.tokenizer import Encoded, Tokenizer
-from sentiment.training import Epoch, Examples, Step, Trainer
+from sentiment.training import Epoch, Examples, Running, Step, Trainer
 
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 VECTORS = "vectors.json"  # likewise: what is reported of the initial vectors
@@ -38,7 +51,7 @@ class Listener:
     def stage(self, text: str) -> None:
         """Begin a part of the run."""
 
-    def step(self, event: Step, trainer: Trainer) -> None:
+    def step(self, event: Step, trainer: Running) -> None:
         """Note that an update was made."""
 
     def epoch(self, event: Epoch, trainer: Trainer) -> None:
@@ -88,7 +101,7 @@ def train(
     working = bundle.partial(out)
     working.mkdir(parents=True)
     state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-    with _unfinished(out):
+    with unfinished(out):
         bundle.write_text(working / "config.toml", config.dumps(settings))
         bundle.write_json(working / RUN, state)
         return _run(settings, corpus, raw, out, device, listener, begun)
@@ -113,13 +126,15 @@ def resume(
     """
     begun = time.perf_counter()
     listener = listener or Listener()
-    out = out or _newest_unfinished()
+    out = out or newest_unfinished(RUN)
     working = bundle.partial(out)
     if not working.is_dir():
         if (out / bundle.MANIFEST).is_file():
             listener.stage(f"{out} is finished already")
             return Predictor(bundle.load(out))
         raise UsageError(f"{out}: no unfinished run to resume ({working} is not there)")
+    if (working / encoder.STATE).is_file():
+        raise UsageError(f"{out}: a pretraining; go on with: sentiment pretrain --resume --out {out}")
     try:
         settings = config.load(working / "config.toml")
     except UsageError as error:
@@ -140,7 +155,7 @@ def resume(
             f"{settings.corpus.name}: the corpus has changed since this run began; "
             f"start again (and remove {working})"
         )
-    with _unfinished(out):
+    with unfinished(out):
         return _run(settings, corpus, raw, out, torch_device, listener, begun)
 
 
@@ -199,7 +214,7 @@ def evaluate_predictions(
     found = predictions.read(path, positive)
     result: dict[str, Any] = {
         "schema": report.SCHEMA,
-        "created": _now(),
+        "created": now(),
         "corpus": {
             "name": path.name,
             "source": str(path),
@@ -233,17 +248,27 @@ def _run(
     working = bundle.partial(out)
     decision.read_target(settings.decision, corpus.labels)  # a wrong one is refused before the work
     timing = {"corpus": time.perf_counter() - begun}
+    begun_from = None
+    if settings.model.init_from is not None and not (working / CHECKPOINT).exists():
+        begun_from = encoder.load(settings.model.init_from)
+        begun_from.check(settings, corpus)
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
         f"{len(corpus.test):,} test texts, {len(corpus.labels)} classes"
     )
     with _timed(timing, "tokenizer"):
-        tokenizer = _tokenizer(settings, corpus, working)
+        tokenizer = _tokenizer(settings, corpus, working, begun_from)
         train_set = tokenizer.encode_kept(corpus.train.texts)
         validation_set = tokenizer.encode_kept(corpus.validation.texts)
+        unlabelled = None
+        if objectives.on_unlabelled(settings.training):
+            unlabelled = tokenizer.encode_kept(corpus.unlabelled).sequences
     resumed = (working / CHECKPOINT).exists()
     with _timed(timing, "vectors"):
-        embeddings = _vectors(settings, corpus, tokenizer, train_set, validation_set, working, listener)
+        if begun_from is not None:
+            embeddings = _of_encoder(begun_from, working)
+        else:
+            embeddings = _vectors(settings, corpus, tokenizer, train_set, validation_set, working, listener)
     sizes = {
         "vocab_size": len(tokenizer),
         "embedding_size": embeddings["size"],
@@ -253,7 +278,8 @@ def _run(
     if embeddings["matrix"] is not None and model.embedding is not None:
         with torch.no_grad():
             model.embedding.weight.copy_(torch.from_numpy(embeddings["matrix"]))
-
+    if begun_from is not None:
+        begun_from.initialise(model)
     trainer = Trainer(
         model,
         Examples(train_set.sequences, corpus.train.labels),
@@ -263,6 +289,7 @@ def _run(
         seed=settings.seed,
         frozen_epochs=settings.embedding.frozen_epochs,
         precision=runtime.choose_precision(settings.runtime.precision, device),
+        unlabelled=unlabelled,
     )
     if resumed:
         trainer.restore(working / CHECKPOINT)
@@ -271,7 +298,7 @@ def _run(
     _write_history(trainer, working)
 
     manifest = {
-        "created": _now(),
+        "created": now(),
         "labels": list(corpus.labels),
         "model": sizes,
         "corpus": {
@@ -341,13 +368,16 @@ def _timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[name] = time.perf_counter() - begun
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _tokenizer(settings: Config, corpus: Corpus, working: Path) -> Tokenizer:
+def _tokenizer(settings: Config, corpus: Corpus, working: Path, begun_from: Encoder | None) -> Tokenizer:
     path = working / "tokenizer.json"
-    if not path.exists():
+    if begun_from is not None:
+        shutil.copyfile(begun_from.folder / encoder.TOKENIZER, path)
+    elif not path.exists():
         Tokenizer.train([*corpus.train.texts, *corpus.unlabelled], settings.tokenizer).save(path)
     return Tokenizer.load(path, settings.tokenizer)  # what later runs will load
 
@@ -382,6 +412,22 @@ def _vectors(
     }
     bundle.write_json(path, about)
     return about | {"matrix": made.matrix}
+
+
+def _of_encoder(begun_from: Encoder, working: Path) -> dict[str, Any]:
+    """Return what is reported of the weights that an encoder brings."""
+    about = {
+        "source": "encoder",
+        "vectors": begun_from.folder.name,
+        "size": begun_from.settings.embedding.size,
+        "encoder": {
+            "sha256": begun_from.about["files"][encoder.WEIGHTS],
+            "passes": len(begun_from.about["history"]),
+            **{name: begun_from.about[name] for name in ("corpus", "texts", "left_out")},
+        },
+    }
+    bundle.write_json(working / VECTORS, about)
+    return about | {"matrix": None}
 
 
 def _decision(
@@ -448,7 +494,7 @@ def _write_history(trainer: Trainer, working: Path) -> None:
 
 
 @contextmanager
-def _unfinished(out: Path) -> Iterator[None]:
+def unfinished(out: Path, verb: str = "train") -> Iterator[None]:
     """Keep a run that is cut short if there is a checkpoint to go on from, else leave nothing behind."""
     try:
         yield
@@ -456,12 +502,13 @@ def _unfinished(out: Path) -> Iterator[None]:
         if not (bundle.partial(out) / CHECKPOINT).exists():
             shutil.rmtree(bundle.partial(out), ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"stopped; go on with: sentiment train --resume --out {out}") from error
+            raise Interrupted(f"stopped; go on with: sentiment {verb} --resume --out {out}") from error
         raise
 
 
-def _newest_unfinished() -> Path:
-    found = list(ARTIFACTS.glob("*.partial"))
+def newest_unfinished(state: str) -> Path:
+    """Return the newest unfinished run that has the file `state`."""
+    found = [path.parent for path in ARTIFACTS.glob(f"*.partial/{state}")]
     if not found:
         raise UsageError(f"no unfinished run under {ARTIFACTS}; name it with --out DIR")
     newest = max(found, key=lambda folder: folder.stat().st_mtime_ns)

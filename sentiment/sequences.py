@@ -56,3 +56,10 @@ class Sequences:
         step = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
         skipped = np.where(step < np.repeat(head, kept), 0, np.repeat(lengths - kept, kept))
         return Sequences(self.values[np.repeat(self.offsets[:-1], kept) + step + skipped], offsets)
+
+    def pieces(self, longest: int) -> "Sequences":
+        """Cut each sequence into pieces of at most `longest` steps; nothing is left out."""
+        counts = -(-self.lengths // longest)
+        before = np.repeat(np.cumsum(counts) - counts, counts)
+        starts = np.repeat(self.offsets[:-1], counts) + longest * (np.arange(counts.sum()) - before)
+        return Sequences(self.values, np.append(starts, self.offsets[-1]))

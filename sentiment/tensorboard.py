@@ -50,7 +50,7 @@ class Scalars:
         loss, seen = _progress(trainer)
         told_loss, told_seen = self.told if seen > self.told[1] else (0.0, 0)
         self._add("train/loss", (loss - told_loss) / max(1, seen - told_seen), trainer)
-        self._add("train/learning_rate", trainer.optimizer.param_groups[0]["lr"], trainer)
+        self._add("train/learning_rate", trainer.optimizer.param_groups[-1]["lr"], trainer)
         self._add("train/tokens_per_second", trainer.tokens / max(trainer.seconds, 1e-9), trainer)
         self.told = loss, seen
 

@@ -3,22 +3,19 @@
 Whoever iterates may print, log, save or stop between two events: the state is whole at each of them.
 """
 
-import json
 import math
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from sentiment import checkpoint, objectives
 from sentiment.batches import Batch, buckets, pack, padding, resident
 from sentiment.config import TrainingConfig
 from sentiment.errors import SentimentError, UsageError
@@ -29,6 +26,7 @@ from sentiment.sequences import Sequences
 UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 1500, 4, 30  # of epochs = "auto"
 WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning rate
 LOWER_IS_BETTER = {"log_loss"}
+COUNTERS = ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")  # of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,19 @@ class Epoch:
     record: dict[str, Any]
 
 
+class Running(Protocol):
+    """What is told of a training while it runs: epochs done, epochs in all; tokens, seconds of this one."""
+
+    epoch: int
+    epochs: int
+    tokens: int
+    seconds: float
+
+    @property
+    def running_loss(self) -> float:
+        """Mean training loss of the epoch so far."""
+
+
 class Trainer:
     """Train a model; `run` yields `Step` and `Epoch` events.
 
@@ -73,6 +84,8 @@ class Trainer:
         Epochs in which the embedding is not tuned; -1 for all.
     precision
         Of the recurrence and matrix products.
+    unlabelled
+        Further sequences, for the objectives that need no labels; one batch beside each labelled one.
     """
 
     def __init__(
@@ -86,12 +99,19 @@ class Trainer:
         seed: int = 0,
         frozen_epochs: int = 0,
         precision: torch.dtype = torch.float32,
+        unlabelled: Sequences | None = None,
     ) -> None:
         self.model, self.train, self.validation = model.to(device), train, validation
         self.config, self.device, self.seed = config, device, seed
         self.frozen_epochs, self.precision = frozen_epochs, precision
+        recurrence = list(model.recurrence.parameters())
+        encoder = recurrence if model.embedding is None else [*model.embedding.parameters(), *recurrence]
+        others = [value for value in model.parameters() if all(value is not one for one in encoder)]
         self.optimizer = torch.optim.AdamW(
-            model.parameters(),
+            [
+                {"params": encoder, "share": config.encoder_rate},
+                {"params": others, "share": 1.0},
+            ],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
             # One pass over the memory of each weight: the embedding is what an update waits for.
@@ -103,6 +123,15 @@ class Trainer:
                                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
         self.labels = torch.from_numpy(train.labels).to(device)
         self.resident = resident(train.sequences, device)
+        self.objectives = objectives.wanted(config)
+        self.unlabelled: Sequences | None = None
+        if self.objectives:
+            if model.embedding is None:
+                raise UsageError("training.adversarial, virtual_adversarial and entropy are for texts")
+            counts = np.bincount(train.sequences.values, minlength=model.embedding.num_embeddings)
+            self.frequencies = torch.from_numpy(counts / counts.sum()).float().to(device)
+            if unlabelled is not None and len(unlabelled) and objectives.on_unlabelled(config):
+                self.unlabelled, self.unlabelled_resident = unlabelled, resident(unlabelled, device)
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best = {name: value.clone() for name, value in self.average.items()}
         self.epochs = _count_epochs(config, len(train.labels))
@@ -134,15 +163,22 @@ class Trainer:
             generator = np.random.default_rng([self.seed, self.epoch])
             lengths = self.train.sequences.lengths
             batches = buckets(lengths, config.batch_size, config.batch_tokens, generator)
+            further: list[NDArray[np.int64]] = []
+            if self.unlabelled is not None:
+                further = buckets(self.unlabelled.lengths, config.batch_size, config.batch_tokens, generator)
             self.model.train()
-            if self.model.embedding is not None:
-                frozen = self.frozen_epochs < 0 or self.epoch < self.frozen_epochs
-                self.model.embedding.weight.requires_grad_(not frozen)
+            for part, frozen_epochs in self._thawing():
+                part.requires_grad_(0 <= frozen_epochs <= self.epoch)
             while self.step < len(batches):
                 begun = time.perf_counter()
                 batch = pack(self.train.sequences, batches[self.step], self.device, self.resident)
                 progress = (self.epoch + self.step / len(batches)) / self.epochs
-                self._update(batch, config.learning_rate * schedule(config.schedule, progress))
+                beside = None
+                if self.unlabelled is not None:
+                    rows = further[self.step % len(further)]
+                    beside = pack(self.unlabelled, rows, self.device, self.unlabelled_resident)
+                rate = config.learning_rate * schedule(config.schedule, progress)
+                self._update(batch, rate, beside)
                 self.step += 1
                 self.seconds += time.perf_counter() - begun
                 yield Step(self.epoch + 1, self.step, len(batches), batch.tokens)
@@ -150,14 +186,28 @@ class Trainer:
             yield Epoch(record)
         self.model.load_state_dict(self.best)
 
-    def _update(self, batch: Batch, learning_rate: float) -> None:
+    def _thawing(self) -> Iterator[tuple[nn.Module, int]]:
+        """Yield the parts that may be frozen at first, with the epochs that they are."""
+        yield self.model.recurrence, self.config.frozen_epochs
+        if self.model.embedding is not None:
+            yield self.model.embedding, self.frozen_epochs
+
+    def _update(self, batch: Batch, learning_rate: float, unlabelled: Batch | None = None) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            logits = self.model(batch.inputs)
-        total = self.loss(logits.float(), self.labels[torch.from_numpy(batch.rows).to(self.device)])
+            group["lr"] = learning_rate * group["share"]
+        labels = self.labels[torch.from_numpy(batch.rows).to(self.device)]
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(total / len(batch.rows)).backward()
+        if self.objectives:
+            total = self._accumulate(batch, lambda logits: self.loss(logits, labels))
+            assert total is not None
+            if unlabelled is not None:
+                self._accumulate(unlabelled)
+                self.tokens += unlabelled.tokens
+        else:
+            with self._autocast():
+                logits = self.model(batch.inputs)
+            total = self.loss(logits.float(), labels)
+            self.scaler.scale(total / len(batch.rows)).backward()
         if self.config.clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
@@ -173,6 +223,16 @@ class Trainer:
             with torch.no_grad():
                 for name, value in self.model.named_parameters():
                     self.average[name].lerp_(value, 1 - decay)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+
+    def _accumulate(self, batch: Batch, loss: Callable[[Tensor], Tensor] | None = None) -> Tensor | None:
+        assert self.model.embedding is not None
+        return objectives.accumulate(
+            self.model, batch.inputs, objectives.spread_of(self.model.embedding.weight, self.frequencies),
+            self.config, loss, scale=self.scaler.scale, autocast=self._autocast,
+        )  # fmt: skip
 
     def _end_epoch(self, padded: float) -> dict[str, Any]:
         begun = time.perf_counter()
@@ -196,7 +256,7 @@ class Trainer:
         record = {
             "epoch": self.epoch + 1,
             "loss": loss,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.optimizer.param_groups[-1]["lr"],
             "validation": validation,
             "best": best,
             "tokens": self.tokens,
@@ -225,32 +285,15 @@ class Trainer:
         return sign * value, -validation["log_loss"]
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, atomically: everything that the rest of the run depends on."""
-        tensors = {"torch_rng": torch.get_rng_state(), "loss_sum": self.loss_sum}
-        if self.device.type == "cuda":
-            tensors["cuda_rng"] = torch.cuda.get_rng_state(self.device)
-        groups: dict[str, dict[str, Tensor]] = {
+        """Write a checkpoint."""
+        groups: checkpoint.Groups = {
             "model": dict(self.model.named_parameters()),
             "average": self.average,
             "best": self.best,
+            "sums": {"loss": self.loss_sum},
         }
-        for index, state in self.optimizer.state_dict()["state"].items():
-            groups[f"optimizer.{index}"] = state
-        for group, values in groups.items():
-            tensors |= {f"{group}/{name}": value.detach() for name, value in values.items()}
-        counters = {
-            name: getattr(self, name)
-            for name in ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")
-        }
-        metadata = {
-            "counters": json.dumps(counters),
-            "scaler": json.dumps(self.scaler.state_dict()),
-        }
-        temporary = path.with_name(path.name + ".tmp")
-        safetensors.torch.save_file(
-            {name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, metadata
-        )
-        os.replace(temporary, path)
+        counters = {name: getattr(self, name) for name in COUNTERS}
+        checkpoint.save(path, groups, counters, self.optimizer, self.scaler, self.device)
 
     def restore(self, path: Path) -> None:
         """Go back to the state of a checkpoint.
@@ -260,34 +303,13 @@ class Trainer:
         SentimentError
             If it cannot be read, or is of another model.
         """
-        try:
-            with safe_open(path, "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                metadata = file.metadata()
-            groups: dict[str, dict[str, Tensor]] = {}
-            for name, value in tensors.items():
-                group, _, leaf = name.rpartition("/")
-                groups.setdefault(group, {})[leaf] = value
-            self.model.load_state_dict(groups["model"])
-        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
-            raise SentimentError(f"{path}: not a checkpoint of this run: {error}; start again") from error
+        groups, counters = checkpoint.restore(path, self.model, self.optimizer, self.scaler, self.device)
         for target, group in ((self.average, "average"), (self.best, "best")):
             for name, value in target.items():
                 value.copy_(groups[group][name])
-        states = self.optimizer.state_dict()
-        states["state"] = {
-            int(group.partition(".")[2]): values
-            for group, values in groups.items()
-            if group.startswith("optimizer.")
-        }
-        self.optimizer.load_state_dict(states)
-        self.scaler.load_state_dict(json.loads(metadata["scaler"]))
-        for name, value in json.loads(metadata["counters"]).items():
+        for name, value in counters.items():
             setattr(self, name, value)
-        self.loss_sum = groups[""]["loss_sum"].to(self.device)
-        torch.set_rng_state(groups[""]["torch_rng"])
-        if "cuda_rng" in groups[""] and self.device.type == "cuda":
-            torch.cuda.set_rng_state(groups[""]["cuda_rng"], self.device)
+        self.loss_sum = groups["sums"]["loss"].to(self.device)
 
 
 def schedule(name: str, progress: float) -> float:

@@ -404,7 +404,7 @@ def test_bad_settings_file(run: Run, content: Content | None, words: str) -> Non
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        ("trian", 2, "Did you mean 'train'"),
+        ("trian", 2, "Did you mean one of: 'pretrain', 'train'"),
         ("train good.csv extra", 2, "extra"),
         ("train good.csv --seed -1", 2, "--seed"),
         ("train good.csv --seed 5000000000", 2, "seed"),

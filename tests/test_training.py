@@ -120,6 +120,29 @@ def test_frozen_vectors_stay_and_later_move():
     assert torch.equal(start, frozen.model.embedding.weight)
 
 
+def test_a_frozen_recurrence_stays_and_later_moves():
+    run = trainer(frozen_epochs=2, epochs=3)
+    run.config.frozen_epochs = 1  # the embedding thaws an epoch later
+    parts = {"recurrence.weight_hh_l0": 2, "embedding.weight": 3, "linear.weight": 1}
+    start = weights(run)
+    for event in run.run():
+        if isinstance(event, Epoch) and event.record["epoch"] < 3:
+            for name, first in parts.items():
+                moved = not torch.equal(start[name], run.model.state_dict()[name])
+                assert moved == (event.record["epoch"] >= first), (name, event.record["epoch"])
+
+
+def test_the_encoder_has_its_share_of_the_rate():
+    """The first step of AdamW is the learning rate, whatever the gradient."""
+    run = trainer(encoder_rate=0.25, weight_decay=0.0, schedule="constant", epochs=1, clip_norm=0.0)
+    start = weights(run)
+    next(run.run())
+    moved = {name: (value - start[name]).abs().max().item() for name, value in weights(run).items()}
+    assert moved["linear.weight"] == pytest.approx(0.02, rel=1e-2)
+    assert moved["recurrence.weight_hh_l0"] == pytest.approx(0.005, rel=1e-2)
+    assert moved["embedding.weight"] == pytest.approx(0.005, rel=1e-2)
+
+
 def test_the_average_is_that_of_the_formula():
     run = trainer(ema=0.5, epochs=1)
     average = {name: value.detach().clone() for name, value in run.model.named_parameters()}

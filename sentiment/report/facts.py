@@ -95,7 +95,15 @@ def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
             f"{tokens['kind']}, {tokens['types']:,} types; of the test texts {percent(test['truncated'])} "
             f"truncated, {percent(test['unknown_rate'])} of tokens unknown",
         )
-    if embedding:
+    if embedding and embedding["source"] == "encoder":
+        made = embedding["encoder"]
+        yield (
+            "begun from",
+            f"the language model {embedding['vectors']}: {made['passes']} passes over "
+            f"{made['texts']['training'] + made['texts']['unlabelled']:,} texts of {made['corpus']['name']}; "
+            f"{sum(made['left_out'].values()):,} that are in test were left out",
+        )
+    elif embedding:
         covered = (
             f"; {percent(embedding['types_covered'])} of types and "
             f"{percent(embedding['tokens_covered'])} of tokens have one"

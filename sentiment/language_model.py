@@ -1,0 +1,163 @@
+"""A language model whose embedding and recurrence a classifier can begin from.
+
+Shapes: B sequences in a batch, N steps of all (packed), M = R · (N − B) predictions with R directions,
+V types in the vocabulary, E numbers in an embedding, H units of a direction, S sampled types.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from sentiment.batches import in_order, positions
+from sentiment.config import ModelConfig
+from sentiment.errors import UsageError
+from sentiment.model import CELLS, INFERENCE_SIZE, Embedding
+from sentiment.sequences import Sequences
+
+SMOOTHING = 0.75  # exponent of the frequencies that types are sampled by (Mikolov et al. 2013)
+ROWS, TOKENS = 512, 4096  # predictions at once over the whole vocabulary; tokens in a batch of them
+
+
+class LanguageModel(nn.Module):
+    """Predict the next token from the states forward, and the previous one from those backward.
+
+    Each direction sees its own side only, so of two directions there can be one layer: in a second one
+    both would be mixed.
+
+    Parameters
+    ----------
+    config
+        Cell, sizes and dropouts, as of the classifier; its pooling is not used.
+    vocab_size, embedding_size
+        V and E.
+    tied
+        Predict with the embeddings themselves (Press and Wolf 2017).
+    vectors
+        (V, E) initial embeddings; random if left out.
+
+    Raises
+    ------
+    UsageError
+        If there are two directions of several layers.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        vocab_size: int,
+        embedding_size: int,
+        tied: bool = True,
+        vectors: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        if config.bidirectional and config.layers > 1:
+            raise UsageError(
+                f"model.layers = {config.layers} with model.bidirectional: the second layer would see what "
+                "it has to predict; pretrain with --set model.layers=1 or --set model.bidirectional=false"
+            )
+        self.embedding = Embedding(vocab_size, embedding_size, config, vectors)
+        self.recurrence = CELLS[config.kind](
+            embedding_size, config.hidden_size, config.layers,
+            bidirectional=config.bidirectional, dropout=config.layer_dropout,
+        )  # fmt: skip
+        self.dropout = nn.Dropout(config.output_dropout)
+        directions = 2 if config.bidirectional else 1
+        self.projections = nn.ModuleList(
+            nn.Linear(config.hidden_size, embedding_size) for _ in range(directions)
+        )
+        self.vectors = None if tied else nn.Parameter(torch.empty(vocab_size, embedding_size).normal_(0, 0.1))
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    @property
+    def output_vectors(self) -> Tensor:
+        """(V, E): what a prediction is multiplied with."""
+        return self.embedding.weight if self.vectors is None else self.vectors
+
+    def forward(self, inputs: PackedSequence) -> tuple[Tensor, Tensor]:
+        """Return predictions (M, E) and the ids (M,) they are about, for packed ids (N,)."""
+        output, _ = self.recurrence(PackedSequence(self.embedding(inputs), inputs.batch_sizes))
+        states = self.dropout(output.data).chunk(len(self.projections), 1)  # R of (N, H)
+        _, step = positions(inputs.batch_sizes, output.data.device)
+        first = int(inputs.batch_sizes[0])
+        later = torch.arange(first, len(step), device=step.device)  # (N - B,) rows with one before them
+        # Packed by time: a sequence's row lies as far behind the one before as that step has sequences.
+        earlier = later - inputs.batch_sizes.to(step.device)[step[later] - 1]
+        sides = [(earlier, later), (later, earlier)]  # rows that are read, rows that are predicted
+        predicted, targets = [], []
+        for project, state, (read, asked) in zip(self.projections, states, sides, strict=False):
+            predicted.append(project(state[read]))
+            targets.append(inputs.data[asked])
+        return torch.cat(predicted), torch.cat(targets).long()
+
+    def losses(self, inputs: PackedSequence, rates: Tensor) -> Tensor:
+        """Return the losses (M,) by `sampled_softmax`, with types drawn by their rates (V,)."""
+        predicted, targets = self(inputs)
+        sampled = (torch.rand(rates.shape, device=rates.device) < rates).nonzero()[:, 0]
+        return sampled_softmax(predicted, targets, self.output_vectors, self.bias, sampled, rates.log())
+
+
+def sampled_softmax(
+    predicted: Tensor, targets: Tensor, vectors: Tensor, bias: Tensor, sampled: Tensor, log_rates: Tensor
+) -> Tensor:
+    """Return the cross-entropies (M,) of a softmax over the target and the sampled types only.
+
+    Logits are lessened by the logarithm of the rate at which a type is sampled, the correction with which
+    the solution is that of the whole softmax (Jean et al. 2015, Bengio and Senécal 2008). If all types
+    are sampled, at a rate of 1, it is the whole softmax.
+
+    Parameters
+    ----------
+    predicted, targets
+        (M, E) and ids (M,).
+    vectors, bias
+        (V, E) and (V,) of the types.
+    sampled
+        (S,) different ids, shared by all predictions.
+    log_rates
+        (V,) logarithm of each type's probability of being among them.
+    """
+    offsets = bias - log_rates
+    own = (predicted * F.embedding(targets, vectors)).sum(1).float() + offsets[targets]  # (M,)
+    others = predicted @ F.embedding(sampled, vectors).t()  # (M, S)
+    others = others.float() + offsets[sampled]
+    place = targets.new_full(bias.shape, -1)
+    place[sampled] = torch.arange(len(sampled), device=place.device)
+    column = place[targets]  # where the target is among the sampled ones; it must count once
+    row = (column >= 0).nonzero()[:, 0]
+    others[row, column[row]] = float("-inf")
+    return F.softplus(others.logsumexp(1) - own)
+
+
+def sampling_rates(counts: NDArray[np.int64], expected: int) -> Tensor:
+    """Return the probabilities (V,) with which types are sampled, each for itself.
+
+    They are proportional to the smoothed counts (V,), but at most 1, and their sum is `expected`; if that
+    is 0, or as many as there are types, all are 1.
+    """
+    if not 0 < expected < len(counts):
+        return torch.ones(len(counts))
+    weights = np.maximum(counts, 1) ** SMOOTHING
+    certain = np.zeros(len(counts), bool)
+    while True:
+        rates = np.where(certain, 1.0, weights * ((expected - certain.sum()) / weights[~certain].sum()))
+        if not (over := ~certain & (rates > 1)).any():
+            return torch.from_numpy(rates.astype(np.float32))
+        certain |= over
+
+
+def held_out_loss(model: LanguageModel, pieces: Sequences, device: torch.device) -> float:
+    """Return the mean loss a token over the whole vocabulary."""
+    model.eval()
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for batch in in_order(pieces, INFERENCE_SIZE, TOKENS, device):
+            predicted, targets = model(batch.inputs)
+            for rows, ids in zip(predicted.split(ROWS), targets.split(ROWS), strict=True):
+                logits = torch.addmm(model.bias, rows, model.output_vectors.t())
+                total += float(F.cross_entropy(logits, ids, reduction="sum"))
+            count += len(targets)
+    return total / max(1, count)
