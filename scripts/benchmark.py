@@ -11,8 +11,8 @@ PASS and FAIL stand beside the figures that are promised. stdout gets the table,
 the progress; --json keeps every single time.
 
 Denormal numbers are flushed to zero for all (torch.set_flush_denormal), as `sentiment train` does. The
-first parts, those of the layers, run in a process that is otherwise as torch leaves it; from `kept` on
-freed memory is kept too, as in `sentiment train`, and that cannot be undone.
+first parts, of layers and prediction, run in a process that is otherwise as torch leaves it; from `kept`
+on freed memory is kept too, as in `sentiment train`, and that cannot be undone.
 """
 
 import argparse
@@ -44,9 +44,9 @@ from sentiment import bundle, recurrent, runtime
 from sentiment.config import RuntimeConfig
 
 PARTS = {
-    part.__name__: part for part in (step, long, equal, kept, growth, epoch, predict, encode, peers, gpu)
+    part.__name__: part for part in (step, long, equal, predict, kept, growth, epoch, encode, peers, gpu)
 }  # fmt: skip
-AS_TORCH_LEAVES_IT = ("step", "long", "equal")
+AS_TORCH_LEAVES_IT = ("step", "long", "equal", "predict")
 
 
 def machine() -> dict[str, Any]:

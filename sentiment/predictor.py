@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CHUNK = 2048  # texts held at once
 # Seconds of work in NumPy from which torch is quicker: if it has yet to be imported, and if it is there.
-COLD, WARM = 2.0, 0.02
+COLD, WARM = 2.0, 0.002
 
 
 @dataclass(frozen=True, slots=True)

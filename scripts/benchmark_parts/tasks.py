@@ -159,8 +159,10 @@ class Tutorial(nn.Module):
         """Classify texts in batches of 64, in their order."""
         parts = []
         for start in range(0, len(texts), 64):
-            encoded = tokenizer.encode(texts[start : start + 64]).sequences
-            ids = [torch.from_numpy(encoded[i].astype(np.int64)) for i in range(len(encoded))]
+            found = tokenizer.inner.encode_batch(texts[start : start + 64], add_special_tokens=False)
+            whole = Sequences.of([item.ids or [UNKNOWN_ID] for item in found])
+            encoded = whole.truncated(tokenizer.config.max_length, tokenizer.config.truncation)
+            ids = [torch.from_numpy(encoded[i]).long() for i in range(len(encoded))]
             parts.append(self(pad_sequence(ids, batch_first=True), torch.from_numpy(encoded.lengths)))
         return torch.cat(parts)
 
@@ -204,9 +206,10 @@ def predict(context: Context) -> list[Row]:
         encoded = tokenizer.encode(texts)
         lengths = np.where(encoded.truncated, 0, encoded.sequences.lengths)
         review, count = texts[int(lengths.argmax())], context.pick(300, 3)  # all of it is read
-        single = race(
-            {"SMS": lambda: predictor.predict([SMS]), "review": lambda: predictor.predict([review])}, count
-        )
+        single = {
+            name: race({name: partial(predictor.predict, [text])}, count)[name]
+            for name, text in {"SMS": SMS, "review": review}.items()
+        }
         processes = commands(folder, context.pick(5, 1))
     note = f"{len(texts):,} texts; tokenizing included"
     milliseconds = {name: 1e3 * median(taken) for name, taken in single.items()}
