@@ -82,7 +82,9 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
     found = report.get("failures", {}).get("slices", [])[:WORST]
     if not found:
         return
-    names = [shorten(f"{one['slice']}: {one['value']}", NAME + 4) for one in found]
+    parts = [(shorten(one["slice"], NAME + 4), shorten(str(one["value"]), NAME + 4)) for one in found]
+    fits = all(len(name) + len(value) <= NAME + 2 for name, value in parts)
+    names = [f"{name}: {value}" if fits else f"{name}\n{value}" for name, value in parts]
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -97,7 +99,7 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_locator(few(4))
         percents(axes.xaxis)
-        room_for(figure, names)
+        room_for(figure, [line for name in names for line in name.splitlines()])
 
     yield Plot(
         "slices",
@@ -105,7 +107,7 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         "Kinds of texts, the worst first, with 95 % intervals. Dashed: all texts.",
         "; ".join(f"{one['slice']} {one['value']}: {percent(one['accuracy'])}" for one in found),
         draw,
-        (WIDTH, 24 * len(found) + 54),
+        (WIDTH, (24 if fits else 32) * len(found) + 54),
     )
 
 
