@@ -121,7 +121,8 @@ class Tokenizer:
                 f"no token occurs {config.min_frequency} times in the training texts; "
                 "lower tokenizer.min_frequency"
             )
-        return cls(inner, config)
+        # As it will be read: of equally probable subwords a trained one may take others than a loaded one.
+        return cls(tokenizers.Tokenizer.from_str(inner.to_str()), config)
 
     @classmethod
     def load(cls, path: Path, config: TokenizerConfig) -> Tokenizer:

@@ -580,6 +580,7 @@ ODD_TEXTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["word", "char"])
 def test_odd_texts(run: Run, kind: str) -> None:
     lines = [json.dumps({"text": text, "label": "pos"}) for text in ODD_TEXTS]

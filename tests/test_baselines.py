@@ -166,6 +166,7 @@ def test_texts_without_words_are_no_failure(mark):
     assert (baselines.nbsvm(corpus).probabilities.argmax(1) == corpus.test.labels).all()
 
 
+@pytest.mark.slow
 def test_a_second_training_says_that_they_are_known(tmp_path):
     settings = {**TINY, "report.baselines": True, "training.epochs": 1}
     reports = [sentiment.train("sample_spam", out=tmp_path / n, settings=settings).report for n in "ab"]

@@ -156,6 +156,7 @@ def test_settings_come_from_file_then_options(command, tmp_path):
     assert (loaded.config.seed, loaded.config.model.hidden_size, loaded.labels) == (5, 4, ("ham", "spam"))
 
 
+@pytest.mark.slow
 def test_a_deterministic_run_gives_the_same_model_twice(command, tmp_path):
     for name in ("one", "two"):
         done = command("train", *TINY_OPTIONS, "--deterministic", "--out", tmp_path / name)

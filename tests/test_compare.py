@@ -30,6 +30,7 @@ def rows(folder):
     return pq.read_table(folder / "predictions.parquet").to_pydict()
 
 
+@pytest.mark.slow
 def test_models_of_other_seeds_compare_best_first_and_numbers_are_those_of_the_predictions(command, folders):
     done = command("compare", *folders, "--json")
     assert done.code == 0, done.err
@@ -97,6 +98,7 @@ def test_a_file_stands_for_a_model_whatever_the_order_of_its_classes(command, fo
     assert sk.accuracy_score(content["label"], predicted) == pytest.approx(theirs["accuracy"])
 
 
+@pytest.mark.slow
 def test_other_test_texts_are_refused(command, folders, tmp_path):
     other = {"sample_spam": {}, "sample": {"corpus.seed": 9}}
     for name, changes in other.items():

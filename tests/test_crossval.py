@@ -113,6 +113,7 @@ def timeless(result):
     return {key: result[key] for key in ("corpus", "model", "baselines", "folds", "seeds", "settings")}
 
 
+@pytest.mark.slow
 def test_every_number_follows_from_the_saved_predictions(finished, command):
     done, out = finished
     result = json.loads(done.out)
@@ -150,6 +151,7 @@ def test_every_number_follows_from_the_saved_predictions(finished, command):
     assert "finished already" in shown.err
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_and_ends_like_one_that_was_not(finished, command, tmp_path, monkeypatch):
     train = pipeline.train
 
@@ -186,6 +188,7 @@ def test_a_stopped_run_goes_on_and_ends_like_one_that_was_not(finished, command,
     ]
 
 
+@pytest.mark.slow
 def test_a_fold_that_is_stopped_within_goes_on_from_its_checkpoint(command, tmp_path, monkeypatch):
     """The checkpoint of an epoch is where the fold goes on; what follows is the same."""
     options = ["sample_spam", "--folds", "2", "--seeds", "1", *TINY_OPTIONS]

@@ -78,6 +78,7 @@ def test_a_seed_gives_the_same_interval_and_nothing_is_nan():
     assert np.isfinite(comparison(labels, ours, theirs)["mcc"]["interval"]).all()
 
 
+@pytest.mark.slow
 def test_the_interval_is_that_of_drawing_the_texts_themselves():
     labels, ours, theirs = example(5, 300)
     rng = np.random.default_rng(0)
