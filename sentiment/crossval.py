@@ -18,7 +18,7 @@ from sentiment.bundle import ARTIFACTS, CHECKPOINT, MANIFEST, PREDICTIONS
 from sentiment.config import Config
 from sentiment.corpus import RawCorpus, divide
 from sentiment.corpus.folds import cut, read_pool
-from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
+from sentiment.errors import CorpusError, Interrupted, UsageError
 from sentiment.paired import corrected_t
 from sentiment.pipeline import Listener
 from sentiment.report.wording import p_value
@@ -109,12 +109,7 @@ def resume(
     if not (out / UNFINISHED).is_file():
         raise UsageError(f"{out}: no unfinished cross-validation to resume ({out / UNFINISHED} is not there)")
     state = report.read_json(out / UNFINISHED, "folds", "seeds", "revision", "fingerprint")
-    try:
-        settings = config.load(out / "config.toml")
-    except UsageError as error:
-        raise BundleError(f"{error}; remove {out} and start again") from error
-    if device is not None:
-        settings.runtime.device = device  # type: ignore[assignment]
+    settings = pipeline.stored_settings(out, device)
     listener.stage(f"going on with {out}")
     pool = read_pool(pipeline.pinned(settings, state["revision"]).corpus)
     if _fingerprint(pool) != state["fingerprint"]:

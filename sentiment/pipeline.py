@@ -135,12 +135,7 @@ def resume(
         raise UsageError(f"{out}: no unfinished run to resume ({working} is not there)")
     if (working / encoder.STATE).is_file():
         raise UsageError(f"{out}: a pretraining; go on with: sentiment pretrain --resume --out {out}")
-    try:
-        settings = config.load(working / "config.toml")
-    except UsageError as error:
-        raise BundleError(f"{error}; remove {working} and start again") from error
-    if device is not None:
-        settings.runtime.device = device  # type: ignore[assignment]
+    settings = stored_settings(working, device)
     if settings.training.tensorboard:
         tensorboard.check()
     torch_device = runtime.prepare(settings.runtime, settings.seed)
@@ -225,6 +220,17 @@ def evaluate_predictions(
         **report.evaluation(found.labels, found.probabilities, found.names, settings or ReportConfig()),
     }
     return {"verdict": report.verdict(result), **result}
+
+
+def stored_settings(folder: Path, device: str | None = None) -> Config:
+    """Return the settings in the folder of an unfinished run, on another device if one is given."""
+    try:
+        settings = config.load(folder / "config.toml")
+    except UsageError as error:
+        raise BundleError(f"{error}; remove {folder} and start again") from error
+    if device is not None:
+        settings.runtime.device = device  # type: ignore[assignment]
+    return settings
 
 
 def pinned(settings: Config, revision: str | None) -> Config:

@@ -17,7 +17,7 @@ from sentiment.bundle import ARTIFACTS, CHECKPOINT
 from sentiment.config import Config
 from sentiment.corpus import Corpus, divide, read_corpus
 from sentiment.encoder import STATE
-from sentiment.errors import BundleError, CorpusError, Interrupted, SentimentError, UsageError
+from sentiment.errors import CorpusError, Interrupted, SentimentError, UsageError
 from sentiment.language_model import LanguageModel, held_out_loss, sampling_rates
 from sentiment.pipeline import Listener
 from sentiment.sequences import Sequences
@@ -228,12 +228,7 @@ def resume(
         if (out / bundle.ENCODER).is_file():
             return _summary(out, encoder.load(out).about, finished=True)
         raise UsageError(f"{out}: no unfinished pretraining to resume ({working / STATE} is not there)")
-    try:
-        settings = config.load(working / "config.toml")
-    except UsageError as error:
-        raise BundleError(f"{error}; remove {working} and start again") from error
-    if device is not None:
-        settings.runtime.device = device  # type: ignore[assignment]
+    settings = pipeline.stored_settings(working, device)
     torch_device = runtime.prepare(settings.runtime, settings.seed)
     listener.stage(f"going on with {out}")
     state = report.read_json(working / STATE, "revision", "fingerprint")
