@@ -19,8 +19,8 @@ from sentiment.config import Config
 from sentiment.corpus import RawCorpus, divide
 from sentiment.corpus.folds import cut, read_pool
 from sentiment.errors import CorpusError, Interrupted, UsageError
+from sentiment.fitting import Listener
 from sentiment.paired import corrected_t
-from sentiment.pipeline import Listener
 from sentiment.report.wording import p_value
 from sentiment.rows import printable
 

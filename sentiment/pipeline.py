@@ -20,42 +20,26 @@ from sentiment import (
     config,
     decision,
     encoder,
-    objectives,
     predictions,
     report,
     runtime,
     tensorboard,
-    vectors,
 )
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config, ReportConfig
 from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_corpus, load_for_scoring, read_corpus
 from sentiment.corpus.audit import for_report
 from sentiment.decision import Decision
-from sentiment.encoder import Encoder
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
+from sentiment.fitting import VECTORS, Listener, prepare, timed
 from sentiment.predictor import Predictor
 from sentiment.report import html
-from sentiment.tokenizer import Encoded, Tokenizer
-from sentiment.training import Epoch, Examples, Running, Step, Trainer
+from sentiment.tokenizer import Encoded
+from sentiment.training import Epoch, Trainer
 
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
-VECTORS = "vectors.json"  # likewise: what is reported of the initial vectors
-
-
-class Listener:
-    """Told what a run does; this one says nothing. The console prints."""
-
-    def stage(self, text: str) -> None:
-        """Begin a part of the run."""
-
-    def step(self, event: Step, trainer: Running) -> None:
-        """Note that an update was made."""
-
-    def epoch(self, event: Epoch, trainer: Trainer) -> None:
-        """Note that an epoch has ended."""
 
 
 def train(
@@ -254,59 +238,23 @@ def _run(
     working = bundle.partial(out)
     decision.read_target(settings.decision, corpus.labels)  # a wrong one is refused before the work
     timing = {"corpus": time.perf_counter() - begun}
-    begun_from = None
-    if settings.model.init_from is not None and not (working / CHECKPOINT).exists():
-        begun_from = encoder.load(settings.model.init_from)
-        begun_from.check(settings, corpus)
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
         f"{len(corpus.test):,} test texts, {len(corpus.labels)} classes"
     )
-    with _timed(timing, "tokenizer"):
-        tokenizer = _tokenizer(settings, corpus, working, begun_from)
-        train_set = tokenizer.encode_kept(corpus.train.texts)
-        validation_set = tokenizer.encode_kept(corpus.validation.texts)
-        unlabelled = None
-        if objectives.on_unlabelled(settings.training):
-            unlabelled = tokenizer.encode_kept(corpus.unlabelled).sequences
     resumed = (working / CHECKPOINT).exists()
-    with _timed(timing, "vectors"):
-        if begun_from is not None:
-            embeddings = _of_encoder(begun_from, working)
-        else:
-            embeddings = _vectors(settings, corpus, tokenizer, train_set, validation_set, working, listener)
-    sizes = {
-        "vocab_size": len(tokenizer),
-        "embedding_size": embeddings["size"],
-        "input_size": None,
-    }
-    model = bundle.build_model(settings, sizes, len(corpus.labels))
-    if embeddings["matrix"] is not None and model.embedding is not None:
-        with torch.no_grad():
-            model.embedding.weight.copy_(torch.from_numpy(embeddings["matrix"]))
-    if begun_from is not None:
-        begun_from.initialise(model)
-    trainer = Trainer(
-        model,
-        Examples(train_set.sequences, corpus.train.labels),
-        Examples(validation_set.sequences, corpus.validation.labels),
-        settings.training,
-        device=device,
-        seed=settings.seed,
-        frozen_epochs=settings.embedding.frozen_epochs,
-        precision=runtime.choose_precision(settings.runtime.precision, device),
-        unlabelled=unlabelled,
-    )
+    ready = prepare(settings, corpus, working, listener, timing)
+    trainer = ready.trainer(settings, device)
     if resumed:
         trainer.restore(working / CHECKPOINT)
     _train(trainer, working, out, settings, listener)
-    bundle.save_model(working / "model.safetensors", model)
+    bundle.save_model(working / "model.safetensors", trainer.model)
     _write_history(trainer, working)
 
     manifest = {
         "created": now(),
         "labels": list(corpus.labels),
-        "model": sizes,
+        "model": ready.sizes,
         "corpus": {
             "name": corpus.name,
             "source": corpus.source,
@@ -316,15 +264,16 @@ def _run(
         },
     }
     tree = settings.model_dump()
-    weights = bundle.read_weights(working / "model.safetensors", tree, sizes, len(corpus.labels))
-    unfitted = Bundle(out, tree, manifest, tokenizer, weights, {}, Decision.plain(corpus.labels))
+    weights = bundle.read_weights(working / "model.safetensors", tree, ready.sizes, len(corpus.labels))
+    unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels))
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
     if raw is not None:
-        with _timed(timing, "audit"):
+        with timed(timing, "audit"):
             scored["audit"] = for_report(raw, settings.corpus.similarity)
     result = report.assemble(
-        settings, corpus, manifest, trainer, runtime.describe(device), tokenizer, embeddings, scored, timing,
-        {"train": report.token_statistics(train_set), "test": report.token_statistics(test_set)},
+        settings, corpus, manifest, trainer, runtime.describe(device), ready.tokenizer, ready.embeddings,
+        scored, timing,
+        {"train": report.token_statistics(ready.train), "test": report.token_statistics(test_set)},
     )  # fmt: skip
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
@@ -345,95 +294,31 @@ def _score(
     listener: Listener,
 ) -> tuple[dict[str, Any], Encoded]:
     """Fit the decision on validation, then score the test texts, for the only time; store both."""
-    with _timed(timing, "decision"):
+    with timed(timing, "decision"):
         fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
     predictor = Predictor(replace(unfitted, decision=fitted), device)
     listener.stage(f"scoring {len(corpus.test):,} test texts")
-    with _timed(timing, "test"):
+    with timed(timing, "test"):
         probabilities, encoded = predictor.probabilities(corpus.test.texts)
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
-    with _timed(timing, "scores"):
+    with timed(timing, "scores"):
         scored = report.evaluation(
             corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
         )
     if settings.report.baselines:
-        with _timed(timing, "baselines"):
+        with timed(timing, "baselines"):
             resamples = settings.report.bootstrap
             scored["baselines"] = baselines.run(corpus, probabilities, resamples, listener.stage)
     listener.stage("looking at where it fails")
-    with _timed(timing, "failures"):
+    with timed(timing, "failures"):
         held_out = corpus.validation, validation
         scored["failures"] = _failures(predictor, corpus.test, probabilities, encoded, held_out)
     return scored, encoded
 
 
-@contextmanager
-def _timed(timing: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.perf_counter()
-    yield
-    timing[name] = time.perf_counter() - begun
-
-
 def now() -> str:
     """Return the time, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _tokenizer(settings: Config, corpus: Corpus, working: Path, begun_from: Encoder | None) -> Tokenizer:
-    path = working / "tokenizer.json"
-    if begun_from is not None:
-        shutil.copyfile(begun_from.folder / encoder.TOKENIZER, path)
-    elif not path.exists():
-        Tokenizer.train([*corpus.train.texts, *corpus.unlabelled], settings.tokenizer).save(path)
-    return Tokenizer.load(path, settings.tokenizer)  # what later runs will load
-
-
-def _vectors(
-    settings: Config,
-    corpus: Corpus,
-    tokenizer: Tokenizer,
-    train_set: Encoded,
-    validation_set: Encoded,
-    working: Path,
-    listener: Listener,
-) -> dict[str, Any]:
-    """Return the initial embedding and what is reported of it; a resumed run has only the latter."""
-    path = working / VECTORS
-    if (working / CHECKPOINT).exists():
-        return {**report.read_json(path, "source", "vectors", "size"), "matrix": None}
-    further = [validation_set.sequences]
-    if settings.embedding.source != "random":
-        listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
-    if settings.embedding.source == "skipgram":
-        further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
-    made = vectors.build(
-        tokenizer.vocabulary, train_set.sequences, further, settings.embedding, settings.seed
-    )
-    about = {
-        "source": settings.embedding.source,
-        "vectors": settings.embedding.vectors,
-        "size": made.matrix.shape[1],
-        "types_covered": made.types,
-        "tokens_covered": made.tokens,
-    }
-    bundle.write_json(path, about)
-    return about | {"matrix": made.matrix}
-
-
-def _of_encoder(begun_from: Encoder, working: Path) -> dict[str, Any]:
-    """Return what is reported of the weights that an encoder brings."""
-    about = {
-        "source": "encoder",
-        "vectors": begun_from.folder.name,
-        "size": begun_from.settings.embedding.size,
-        "encoder": {
-            "sha256": begun_from.about["files"][encoder.WEIGHTS],
-            "passes": len(begun_from.about["history"]),
-            **{name: begun_from.about[name] for name in ("corpus", "texts", "left_out")},
-        },
-    }
-    bundle.write_json(working / VECTORS, about)
-    return about | {"matrix": None}
 
 
 def _decision(

@@ -18,8 +18,8 @@ from sentiment.config import Config
 from sentiment.corpus import Corpus, divide, read_corpus
 from sentiment.encoder import STATE
 from sentiment.errors import CorpusError, Interrupted, SentimentError, UsageError
+from sentiment.fitting import Listener
 from sentiment.language_model import LanguageModel, held_out_loss, sampling_rates
-from sentiment.pipeline import Listener
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import Tokenizer
 from sentiment.training import Epoch, Step, schedule

@@ -877,7 +877,7 @@ def test_stopped_and_resumed_is_as_never_stopped(
     assert not Path("out.partial").exists()
 
 
-@pytest.mark.parametrize("place", ["read_corpus", "_vectors"])
+@pytest.mark.parametrize("place", ["read_corpus", "prepare"])
 def test_ctrl_c_before_training(run: Run, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     from sentiment import pipeline
 

@@ -49,6 +49,7 @@ ORDER = [
     "failures",
     "report",
     "compare",
+    "fitting",
     "pipeline",
     "pretraining",
     "crossval",

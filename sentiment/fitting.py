@@ -1,0 +1,176 @@
+"""What comes before the test: settings, corpus → tokenizer, token ids, initial weights → trainer."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sentiment import bundle, encoder, objectives, report, runtime, vectors
+from sentiment.bundle import CHECKPOINT
+from sentiment.config import Config
+from sentiment.corpus import Corpus
+from sentiment.encoder import Encoder
+from sentiment.tokenizer import Encoded, Tokenizer
+from sentiment.training import Epoch, Examples, Running, Step, Trainer
+
+VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
+
+
+class Listener:
+    """Told what a run does; this one says nothing. The console prints."""
+
+    def stage(self, text: str) -> None:
+        """Begin a part of the run."""
+
+    def step(self, event: Step, trainer: Running) -> None:
+        """Note that an update was made."""
+
+    def epoch(self, event: Epoch, trainer: Trainer) -> None:
+        """Note that an epoch has ended."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus as a model reads it, and what the model begins from.
+
+    Attributes
+    ----------
+    train, validation
+        Their texts as ids.
+    unlabelled
+        Those of the unlabelled texts, where the settings ask for them.
+    embeddings
+        What is reported of the initial vectors.
+    matrix
+        (V, E) these vectors, unless they come from `begun_from` or a checkpoint.
+    begun_from
+        The pretrained encoder, if there is one and the training has not begun yet.
+    """
+
+    corpus: Corpus
+    tokenizer: Tokenizer
+    train: Encoded
+    validation: Encoded
+    unlabelled: Encoded | None
+    embeddings: dict[str, Any]
+    matrix: NDArray[np.float32] | None
+    begun_from: Encoder | None
+
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """What `bundle.build_model` wants to know beside the settings."""
+        return {
+            "vocab_size": len(self.tokenizer),
+            "embedding_size": self.embeddings["size"],
+            "input_size": None,
+        }
+
+    def trainer(self, settings: Config, device: torch.device) -> Trainer:
+        """Build the model with its initial weights, and what trains it."""
+        model = bundle.build_model(settings, self.sizes, len(self.corpus.labels))
+        if self.matrix is not None and model.embedding is not None:
+            with torch.no_grad():
+                model.embedding.weight.copy_(torch.from_numpy(self.matrix))
+        if self.begun_from is not None:
+            self.begun_from.initialise(model)
+        return Trainer(
+            model,
+            Examples(self.train.sequences, self.corpus.train.labels),
+            Examples(self.validation.sequences, self.corpus.validation.labels),
+            settings.training,
+            device=device,
+            seed=settings.seed,
+            frozen_epochs=settings.embedding.frozen_epochs,
+            precision=runtime.choose_precision(settings.runtime.precision, device),
+            unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
+        )
+
+
+def prepare(
+    settings: Config, corpus: Corpus, working: Path, listener: Listener, timing: dict[str, float]
+) -> Prepared:
+    """Do what is not done yet before training, in the folder `working`; the seconds go into `timing`."""
+    begun_from = None
+    if settings.model.init_from is not None and not (working / CHECKPOINT).exists():
+        begun_from = encoder.load(settings.model.init_from)
+        begun_from.check(settings, corpus)
+    with timed(timing, "tokenizer"):
+        tokenizer = _tokenizer(settings, corpus, working, begun_from)
+        train = tokenizer.encode_kept(corpus.train.texts)
+        validation = tokenizer.encode_kept(corpus.validation.texts)
+        unlabelled = None
+        if objectives.on_unlabelled(settings.training):
+            unlabelled = tokenizer.encode_kept(corpus.unlabelled)
+    matrix = None
+    with timed(timing, "vectors"):
+        if (working / CHECKPOINT).exists():
+            about = report.read_json(working / VECTORS, "source", "vectors", "size")
+        elif begun_from is not None:
+            about = _of_encoder(begun_from)
+        else:
+            about, matrix = _vectors(settings, corpus, tokenizer, train, validation, listener)
+        bundle.write_json(working / VECTORS, about)
+    return Prepared(corpus, tokenizer, train, validation, unlabelled, about, matrix, begun_from)
+
+
+@contextmanager
+def timed(timing: dict[str, float], name: str) -> Iterator[None]:
+    """Note the seconds of what is done meanwhile."""
+    begun = time.perf_counter()
+    yield
+    timing[name] = time.perf_counter() - begun
+
+
+def _tokenizer(settings: Config, corpus: Corpus, working: Path, begun_from: Encoder | None) -> Tokenizer:
+    path = working / "tokenizer.json"
+    if begun_from is not None:
+        shutil.copyfile(begun_from.folder / encoder.TOKENIZER, path)
+    elif not path.exists():
+        Tokenizer.train([*corpus.train.texts, *corpus.unlabelled], settings.tokenizer).save(path)
+    return Tokenizer.load(path, settings.tokenizer)  # what later runs will load
+
+
+def _vectors(
+    settings: Config,
+    corpus: Corpus,
+    tokenizer: Tokenizer,
+    train: Encoded,
+    validation: Encoded,
+    listener: Listener,
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Return what is reported of the initial embedding, and it (V, E)."""
+    further = [validation.sequences]
+    if settings.embedding.source != "random":
+        listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
+    if settings.embedding.source == "skipgram":
+        further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
+    made = vectors.build(tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed)
+    about = {
+        "source": settings.embedding.source,
+        "vectors": settings.embedding.vectors,
+        "size": made.matrix.shape[1],
+        "types_covered": made.types,
+        "tokens_covered": made.tokens,
+    }
+    return about, made.matrix
+
+
+def _of_encoder(begun_from: Encoder) -> dict[str, Any]:
+    """Return what is reported of the weights that an encoder brings."""
+    return {
+        "source": "encoder",
+        "vectors": begun_from.folder.name,
+        "size": begun_from.settings.embedding.size,
+        "encoder": {
+            "sha256": begun_from.about["files"][encoder.WEIGHTS],
+            "passes": len(begun_from.about["history"]),
+            **{name: begun_from.about[name] for name in ("corpus", "texts", "left_out")},
+        },
+    }
