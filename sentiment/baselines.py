@@ -10,7 +10,7 @@ import re
 import time
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -126,15 +126,27 @@ def tfidf_lr(corpus: Corpus) -> Answers:
 
 
 def nbsvm(corpus: Corpus) -> Answers:
-    """NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, hashed.
+    """NB-SVM, see `train_nbsvm`."""
+    begun = time.perf_counter()
+    answer, about = train_nbsvm(corpus)
+    trained = time.perf_counter()
+    return Answers(answer(corpus.test.texts), about | _seconds(begun, trained))
+
+
+def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities], dict[str, float]]:
+    """Train NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, hashed.
 
     For each class against the rest, a feature is scaled by its log-count ratio and a linear SVM is
     trained; its weights are then drawn towards their mean magnitude, which alone is naive Bayes. A
     softmax of the margins gives probabilities, its temperature fitted on validation.
+
+    Returns
+    -------
+    tuple
+        What gives texts probabilities (B, C), and what was chosen.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    begun = time.perf_counter()
     vectorizer = HashingVectorizer(
         ngram_range=(1, 3), token_pattern=TOKEN, n_features=BUCKETS,
         binary=True, norm=None, alternate_sign=False, dtype=np.float32,
@@ -157,10 +169,11 @@ def nbsvm(corpus: Corpus) -> Answers:
             if loss < least:
                 least, chosen = loss, (penalty, share, temperature, weights, bias)
     penalty, share, temperature, weights, bias = chosen
-    trained = time.perf_counter()
-    soft = _soft(vectorizer.transform(corpus.test.texts)[:, used], weights, bias)
-    about = {"C": penalty, "svm_share": share, "features": len(used)}
-    return Answers(temper(soft, temperature), about | _seconds(begun, trained))
+
+    def answer(texts: Sequence[str]) -> Probabilities:
+        return temper(_soft(vectorizer.transform(texts)[:, used], weights, bias), temperature)
+
+    return answer, {"C": penalty, "svm_share": share, "features": len(used)}
 
 
 BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {

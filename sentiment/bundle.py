@@ -180,11 +180,13 @@ def versions() -> dict[str, str]:
 
 
 def save_model(path: Path, model: SequenceClassifier) -> None:
-    """Write the weights."""
+    """Write the weights, atomically."""
     import safetensors.torch
 
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    safetensors.torch.save_file(weights, path)
+    temporary = path.with_name(path.name + ".tmp")
+    safetensors.torch.save_file(weights, temporary)
+    os.replace(temporary, path)
 
 
 def load(folder: str | Path) -> Bundle:

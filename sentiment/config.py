@@ -128,6 +128,20 @@ class PretrainingConfig(_Section):
     tied: bool = _setting(True, "predict with the embeddings themselves")
 
 
+class DistillationConfig(_Section):
+    """Teachers, whose mean prediction the model learns from."""
+
+    teachers: int = _setting(
+        0, "models trained first, with the same settings and other seeds; 0: none, the model has labels only",
+        ge=0, le=100,
+    )  # fmt: skip
+    ngrams: bool = _setting(False, "NB-SVM teaches too, with the share that serves validation best")
+    weight: float = _setting(
+        0.5, "share of the teachers in what a labelled text teaches; its label has the rest", ge=0, le=1
+    )
+    unlabelled: bool = _setting(True, "learn from the teachers' predictions of unlabelled texts too")
+
+
 class TrainingConfig(_Section):
     """The optimisation."""
 
@@ -219,6 +233,7 @@ class Config(_Section):
     embedding: EmbeddingConfig = EmbeddingConfig()
     model: ModelConfig = ModelConfig()
     pretraining: PretrainingConfig = PretrainingConfig()
+    distillation: DistillationConfig = DistillationConfig()
     training: TrainingConfig = TrainingConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     decision: DecisionConfig = DecisionConfig()
@@ -248,6 +263,10 @@ class Config(_Section):
             )
         if self.decision.target and self.decision.false_positive_cost != self.decision.false_negative_cost:
             raise ValueError("decision.target and costs both ask for a threshold; leave one of them out")
+        if self.distillation.ngrams and not self.distillation.teachers:
+            raise ValueError(
+                "distillation.ngrams adds a teacher to others; add --set distillation.teachers=1, or more"
+            )
         if len(set(self.model.pooling)) < len(self.model.pooling):
             raise ValueError(f"model.pooling names one pooling twice: {self.model.pooling}")
         return self

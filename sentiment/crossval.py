@@ -14,7 +14,7 @@ import numpy as np
 
 from sentiment import bundle, config, pipeline, report
 from sentiment.baselines import BASELINES
-from sentiment.bundle import ARTIFACTS, CHECKPOINT, MANIFEST, PREDICTIONS
+from sentiment.bundle import ARTIFACTS, MANIFEST, PREDICTIONS
 from sentiment.config import Config
 from sentiment.corpus import RawCorpus, divide
 from sentiment.corpus.folds import cut, read_pool
@@ -184,7 +184,7 @@ def _run(
                     continue
                 listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
                 corpus = divide(part, mine.corpus, mine.seed)
-                if (bundle.partial(folder) / CHECKPOINT).is_file():
+                if pipeline.can_go_on(folder):
                     done = pipeline.resume(folder, listener, mine.runtime.device, corpus)
                 else:
                     shutil.rmtree(bundle.partial(folder), ignore_errors=True)  # of a run that was killed

@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment import bundle, encoder, objectives, report, runtime, vectors
+from sentiment import bundle, encoder, objectives, report, runtime, tensorboard, vectors
 from sentiment.bundle import CHECKPOINT
 from sentiment.config import Config
 from sentiment.corpus import Corpus
 from sentiment.encoder import Encoder
+from sentiment.errors import Interrupted
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Epoch, Examples, Running, Step, Trainer
 
@@ -72,8 +73,9 @@ class Prepared:
             "input_size": None,
         }
 
-    def trainer(self, settings: Config, device: torch.device) -> Trainer:
-        """Build the model with its initial weights, and what trains it."""
+    def trainer(self, settings: Config, device: torch.device, examples: Examples | None = None) -> Trainer:
+        """Build the model with its initial weights, and what trains it, on other examples if given."""
+        torch.manual_seed(settings.seed)
         model = bundle.build_model(settings, self.sizes, len(self.corpus.labels))
         if self.matrix is not None and model.embedding is not None:
             with torch.no_grad():
@@ -82,7 +84,7 @@ class Prepared:
             self.begun_from.initialise(model)
         return Trainer(
             model,
-            Examples(self.train.sequences, self.corpus.train.labels),
+            examples or Examples(self.train.sequences, self.corpus.train.labels),
             Examples(self.validation.sequences, self.corpus.validation.labels),
             settings.training,
             device=device,
@@ -118,6 +120,39 @@ def prepare(
             about, matrix = _vectors(settings, corpus, tokenizer, train, validation, listener)
         bundle.write_json(working / VECTORS, about)
     return Prepared(corpus, tokenizer, train, validation, unlabelled, about, matrix, begun_from)
+
+
+def fit(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:
+    """Run the loop, with checkpoints in `working`, until it is finished or the user stops it.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C or SIGTERM, after saving; the message says how to go on with `out`.
+    """
+    saved = time.monotonic()
+    logged = tensorboard.scalars(working, trainer) if settings.training.tensorboard else nullcontext()
+    with runtime.stop_requests() as stop, logged as scalars:
+        for event in trainer.run():
+            late = time.monotonic() - saved > 60 * settings.training.checkpoint_minutes
+            if isinstance(event, Epoch) or late or stop.is_set():
+                trainer.save(working / CHECKPOINT)
+                saved = time.monotonic()
+            if isinstance(event, Epoch):
+                _write_history(trainer, working)
+                listener.epoch(event, trainer)
+                if scalars is not None:
+                    scalars.epoch(event, trainer)
+            else:
+                listener.step(event, trainer)
+                if scalars is not None:
+                    scalars.step(event, trainer)
+            if stop.is_set():
+                trainer.save(working / CHECKPOINT)  # the request may have come since
+                raise Interrupted(
+                    f"stopped in epoch {min(trainer.epoch + 1, trainer.epochs)} of {trainer.epochs}, "
+                    f"and saved; go on with: sentiment train --resume --out {out}"
+                )
 
 
 @contextmanager
@@ -174,3 +209,7 @@ def _of_encoder(begun_from: Encoder) -> dict[str, Any]:
             **{name: begun_from.about[name] for name in ("corpus", "texts", "left_out")},
         },
     }
+
+
+def _write_history(trainer: Trainer, working: Path) -> None:
+    bundle.write_text(working / "history.jsonl", report.json_lines(trainer.history))

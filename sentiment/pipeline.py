@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +23,7 @@ from sentiment import (
     predictions,
     report,
     runtime,
+    teachers,
     tensorboard,
 )
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
@@ -33,11 +34,10 @@ from sentiment.decision import Decision
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
-from sentiment.fitting import VECTORS, Listener, prepare, timed
+from sentiment.fitting import VECTORS, Listener, fit, prepare, timed
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.tokenizer import Encoded
-from sentiment.training import Epoch, Trainer
 
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 
@@ -166,7 +166,7 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
             config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows),
             loaded.labels,
         )
-        for part in ("baselines", "audit", "timing"):  # they are about the model's own corpus
+        for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus
             result.pop(part, None)
         result["corpus"] = about | {
             "trained_on": loaded.manifest["corpus"].get("source", settings.corpus.name)
@@ -244,12 +244,15 @@ def _run(
     )
     resumed = (working / CHECKPOINT).exists()
     ready = prepare(settings, corpus, working, listener, timing)
-    trainer = ready.trainer(settings, device)
+    examples = taught = None
+    if settings.distillation.teachers:
+        with timed(timing, "teachers"):
+            examples, taught = teachers.teach(settings, ready, working, out, device, listener)
+    trainer = ready.trainer(settings, device, examples)
     if resumed:
         trainer.restore(working / CHECKPOINT)
-    _train(trainer, working, out, settings, listener)
+    fit(trainer, working, out, settings, listener)
     bundle.save_model(working / "model.safetensors", trainer.model)
-    _write_history(trainer, working)
 
     manifest = {
         "created": now(),
@@ -267,6 +270,9 @@ def _run(
     weights = bundle.read_weights(working / "model.safetensors", tree, ready.sizes, len(corpus.labels))
     unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels))
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
+    if taught is not None:
+        on_test = teachers.on_test(settings, ready, working, test_set.sequences, device)
+        scored["teachers"] = taught | {"test": on_test}
     if raw is not None:
         with timed(timing, "audit"):
             scored["audit"] = for_report(raw, settings.corpus.similarity)
@@ -281,6 +287,7 @@ def _run(
     bundle.complete(out, manifest)
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / teachers.FOLDER, ignore_errors=True)
     return Predictor(bundle.load(out), device)
 
 
@@ -353,48 +360,22 @@ def _failures(
     )  # fmt: skip
 
 
-def _train(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:
-    """Run the loop, with checkpoints, until it is finished or the user stops it."""
-    saved = time.monotonic()
-    logged = tensorboard.scalars(working, trainer) if settings.training.tensorboard else nullcontext()
-    with runtime.stop_requests() as stop, logged as scalars:
-        for event in trainer.run():
-            late = time.monotonic() - saved > 60 * settings.training.checkpoint_minutes
-            if isinstance(event, Epoch) or late or stop.is_set():
-                trainer.save(working / CHECKPOINT)
-                saved = time.monotonic()
-            if isinstance(event, Epoch):
-                _write_history(trainer, working)
-                listener.epoch(event, trainer)
-                if scalars is not None:
-                    scalars.epoch(event, trainer)
-            else:
-                listener.step(event, trainer)
-                if scalars is not None:
-                    scalars.step(event, trainer)
-            if stop.is_set():
-                trainer.save(working / CHECKPOINT)  # the request may have come since
-                raise Interrupted(
-                    f"stopped in epoch {min(trainer.epoch + 1, trainer.epochs)} of {trainer.epochs}, "
-                    f"and saved; go on with: sentiment train --resume --out {out}"
-                )
-
-
-def _write_history(trainer: Trainer, working: Path) -> None:
-    bundle.write_text(working / "history.jsonl", report.json_lines(trainer.history))
-
-
 @contextmanager
 def unfinished(out: Path, verb: str = "train") -> Iterator[None]:
-    """Keep a run that is cut short if there is a checkpoint to go on from, else leave nothing behind."""
+    """Keep a run that is cut short if there is something to go on from, else leave nothing behind."""
     try:
         yield
     except BaseException as error:
-        if not (bundle.partial(out) / CHECKPOINT).exists():
+        if not can_go_on(out):
             shutil.rmtree(bundle.partial(out), ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):
             raise Interrupted(f"stopped; go on with: sentiment {verb} --resume --out {out}") from error
         raise
+
+
+def can_go_on(out: Path) -> bool:
+    """Whether an unfinished run has come to a checkpoint, or to a trained teacher."""
+    return any(bundle.partial(out).rglob("*.safetensors"))
 
 
 def newest_unfinished(state: str) -> Path:

@@ -31,10 +31,14 @@ COUNTERS = ("epoch", "step", "updates", "tokens", "seen", "seconds", "history") 
 
 @dataclass(frozen=True)
 class Examples:
-    """Sequences and their classes (B,)."""
+    """Sequences and their classes (B,).
+
+    With `targets` (B, C), training is on these probabilities instead of the classes.
+    """
 
     sequences: Sequences
     labels: NDArray[np.int64]
+    targets: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
         self.loss = nn.CrossEntropyLoss(_class_weights(train.labels, config), reduction="sum",
                                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
-        self.labels = torch.from_numpy(train.labels).to(device)
+        goals = train.labels if train.targets is None else train.targets
+        self.targets = torch.from_numpy(goals).to(device)  # (B,), or (B, C)
         self.resident = resident(train.sequences, device)
         self.objectives = objectives.wanted(config)
         self.unlabelled: Sequences | None = None
@@ -195,10 +200,10 @@ class Trainer:
     def _update(self, batch: Batch, learning_rate: float, unlabelled: Batch | None = None) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate * group["share"]
-        labels = self.labels[torch.from_numpy(batch.rows).to(self.device)]
+        targets = self.targets[torch.from_numpy(batch.rows).to(self.device)]
         self.optimizer.zero_grad(set_to_none=True)
         if self.objectives:
-            total = self._accumulate(batch, lambda logits: self.loss(logits, labels))
+            total = self._accumulate(batch, lambda logits: self.loss(logits, targets))
             assert total is not None
             if unlabelled is not None:
                 self._accumulate(unlabelled)
@@ -206,7 +211,7 @@ class Trainer:
         else:
             with self._autocast():
                 logits = self.model(batch.inputs)
-            total = self.loss(logits.float(), labels)
+            total = self.loss(logits.float(), targets)
             self.scaler.scale(total / len(batch.rows)).backward()
         if self.config.clip_norm:
             self.scaler.unscale_(self.optimizer)

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import gzip
 import hashlib
+import json
 import pickle
 import shutil
 import ssl
@@ -11,7 +12,9 @@ import sys
 import tempfile
 import urllib.error
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from sentiment.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
 SPREAD = 0.1  # standard deviation of random vectors
+MOST_KEPT = 12  # trained matrices in the cache
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,34 @@ def _random(generator: np.random.Generator, rows: int, size: int) -> NDArray[np.
 def _skipgram(
     vocabulary: list[str], parts: list[Sequences], config: EmbeddingConfig, seed: int
 ) -> dict[str, NDArray[np.float32]]:
-    """Train skip-gram vectors with negative sampling (Mikolov et al. 2013)."""
+    """Train skip-gram vectors with negative sampling (Mikolov et al. 2013), or take them from the cache."""
+    place = cache.folder() / f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
+    try:
+        matrix = np.load(place, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        matrix = _train_skipgram(vocabulary, parts, config, seed)
+        with suppress(OSError):  # a cache that cannot be written to is no reason to fail
+            with cache.made(place) as written, written.open("wb") as file:
+                np.save(file, matrix)
+            cache.prune("skipgram-*", MOST_KEPT)
+    return {token: row for token, row in zip(vocabulary, matrix, strict=True) if np.isfinite(row).all()}
+
+
+def _key(vocabulary: list[str], parts: list[Sequences], config: EmbeddingConfig, seed: int) -> str:
+    """Return what tells apart all that the vectors depend on."""
+    settings = config.size, config.skipgram_epochs, seed, metadata.version("gensim")
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(json.dumps([vocabulary, settings]).encode())
+    for part in parts:
+        digest.update(part.values.tobytes())
+        digest.update(part.offsets.tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _train_skipgram(
+    vocabulary: list[str], parts: list[Sequences], config: EmbeddingConfig, seed: int
+) -> NDArray[np.float32]:
+    """Return (V, E); a token that the texts do not have is not a number."""
     from gensim.models import Word2Vec
 
     tokens = np.array(vocabulary, dtype=object)
@@ -120,7 +151,11 @@ def _skipgram(
         seed=seed + 1,
         workers=1,
     )
-    return {token: model.wv[token] for token in vocabulary if token in model.wv}
+    matrix = np.full((len(vocabulary), config.size), np.nan, np.float32)
+    for row, token in enumerate(vocabulary):
+        if token in model.wv:
+            matrix[row] = model.wv[token]
+    return matrix
 
 
 def _pretrained(vocabulary: list[str], name: str) -> dict[str, NDArray[np.float32]]:

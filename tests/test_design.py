@@ -50,6 +50,7 @@ ORDER = [
     "report",
     "compare",
     "fitting",
+    "teachers",
     "pipeline",
     "pretraining",
     "crossval",

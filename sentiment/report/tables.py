@@ -132,6 +132,8 @@ def _scores(report: dict[str, Any]) -> Section:
         f"{once}Intervals: 95 %, Wilson's for accuracy, bootstrap over the texts for the others."
     )
     tables = [score_table(report)]
+    if "teachers" in report:
+        tables.append(_teachers(report))
     if rivals:
         sentences.append(
             "Baselines saw the same training texts. Difference: the model's accuracy less theirs, in points, "
@@ -141,6 +143,26 @@ def _scores(report: dict[str, Any]) -> Section:
         head = ["", "accuracy", "difference", "alone right", "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
     return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
+
+
+def _teachers(report: dict[str, Any]) -> Table:
+    """Return what the teachers reach, their mean, and the model that learned from it."""
+    taught, test = report["teachers"], report["teachers"]["test"]
+    found = [
+        (f"teacher {number}", *both)
+        for number, both in enumerate(zip(taught["each"], test["each"], strict=True), 1)
+    ]
+    found.append(("mean of them", taught["mean"], test["mean"]))
+    if "ngrams" in taught:
+        found.append(("NB-SVM", taught["ngrams"], {}))
+        found.append((f"mean, {percent(taught['ngrams']['share'])} of it NB-SVM", taught["all"], {}))
+    found.append(("the model, which learned from it", report["training"]["validation"], report["test"]))
+    rows: list[list[Cell]] = [
+        [name, *(number(part.get(key)) for part in parts for key in ("accuracy", "log_loss"))]
+        for name, *parts in found
+    ]
+    head = ["", "validation: accuracy", "log loss", "test: accuracy", "log loss"]
+    return Table(head, rows, "Teachers")
 
 
 def _decision(report: dict[str, Any]) -> Section:

@@ -1,0 +1,130 @@
+"""Teachers: what they teach, that it is theirs, that no test text plays a part, that a run goes on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+
+from sentiment import baselines, config, pipeline, teachers
+from sentiment.corpus import Split, load_corpus
+from sentiment.errors import Interrupted, UsageError
+from sentiment.fitting import Listener, prepare
+from sentiment.training import Examples
+
+CPU = torch.device("cpu")
+FURTHER = ["what a lovely evening", "call now to claim the prize", "a dull and tiresome film"] * 5
+
+
+def settings(**changes):
+    return config.load(None, {**TINY, "corpus.name": "sample", "distillation.teachers": 2, **changes})
+
+
+def sample(further=FURTHER):
+    return replace(load_corpus(settings().corpus, 0), unlabelled=list(further))
+
+
+def taught(folder, corpus=None, **changes):
+    mine, timing = settings(**changes), {}
+    (folder / "run.partial").mkdir(parents=True)
+    ready = prepare(mine, corpus or sample(), folder / "run.partial", Listener(), timing)
+    return teachers.teach(mine, ready, folder / "run.partial", folder / "run", CPU, Listener())
+
+
+def test_targets_are_labels_and_the_mean_of_the_teachers(tmp_path):
+    corpus = sample()
+    whole, about = taught(tmp_path / "1", corpus, **{"distillation.weight": 1.0})
+    half, _ = taught(tmp_path / "2", corpus, **{"distillation.weight": 0.25})
+    count = len(corpus.train)
+    labels = np.eye(2)[corpus.train.labels]
+    np.testing.assert_allclose(half.targets[:count], 0.75 * labels + 0.25 * whole.targets[:count], atol=1e-6)
+    np.testing.assert_array_equal(half.targets[count:], whole.targets[count:])
+    np.testing.assert_allclose(whole.targets.sum(1), 1, atol=1e-6)
+    assert len(whole.targets) == len(whole.sequences) == len(whole.labels) == count + len(FURTHER)
+    assert len(about["each"]) == 2
+    assert about["each"][0] != about["each"][1], "teachers of different seeds are the same"
+    best = min(one["log_loss"] for one in about["each"])
+    assert about["mean"]["log_loss"] <= max(one["log_loss"] for one in about["each"]), best
+
+
+def test_without_unlabelled_texts_only_the_training_texts_teach(tmp_path):
+    corpus = sample()
+    examples, _ = taught(tmp_path / "1", corpus, **{"distillation.unlabelled": False})
+    assert len(examples.sequences) == len(corpus.train)
+    examples, _ = taught(tmp_path / "2", sample(further=[]))
+    assert len(examples.sequences) == len(corpus.train)
+
+
+def test_ngrams_get_the_share_that_serves_validation_best(tmp_path):
+    corpus = sample()
+    alone, before = taught(tmp_path / "1", corpus, **{"distillation.weight": 1.0})
+    mixed, about = taught(tmp_path / "2", corpus, **{"distillation.weight": 1.0, "distillation.ngrams": True})
+    assert about["all"]["log_loss"] <= before["mean"]["log_loss"] == about["mean"]["log_loss"]
+    linear = baselines.train_nbsvm(corpus)[0]([*corpus.train.texts, *FURTHER])
+    share = about["ngrams"]["share"]
+    np.testing.assert_allclose(mixed.targets, (1 - share) * alone.targets + share * linear, atol=1e-6)
+
+
+def test_no_test_text_plays_a_part(tmp_path):
+    corpus = sample()
+    poisoned = replace(corpus, test=Split(["zzz"] * 4, np.array([0, 1, 0, 1])))
+    one, _ = taught(tmp_path / "1", corpus, **{"distillation.ngrams": True})
+    two, _ = taught(tmp_path / "2", poisoned, **{"distillation.ngrams": True})
+    np.testing.assert_array_equal(one.targets, two.targets)
+
+
+def test_training_on_one_hot_targets_is_training_on_labels(tmp_path):
+    mine = settings(**{"distillation.teachers": 0})
+    ready = prepare(mine, sample(), tmp_path, Listener(), {})
+    labels = ready.corpus.train.labels
+    one_hot = Examples(ready.train.sequences, labels, np.eye(2, dtype=np.float32)[labels])
+    ends = []
+    for examples in (None, one_hot):  # one after another: both draw from torch's own generator
+        trainer = ready.trainer(mine, CPU, examples)
+        list(trainer.run())
+        ends.append(trainer.model)
+    for one, two in zip(*(model.parameters() for model in ends), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
+
+
+class StopAt(Listener):
+    """Interrupt when the epochs of all models together are so many."""
+
+    def __init__(self, epochs):
+        self.left = epochs
+
+    def epoch(self, event, trainer):
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 5], ids=["first teacher", "second teacher", "the model itself"])
+def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, epochs):
+    asked = settings(**{"distillation.ngrams": True})
+    whole = pipeline.train(asked, tmp_path / "whole", corpus=sample())
+    with pytest.raises(Interrupted, match="go on with"):
+        pipeline.train(asked, tmp_path / "cut", StopAt(epochs), corpus=sample())
+    assert (tmp_path / "cut.partial").is_dir()
+    resumed = pipeline.resume(tmp_path / "cut", corpus=sample())
+    for name, weights in whole.bundle.weights.items():
+        np.testing.assert_array_equal(weights, resumed.bundle.weights[name])
+    assert whole.report["teachers"].keys() == resumed.report["teachers"].keys()
+    assert whole.report["teachers"]["test"] == resumed.report["teachers"]["test"]
+    for folder in ("whole", "cut"):
+        assert not (tmp_path / folder / teachers.FOLDER).exists()
+
+
+def test_the_report_shows_teachers_and_pupil(command):
+    done = command(
+        "train", "sample", "--out", "made", *(f"--set={k}={str(v).lower()}" for k, v in TINY.items()),
+        "--set=distillation.teachers=2", "--set=distillation.ngrams=true",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "Teachers" in done.out
+
+
+def test_ngrams_alone_are_refused():
+    with pytest.raises(UsageError, match=r"distillation\.teachers"):
+        settings(**{"distillation.teachers": 0, "distillation.ngrams": True})
