@@ -117,6 +117,7 @@ class ModelConfig(_Section):
 class PretrainingConfig(_Section):
     """The language model of `sentiment pretrain`; clipping and weight decay are those of training."""
 
+    first: bool = _setting(False, "train does it too, before the rest, and begins from it")
     epochs: Epochs = _setting(2, "passes over the texts")
     piece: int = _setting(200, "tokens; of a longer text each piece is read for itself", ge=2)
     batch_size: int = _setting(64, "most pieces in a batch", ge=1)
@@ -255,6 +256,10 @@ class Config(_Section):
             raise ValueError(
                 f"model.init_from brings its own embeddings, but embedding.source is "
                 f"{self.embedding.source!r}; add --set embedding.source=random"
+            )
+        if self.model.init_from is not None and self.pretraining.first:
+            raise ValueError(
+                "model.init_from and pretraining.first both bring an encoder; leave one of them out"
             )
         if self.model.layer_dropout and self.model.layers < 2:
             raise ValueError(

@@ -23,6 +23,7 @@ from sentiment.fitting import Listener
 from sentiment.paired import corrected_t
 from sentiment.report.wording import p_value
 from sentiment.rows import printable
+from sentiment.runs import can_go_on, pinned, stored_settings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -109,9 +110,9 @@ def resume(
     if not (out / UNFINISHED).is_file():
         raise UsageError(f"{out}: no unfinished cross-validation to resume ({out / UNFINISHED} is not there)")
     state = report.read_json(out / UNFINISHED, "folds", "seeds", "revision", "fingerprint")
-    settings = pipeline.stored_settings(out, device)
+    settings = stored_settings(out, device)
     listener.stage(f"going on with {out}")
-    pool = read_pool(pipeline.pinned(settings, state["revision"]).corpus)
+    pool = read_pool(pinned(settings, state["revision"]).corpus)
     if _fingerprint(pool) != state["fingerprint"]:
         raise CorpusError(
             f"{settings.corpus.name}: the corpus has changed since this run began; "
@@ -184,7 +185,7 @@ def _run(
                     continue
                 listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
                 corpus = divide(part, mine.corpus, mine.seed)
-                if pipeline.can_go_on(folder):
+                if can_go_on(folder):
                     done = pipeline.resume(folder, listener, mine.runtime.device, corpus)
                 else:
                     shutil.rmtree(bundle.partial(folder), ignore_errors=True)  # of a run that was killed

@@ -96,13 +96,14 @@ class Prepared:
 
 
 def prepare(
-    settings: Config, corpus: Corpus, working: Path, listener: Listener, timing: dict[str, float]
+    settings: Config,
+    corpus: Corpus,
+    working: Path,
+    begun_from: Encoder | None,
+    listener: Listener,
+    timing: dict[str, float],
 ) -> Prepared:
     """Do what is not done yet before training, in the folder `working`; the seconds go into `timing`."""
-    begun_from = None
-    if settings.model.init_from is not None and not (working / CHECKPOINT).exists():
-        begun_from = encoder.load(settings.model.init_from)
-        begun_from.check(settings, corpus)
     with timed(timing, "tokenizer"):
         tokenizer = _tokenizer(settings, corpus, working, begun_from)
         train = tokenizer.encode_kept(corpus.train.texts)

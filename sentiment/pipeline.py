@@ -1,11 +1,9 @@
-"""The whole way of a run, top to bottom: corpus → tokenizer → vectors → model → training → bundle."""
+"""The whole way of a run, top to bottom: corpus → preparation → training → decision → test → bundle."""
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from sentiment import (
     decision,
     encoder,
     predictions,
+    pretraining,
     report,
     runtime,
     teachers,
@@ -31,15 +30,18 @@ from sentiment.config import Config, ReportConfig
 from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_corpus, load_for_scoring, read_corpus
 from sentiment.corpus.audit import for_report
 from sentiment.decision import Decision
-from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
+from sentiment.encoder import Encoder
+from sentiment.errors import CorpusError, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
 from sentiment.fitting import VECTORS, Listener, fit, prepare, timed
 from sentiment.predictor import Predictor
 from sentiment.report import html
+from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
 from sentiment.tokenizer import Encoded
 
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
+ENCODER = "encoder"  # likewise, a folder: what it has pretrained
 
 
 def train(
@@ -206,25 +208,6 @@ def evaluate_predictions(
     return {"verdict": report.verdict(result), **result}
 
 
-def stored_settings(folder: Path, device: str | None = None) -> Config:
-    """Return the settings in the folder of an unfinished run, on another device if one is given."""
-    try:
-        settings = config.load(folder / "config.toml")
-    except UsageError as error:
-        raise BundleError(f"{error}; remove {folder} and start again") from error
-    if device is not None:
-        settings.runtime.device = device  # type: ignore[assignment]
-    return settings
-
-
-def pinned(settings: Config, revision: str | None) -> Config:
-    """Return the settings with the corpus at a commit of the Hub."""
-    settings = settings.model_copy(deep=True)
-    if revision is not None:
-        settings.corpus.name = f"{settings.corpus.name.partition('@')[0]}@{revision}"
-    return settings
-
-
 def _run(
     settings: Config,
     corpus: Corpus,
@@ -243,7 +226,11 @@ def _run(
         f"{len(corpus.test):,} test texts, {len(corpus.labels)} classes"
     )
     resumed = (working / CHECKPOINT).exists()
-    ready = prepare(settings, corpus, working, listener, timing)
+    begun_from = None
+    if not resumed:
+        with timed(timing, "pretraining"):
+            begun_from = _encoder(settings, corpus, working, out, device, listener)
+    ready = prepare(settings, corpus, working, begun_from, listener, timing)
     examples = taught = None
     if settings.distillation.teachers:
         with timed(timing, "teachers"):
@@ -287,8 +274,22 @@ def _run(
     bundle.complete(out, manifest)
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
-    shutil.rmtree(out / teachers.FOLDER, ignore_errors=True)
+    for name in (ENCODER, teachers.FOLDER):
+        shutil.rmtree(out / name, ignore_errors=True)
     return Predictor(bundle.load(out), device)
+
+
+def _encoder(
+    settings: Config, corpus: Corpus, working: Path, out: Path, device: torch.device, listener: Listener
+) -> Encoder | None:
+    """Return the encoder that the model begins from, pretrained now if the settings ask for it."""
+    if settings.pretraining.first:
+        return pretraining.within(settings, corpus, working / ENCODER, out, device, listener)
+    if settings.model.init_from is None:
+        return None
+    given = encoder.load(settings.model.init_from)
+    given.check(settings, corpus)
+    return given
 
 
 def _score(
@@ -323,11 +324,6 @@ def _score(
     return scored, encoded
 
 
-def now() -> str:
-    """Return the time, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
 def _decision(
     settings: Config, corpus: Corpus, predictor: Predictor, working: Path, listener: Listener
 ) -> tuple[Decision, NDArray[np.float64]]:
@@ -358,30 +354,3 @@ def _failures(
         test.texts, test.labels, probabilities, encoded, predictor.labels,
         explain=partial(explain, predictor), validation=held_out,
     )  # fmt: skip
-
-
-@contextmanager
-def unfinished(out: Path, verb: str = "train") -> Iterator[None]:
-    """Keep a run that is cut short if there is something to go on from, else leave nothing behind."""
-    try:
-        yield
-    except BaseException as error:
-        if not can_go_on(out):
-            shutil.rmtree(bundle.partial(out), ignore_errors=True)
-        elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"stopped; go on with: sentiment {verb} --resume --out {out}") from error
-        raise
-
-
-def can_go_on(out: Path) -> bool:
-    """Whether an unfinished run has come to a checkpoint, or to a trained teacher."""
-    return any(bundle.partial(out).rglob("*.safetensors"))
-
-
-def newest_unfinished(state: str) -> Path:
-    """Return the newest unfinished run that has the file `state`."""
-    found = [path.parent for path in ARTIFACTS.glob(f"*.partial/{state}")]
-    if not found:
-        raise UsageError(f"no unfinished run under {ARTIFACTS}; name it with --out DIR")
-    newest = max(found, key=lambda folder: folder.stat().st_mtime_ns)
-    return newest.with_name(newest.name.removesuffix(".partial"))

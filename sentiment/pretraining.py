@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sentiment import bundle, checkpoint, config, encoder, pipeline, report, runtime, vectors
+from sentiment import bundle, checkpoint, config, encoder, report, runs, runtime, vectors
 from sentiment.batches import buckets, pack, padding, resident
 from sentiment.bundle import ARTIFACTS, CHECKPOINT
 from sentiment.config import Config
 from sentiment.corpus import Corpus, divide, read_corpus
-from sentiment.encoder import STATE
+from sentiment.encoder import STATE, Encoder
 from sentiment.errors import CorpusError, Interrupted, SentimentError, UsageError
 from sentiment.fitting import Listener
 from sentiment.language_model import LanguageModel, held_out_loss, sampling_rates
@@ -198,11 +198,28 @@ def pretrain(
         bundle.check_new(out)
     working = bundle.partial(out)
     working.mkdir(parents=True)
-    with pipeline.unfinished(out, "pretrain"):
+    with runs.unfinished(out, "pretrain"):
         bundle.write_text(working / "config.toml", config.dumps(settings))
         state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
         bundle.write_json(working / STATE, state)
-        return _run(settings, corpus, out, device, listener, ends)
+        return _run(settings, corpus, out, device, listener, ends, _again(out))
+
+
+def within(
+    settings: Config, corpus: Corpus, folder: Path, out: Path, device: torch.device, listener: Listener
+) -> Encoder:
+    """Pretrain as the first part of the training `out`, or go on with it, or find it done in `folder`."""
+    working = bundle.partial(folder)
+    if not (folder / bundle.ENCODER).is_file():
+        if (working / STATE).is_file():
+            settings = runs.stored_settings(working, settings.runtime.device)
+        else:
+            working.mkdir(parents=True, exist_ok=True)
+            bundle.write_text(working / "config.toml", config.dumps(settings))
+            bundle.write_json(working / STATE, {"revision": corpus.revision})
+        again = f"go on with: sentiment train --resume --out {out}"
+        _run(settings.model_copy(deep=True), corpus, folder, device, listener, math.inf, again)
+    return encoder.load(folder)
 
 
 def resume(
@@ -222,26 +239,30 @@ def resume(
     """
     ends = _end(minutes)
     listener = listener or Listener()
-    out = out or pipeline.newest_unfinished(STATE)
+    out = out or runs.newest_unfinished(STATE)
     working = bundle.partial(out)
     if not (working / STATE).is_file():
         if (out / bundle.ENCODER).is_file():
             return _summary(out, encoder.load(out).about, finished=True)
         raise UsageError(f"{out}: no unfinished pretraining to resume ({working / STATE} is not there)")
-    settings = pipeline.stored_settings(working, device)
+    settings = runs.stored_settings(working, device)
     torch_device = runtime.prepare(settings.runtime, settings.seed)
     listener.stage(f"going on with {out}")
     state = report.read_json(working / STATE, "revision", "fingerprint")
     corpus = divide(
-        read_corpus(pipeline.pinned(settings, state["revision"]).corpus), settings.corpus, settings.seed
+        read_corpus(runs.pinned(settings, state["revision"]).corpus), settings.corpus, settings.seed
     )
     if corpus.fingerprint() != state["fingerprint"]:
         raise CorpusError(
             f"{settings.corpus.name}: the corpus has changed since this run began; "
             f"start again (and remove {working})"
         )
-    with pipeline.unfinished(out, "pretrain"):
-        return _run(settings, corpus, out, torch_device, listener, ends)
+    with runs.unfinished(out, "pretrain"):
+        return _run(settings, corpus, out, torch_device, listener, ends, _again(out))
+
+
+def _again(out: Path) -> str:
+    return f"go on with: sentiment pretrain --resume --out {out}"
 
 
 def _end(minutes: float | None) -> float:
@@ -249,7 +270,13 @@ def _end(minutes: float | None) -> float:
 
 
 def _run(
-    settings: Config, corpus: Corpus, out: Path, device: torch.device, listener: Listener, ends: float
+    settings: Config,
+    corpus: Corpus,
+    out: Path,
+    device: torch.device,
+    listener: Listener,
+    ends: float,
+    again: str,
 ) -> dict[str, Any]:
     """Do what comes after the corpus, from wherever an earlier run has come to, until time is up."""
     working = bundle.partial(out)
@@ -291,7 +318,7 @@ def _run(
     if resumed:
         pretrainer.restore(working / CHECKPOINT)
     about = {
-        "created": pipeline.now(),
+        "created": runs.now(),
         "corpus": {
             "name": corpus.name,
             "source": corpus.source,
@@ -310,7 +337,7 @@ def _run(
         "seed": settings.seed,
         "history": pretrainer.history,
     }
-    if not _train(pretrainer, working, out, settings.training.checkpoint_minutes, listener, ends):
+    if not _train(pretrainer, working, out, settings.training.checkpoint_minutes, listener, ends, again):
         return _summary(out, about, finished=False)
     encoder.save(working, model, texts)
     bundle.write_text(working / "history.jsonl", report.json_lines(pretrainer.history))
@@ -327,10 +354,10 @@ def _train(
     checkpoint_minutes: float,
     listener: Listener,
     ends: float,
+    again: str,
 ) -> bool:
     """Run the loop, with checkpoints; say whether it came to its end before the time did."""
     saved = time.monotonic()
-    again = f"go on with: sentiment pretrain --resume --out {out}"
     with runtime.stop_requests() as stop:
         for event in pretrainer.run():
             now = time.monotonic()

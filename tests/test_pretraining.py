@@ -15,7 +15,7 @@ from sentiment import bundle, config, encoder, pipeline, pretraining, report
 from sentiment.batches import pack
 from sentiment.config import Config, ModelConfig
 from sentiment.corpus import load_corpus
-from sentiment.errors import BundleError, CorpusError, UsageError
+from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.language_model import LanguageModel, held_out_loss, sampled_softmax, sampling_rates
 from sentiment.model import SequenceClassifier
 from sentiment.pretraining import Pretrainer
@@ -329,3 +329,31 @@ def test_a_pretraining_begins_anew():
     settings.model.init_from = "somewhere"
     with pytest.raises(UsageError, match="begins anew"):
         pretraining.pretrain(settings)
+
+
+def test_training_can_pretrain_first_and_is_resumed_within_it(tmp_path, monkeypatch):
+    asked = config.load(None, {**FEW, "corpus.name": "sample", "pretraining.first": True})
+    whole = pipeline.train(asked, tmp_path / "whole")
+    assert whole.report["embedding"]["source"] == "encoder"
+    assert "pretraining" in whole.report["timing"]
+    assert {path.name for path in (tmp_path / "whole").iterdir()}.isdisjoint({"encoder", "encoder.partial"})
+
+    class Stop(pipeline.Listener):
+        def step(self, event, trainer):
+            if isinstance(trainer, Pretrainer) and event.step == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="sentiment train --resume"):
+        pipeline.train(
+            asked.model_copy(update={"training": asked.training.model_copy(update={"checkpoint_minutes": 1e-9})}),
+            tmp_path / "cut", Stop(),
+        )  # fmt: skip
+    assert (tmp_path / "cut.partial" / "encoder.partial" / bundle.CHECKPOINT).is_file()
+    resumed = pipeline.resume(tmp_path / "cut")
+    for name, weights in whole.bundle.weights.items():
+        np.testing.assert_array_equal(weights, resumed.bundle.weights[name])
+
+
+def test_two_encoders_are_refused():
+    with pytest.raises(UsageError, match="both bring an encoder"):
+        config.load(None, {"model.init_from": "somewhere", "pretraining.first": True})

@@ -28,7 +28,7 @@ def sample(further=FURTHER):
 def taught(folder, corpus=None, **changes):
     mine, timing = settings(**changes), {}
     (folder / "run.partial").mkdir(parents=True)
-    ready = prepare(mine, corpus or sample(), folder / "run.partial", Listener(), timing)
+    ready = prepare(mine, corpus or sample(), folder / "run.partial", None, Listener(), timing)
     return teachers.teach(mine, ready, folder / "run.partial", folder / "run", CPU, Listener())
 
 
@@ -76,7 +76,7 @@ def test_no_test_text_plays_a_part(tmp_path):
 
 def test_training_on_one_hot_targets_is_training_on_labels(tmp_path):
     mine = settings(**{"distillation.teachers": 0})
-    ready = prepare(mine, sample(), tmp_path, Listener(), {})
+    ready = prepare(mine, sample(), tmp_path, None, Listener(), {})
     labels = ready.corpus.train.labels
     one_hot = Examples(ready.train.sequences, labels, np.eye(2, dtype=np.float32)[labels])
     ends = []
