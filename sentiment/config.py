@@ -41,6 +41,9 @@ class CorpusConfig(_Section):
     train: str | None = _setting(None, "Hub split to train on, where it has an unusual name")
     validation: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
     test: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
+    unlabelled: str | None = _setting(
+        None, "file of further texts, for vectors, pretraining and what needs no labels; in .txt one a line"
+    )
     validation_share: Share = _setting(0.1, "share of the training texts cut for validation")
     test_share: Share = _setting(0.2, "share of the texts cut for test")
     seed: int | None = _setting(None, "of the cuts; the run's seed if unset", ge=0, le=SEEDS)

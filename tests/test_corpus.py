@@ -79,6 +79,29 @@ def test_the_cut_seed_can_differ_from_the_run_seed():
     assert cuts[0] == cuts[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("more.txt", "one more text\na second one\n"),
+        ("more.csv", "text\none more text\na second one\n"),
+        ("more.jsonl", '{"review": "one more text"}\n{"review": "a second one"}\n'),
+    ],
+)
+def test_a_file_can_bring_unlabelled_texts(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    settings = CorpusConfig(name="sample", unlabelled=str(tmp_path / name), text_column="text")
+    assert load_corpus(settings, 0).unlabelled == ["one more text", "a second one"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [("", "no rows"), ("a,b\n1,2\n", "--text-column"), ("text\nfine\n''\n", "empty")]
+)
+def test_an_unusable_file_of_unlabelled_texts(tmp_path, content, words):
+    (tmp_path / "more.csv").write_text(content.replace("''", '""'))
+    with pytest.raises(CorpusError, match=words):
+        load_corpus(CorpusConfig(name="sample", unlabelled=str(tmp_path / "more.csv")), 0)
+
+
 def test_texts_of_test_leave_all_other_sides():
     corpus = divide(
         raw(

@@ -31,6 +31,13 @@ def read_corpus(config: CorpusConfig) -> RawCorpus:
     HubError
         If the Hub does not answer, or refuses.
     """
+    raw = _read(config)
+    if config.unlabelled is not None:
+        raw.splits["unlabelled"] = _read_unlabelled(Path(config.unlabelled).expanduser(), config)
+    return raw
+
+
+def _read(config: CorpusConfig) -> RawCorpus:
     match = HUB_ID.fullmatch(config.name)
     preset = PRESETS.get(match["repo"]) if match else None
     if not config.name.strip():
@@ -94,6 +101,14 @@ def _read_file(path: Path, config: CorpusConfig) -> RawSplit:
     rest = [column for column in columns if column != text]
     label = find_column(rest, config.label_column, LABEL_COLUMNS, "label", str(path))
     return collect(rows, text, label)
+
+
+def _read_unlabelled(path: Path, config: CorpusConfig) -> RawSplit:
+    rows, columns, first = columns_of(read_rows(path))
+    if first is None:
+        raise CorpusError(f"{path}: there are no rows in it")
+    wanted = config.text_column if config.text_column in columns else None  # a .txt has its own name for it
+    return collect(rows, find_column(columns, wanted, TEXT_COLUMNS, "text", str(path)), None)
 
 
 def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
