@@ -110,6 +110,7 @@ class ModelConfig(_Section):
     word_dropout: Dropout = _setting(0.1, "share of word types dropped whole, a step")
     embedding_dropout: Dropout = _setting(0.3, "share of single embedding numbers dropped")
     spatial_dropout: Dropout = _setting(0.0, "share of embedding dimensions dropped, a text")
+    weight_dropout: Dropout = _setting(0.0, "share of recurrent weights dropped, a step")
     layer_dropout: Dropout = _setting(0.0, "between recurrent layers; needs layers >= 2")
     output_dropout: Dropout = _setting(0.5, "before the linear layer")
     init_from: str | None = _setting(

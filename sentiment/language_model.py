@@ -64,6 +64,7 @@ class LanguageModel(nn.Module):
             embedding_size, config.hidden_size, config.layers,
             bidirectional=config.bidirectional, dropout=config.layer_dropout,
         )  # fmt: skip
+        self.recurrence.weight_dropout = config.weight_dropout
         self.dropout = nn.Dropout(config.output_dropout)
         directions = 2 if config.bidirectional else 1
         self.projections = nn.ModuleList(

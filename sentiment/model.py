@@ -87,6 +87,7 @@ class SequenceClassifier(nn.Module):
             bidirectional=config.bidirectional,
             dropout=config.layer_dropout,
         )
+        self.recurrence.weight_dropout = config.weight_dropout
         output_size = config.hidden_size * (2 if config.bidirectional else 1)  # D
         self.attention = Attention(output_size) if "attention" in config.pooling else None
         self.dropout = nn.Dropout(config.output_dropout)

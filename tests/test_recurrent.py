@@ -361,3 +361,43 @@ layer(pack_sequence([torch.randn(3, 4), torch.randn(2, 4)]))[0].data.sum().backw
 assert (torch.full((100_000,), 1e-40) * 1.0 > 0).all()  # in every thread
 """
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"SENTIMENT_KERNEL": mode}, check=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("where", ["here", "in torch.nn"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_dropped_weights_are_as_if_they_were_zero(kind, where, bias, monkeypatch):
+    """Also of their gradients, and the layer has all its weights again afterwards."""
+    if where == "in torch.nn":  # as on a GPU
+        monkeypatch.setattr(recurrent, "_runs_here", lambda *_: False)
+    ours, theirs = pair(kind, 3, 8, 2, bias=bias, bidirectional=True, dtype=torch.float64)
+    packed = pack([5, 3, 2], 3, torch.float64)
+    before = copy.deepcopy(ours.state_dict())
+    ours.weight_dropout = 0.4
+    torch.manual_seed(7)
+    found = run(ours, packed, None)
+    torch.manual_seed(7)
+    masks = {
+        name: nn.functional.dropout(torch.ones_like(weight), 0.4)
+        for name, weight in ours.named_parameters()
+        if name.startswith("weight_hh")
+    }
+    assert all(0 < float((mask == 0).double().mean()) < 1 for mask in masks.values())
+    with torch.no_grad():
+        for name, mask in masks.items():
+            getattr(theirs, name).mul_(mask)
+    expected = run(theirs, packed, None)
+    for name, mask in masks.items():
+        expected[f"d {name}"] = expected[f"d {name}"] * mask
+    assert_equal(found, expected)
+    ours.eval().zero_grad()
+    assert_equal(run(ours, packed, None), run(pair_of(ours), packed, None))
+    for name, value in ours.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def pair_of(ours):
+    """Torch's layer with the same weights."""
+    theirs = getattr(nn, type(ours).__name__)(3, 8, 2, bias=ours.bias, bidirectional=True).double().eval()
+    theirs.load_state_dict(ours.state_dict())
+    return theirs

@@ -10,6 +10,7 @@ a compiler, and torch operations otherwise.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -37,7 +38,16 @@ def kernel() -> str:
 
 
 class _Packed(nn.RNNBase):
-    """The forward pass that the three layers share; mixed in before a class of `torch.nn`."""
+    """The forward pass that the three layers share; mixed in before a class of `torch.nn`.
+
+    Attributes
+    ----------
+    weight_dropout : float
+        Share of the recurrent weights that a training step does without, the same ones at all time steps
+        (Merity et al. 2018).
+    """
+
+    weight_dropout = 0.0
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Run all layers.
@@ -57,6 +67,21 @@ class _Packed(nn.RNNBase):
         h_n : Tensor or (Tensor, Tensor)
             Final states, shaped as `hx`.
         """
+        if not (self.training and self.weight_dropout):
+            return self._run(input, hx)
+        whole = self._flat_weights
+        self._flat_weights = [
+            F.dropout(getattr(self, name), self.weight_dropout) if name.startswith("weight_hh") else weight
+            for name, weight in zip(self._flat_weights_names, whole, strict=True)
+        ]
+        try:
+            with warnings.catch_warnings():  # cuDNN's, that they do not lie in one piece of memory
+                warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
+                return self._run(input, hx)
+        finally:
+            self._flat_weights = whole
+
+    def _run(self, input: Any, hx: Any) -> tuple[Any, Any]:
         if not _runs_here(self, input, hx):
             return super().forward(input, hx)  # type: ignore[no-any-return]
         data, sizes, order, original_order = input
@@ -78,7 +103,8 @@ class _Packed(nn.RNNBase):
         steps = (data.dtype == torch.float32 and native.load()) or Steps()
 
         finals = []
-        weights = [w if self.bias else [*w, None, None] for w in self.all_weights]
+        flat, each = self._flat_weights, 4 if self.bias else 2
+        weights = [[*flat[i : i + each], *[None] * (4 - each)] for i in range(0, len(flat), each)]
         for layer in range(self.num_layers):
             if layer:
                 data = F.dropout(data, self.dropout, self.training)
