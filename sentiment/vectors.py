@@ -28,7 +28,7 @@ from sentiment.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
 SPREAD = 0.1  # standard deviation of random vectors
-MOST_KEPT = 12  # trained matrices in the cache
+WORTH_KEEPING, MOST_KEPT = 1_000_000, 12  # tokens to train on, and matrices that the cache keeps
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,8 @@ def _skipgram(
     vocabulary: list[str], parts: list[Sequences], config: EmbeddingConfig, seed: int
 ) -> dict[str, NDArray[np.float32]]:
     """Train skip-gram vectors with negative sampling (Mikolov et al. 2013), or take them from the cache."""
+    if sum(len(part.values) for part in parts) < WORTH_KEEPING:
+        return _known(vocabulary, _train_skipgram(vocabulary, parts, config, seed))
     place = cache.folder() / f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
     try:
         matrix = np.load(place, allow_pickle=False)
@@ -111,6 +113,10 @@ def _skipgram(
             with cache.made(place) as written, written.open("wb") as file:
                 np.save(file, matrix)
             cache.prune("skipgram-*", MOST_KEPT)
+    return _known(vocabulary, matrix)
+
+
+def _known(vocabulary: list[str], matrix: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     return {token: row for token, row in zip(vocabulary, matrix, strict=True) if np.isfinite(row).all()}
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT, TINY_OPTIONS
 
 import sentiment
-from sentiment import config, recipes
+from sentiment import config, pipeline, recipes
 from sentiment.errors import UsageError
 
 
@@ -24,6 +24,17 @@ def test_every_recipe_loads_and_says_what_it_is(name):
     loaded = config.load(base=recipe.settings)
     assert loaded != config.Config()
     assert config.parse(loaded.model_dump()) == loaded
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_runs_small(name, tmp_path):
+    small = {
+        "model.hidden_size": 8, "embedding.size": 8, "pretraining.epochs": 1, "pretraining.negatives": 50,
+        "training.epochs": 1, "report.bootstrap": 100, "runtime.device": "cpu", "corpus.name": "sample",
+    }  # fmt: skip
+    settings = config.load(None, small, recipes.read(name).settings)
+    assert pipeline.train(settings, tmp_path / "made").report["test"]["accuracy"] > 0
 
 
 def test_above_the_defaults_stand_recipe_then_file_then_overrides(tmp_path):

@@ -114,3 +114,34 @@ def test_skipgram_puts_words_of_one_company_together():
     likeness = unit @ unit.T
     assert likeness[:100, :100].mean() > likeness[:100, 100:].mean() + 0.3
     assert made[0].types == made[0].tokens == 1
+
+
+def test_trained_vectors_come_from_the_cache_if_all_they_depend_on_is_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    config = EmbeddingConfig(source="skipgram", size=5, skipgram_epochs=1)
+    vocabulary = ["<pad>", "<unk>", "a", "b", "c", "never"]
+    texts = Sequences.of([[2, 3, 4, 2], [3, 3, 4]] * 20)
+    few = vectors.build(vocabulary, texts, [], config, 0).matrix
+    assert not list(tmp_path.rglob("*.npy")), "a cache for what is made in a moment"
+    monkeypatch.setattr(vectors, "WORTH_KEEPING", 0)
+    first = vectors.build(vocabulary, texts, [], config, 0).matrix
+    trained = []
+    train = vectors._train_skipgram
+    monkeypatch.setattr(vectors, "_train_skipgram", lambda *all_: trained.append(1) or train(*all_))
+    again = vectors.build(vocabulary, texts, [], config, 0).matrix
+    assert not trained
+    np.testing.assert_array_equal(few, first)
+    np.testing.assert_array_equal(first, again)
+    other = Sequences.of([[2, 3, 4, 2], [3, 3, 4]] * 21)
+    for changed in (
+        (vocabulary, other, [], config, 0),
+        (vocabulary, texts, [other], config, 0),
+        (vocabulary, texts, [], config, 1),
+        (vocabulary, texts, [], config.model_copy(update={"skipgram_epochs": 2}), 0),
+    ):
+        before = len(trained)
+        vectors.build(*changed)
+        assert len(trained) == before + 1
+    for file in tmp_path.rglob("*.npy"):
+        file.write_bytes(b"torn")
+    np.testing.assert_array_equal(vectors.build(vocabulary, texts, [], config, 0).matrix, first)
