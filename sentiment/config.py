@@ -171,11 +171,13 @@ class TrainingConfig(_Section):
     adversarial: float = _setting(
         0.0, "weight of the loss under the worst small step of the embeddings; 0: off", ge=0
     )
-    adversarial_norm: float = _setting(5.0, "length of that step, a text, in normalised embeddings", gt=0)
+    adversarial_norm: float = _setting(
+        0.3, "length of that step a token, in normalised embeddings (root mean square over a text)", gt=0
+    )
     virtual_adversarial: float = _setting(
         0.0, "weight of the change of a prediction by such a step, also of unlabelled texts; 0: off", ge=0
     )
-    virtual_adversarial_norm: float = _setting(5.0, "length of that step, likewise", gt=0)
+    virtual_adversarial_norm: float = _setting(0.3, "length of that step, likewise", gt=0)
     virtual_adversarial_step: float = _setting(0.1, "length of the random step that finds it", gt=0)
     entropy: float = _setting(
         0.0, "weight of the predictions' entropy, also of unlabelled texts; 0: off", ge=0

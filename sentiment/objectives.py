@@ -113,9 +113,12 @@ def perturbation(gradient: Tensor, spread: Tensor, slot: Tensor, texts: int, nor
     slot
         (N,) text of each row.
     norm
-        Length of the step of each text, over all its tokens, in these units.
+        Length of the step in these units, the root mean square over the tokens of a text: a short text
+        bears a shorter step than a long one. (The papers give all texts the same, 5, which for their 400
+        tokens is 0.25.)
     """
-    return spread * _scaled(gradient * spread, slot, texts, norm)
+    lengths = slot.bincount(minlength=texts).to(gradient.dtype)
+    return spread * _scaled(gradient * spread, slot, norm * lengths.sqrt())
 
 
 def virtual_perturbation(
@@ -138,7 +141,9 @@ def virtual_perturbation(
         (B, C) logits without a step.
     """
     texts = len(clean)
-    random = _scaled(torch.randn_like(vectors), slot, texts, config.virtual_adversarial_step)
+    random = _scaled(
+        torch.randn_like(vectors), slot, vectors.new_full((texts,), config.virtual_adversarial_step)
+    )
     step = (spread * random).requires_grad_()
     (gradient,) = torch.autograd.grad(scale(divergence(clean, classify(vectors + step))), step)
     return perturbation(gradient, spread, slot, texts, config.virtual_adversarial_norm)
@@ -163,14 +168,15 @@ def spread_of(weight: Tensor, frequencies: Tensor) -> Tensor:
     return (frequencies @ weight.square() - mean.square()).clamp_min(0).sqrt()
 
 
-def _scaled(direction: Tensor, slot: Tensor, texts: int, norm: float) -> Tensor:
-    """Give the rows (N, E) of each text together the asked norm."""
+def _scaled(direction: Tensor, slot: Tensor, norms: Tensor) -> Tensor:
+    """Give the rows (N, E) of each text together the asked norm, of (B,)."""
+    texts = len(norms)
     # Gradients of short texts can be so small that their squares vanish; the largest number goes first.
     largest = direction.abs().amax(1)
     peak = largest.new_zeros(texts).scatter_reduce(0, slot, largest, "amax").clamp_min(TINY)
     direction = direction / peak[slot, None]
     squares = direction.new_zeros(texts).index_add(0, slot, direction.square().sum(1))
-    return direction * (norm / squares.sqrt().clamp_min(TINY))[slot, None]
+    return direction * (norms / squares.sqrt().clamp_min(TINY))[slot, None]
 
 
 class _NoiseState:

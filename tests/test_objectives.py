@@ -47,6 +47,7 @@ class Case:
         self.labels = torch.from_numpy(self.batch.rows % 3)
         self.spread = objectives.spread_of(self.model.embedding.weight, torch.full((TYPES,), 1 / TYPES))
         self.slot, _ = positions(self.inputs.batch_sizes, CPU)
+        self.lengths = self.batch.lengths.float()
         self.vectors = self.model.embedding(self.inputs).detach()
 
     def classify(self, vectors):
@@ -68,7 +69,8 @@ class Case:
 @pytest.mark.parametrize("norm", [0.01, 0.5, 5.0])
 def test_the_adversarial_step_has_the_asked_norm_for_each_text(norm):
     case = Case()
-    torch.testing.assert_close(case.norms(case.adversarial(norm)), torch.full((40,), norm), rtol=1e-4, atol=0)
+    expected = norm * case.lengths.sqrt()
+    torch.testing.assert_close(case.norms(case.adversarial(norm)), expected, rtol=1e-4, atol=0)
 
 
 def test_the_adversarial_step_raises_the_loss_of_every_text_more_than_a_random_one():
@@ -92,7 +94,7 @@ def test_the_virtual_step_has_its_norm_and_changes_predictions_more_than_a_rando
     with torch.no_grad():
         clean = case.classify(case.vectors)
     step = objectives.virtual_perturbation(case.classify, case.vectors, clean, case.spread, case.slot, config)
-    torch.testing.assert_close(case.norms(step), torch.full((40,), 0.5), rtol=1e-4, atol=0)
+    torch.testing.assert_close(case.norms(step), 0.5 * case.lengths.sqrt(), rtol=1e-4, atol=0)
     random = objectives.perturbation(torch.randn_like(step), case.spread, case.slot, 40, 0.5)
     with torch.no_grad():
         moved, by_chance = (
@@ -148,7 +150,7 @@ def test_gradients_are_those_of_the_weighted_sum(names, labelled):
         torch.testing.assert_close(total, case.loss(logits).detach())
         expected = expected + case.loss(logits)
         if "adversarial" in names:
-            expected = expected + 0.7 * case.loss(case.classify(vectors + case.adversarial(5.0)))
+            expected = expected + 0.7 * case.loss(case.classify(vectors + case.adversarial(config.adversarial_norm)))
     else:
         assert total is None
     if "entropy" in names:
