@@ -235,8 +235,8 @@ def _section(settings: dict[str, Any], name: str) -> Any:
     return SimpleNamespace(**settings[name])
 
 
-def newest(root: Path, besides: Container[bytes] = ()) -> Path:
-    """Return the bundle under `root` that was completed last, besides those with one of these manifests.
+def newest(root: Path, leave_out: Container[bytes] = ()) -> Path:
+    """Return the bundle under `root` that was completed last, without those of these manifests.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def newest(root: Path, besides: Container[bytes] = ()) -> Path:
     found = [
         path
         for path in root.glob(f"*/{MANIFEST}")
-        if not path.parent.name.endswith(".partial") and path.read_bytes() not in besides
+        if not path.parent.name.endswith(".partial") and path.read_bytes() not in leave_out
     ]
     if not found:
         raise BundleError(f"no model under {root}; train one with: sentiment train, or give --model DIR")

@@ -17,12 +17,13 @@ SECRET = "umbrella stolen by a heron"
 def corpus(tmp_path_factory):
     """A corpus in which every text has words of its own, and every finding of the audit an example."""
     rows = []
-    for number in range(260):
-        good = number % 2
-        mood = "lovely film" if good ^ (number % 7 == 0) else "awful film"  # some labels are wrong
-        text = f"{'Dear reader, ' if good else 'Listen: '}{mood} number{number} {SECRET}"
-        rows.append({"text": text, "label": "positive" if good else "negative"})
-    rows += [rows[3], rows[4] | {"label": "positive"}]  # a repeat and a conflict
+    for number in range(520):
+        good, wrong = number % 2 == 0, number % 20 in (1, 10)
+        text = (
+            f"{'Dear reader, ' * (number % 4 == 0)}a {'lovely' if good else 'awful'} film {number} {SECRET}"
+        )
+        rows.append({"text": text, "label": "positive" if good != wrong else "negative"})
+    rows += [rows[3], rows[5] | {"label": "positive"}]  # a repeat and a conflict
     rows.append({"text": f"<b>{SECRET}</b>", "label": "positive"})
     long = " ".join(f"word{number}" for number in range(30))
     rows += [{"text": f"{SECRET} {long} {end}", "label": "positive"} for end in ("one", "two")]  # near
@@ -36,7 +37,9 @@ def models(corpus):
     """The same training with its texts quoted, and without."""
     return {
         quoted: sentiment.train(
-            str(corpus), out=corpus.with_name(str(quoted)), settings=TINY | {"report.texts": quoted}
+            str(corpus),
+            out=corpus.with_name(str(quoted)),
+            settings=TINY | {"training.epochs": 4, "report.texts": quoted},
         )
         for quoted in (True, False)
     }
@@ -47,7 +50,7 @@ def test_no_file_has_a_text_in_it(models):
     for path in folder.iterdir():
         if path.suffix != ".parquet" and path.name != "tokenizer.json":  # that has the vocabulary
             content = path.read_text("utf-8", "replace")
-            for piece in (SECRET, "stolen by", "Dear reader", "Listen:", "heron"):
+            for piece in (SECRET, "stolen by", "Dear reader", "heron"):
                 assert piece not in content, path.name
     for name in (bundle.PREDICTIONS, bundle.VALIDATION_PREDICTIONS):
         columns = {"id", "label", "predicted", "p_negative", "p_positive"}
