@@ -63,12 +63,17 @@ def train(
 def load(folder: str | Path, device: str = "cpu") -> "Predictor":
     """Load a bundle and verify it.
 
+    Parameters
+    ----------
+    folder
+        Its folder, or the name of a model that comes with the package, which ``sentiment models`` lists.
+
     Raises
     ------
     BundleError
         If it is not whole, or not as it was written.
     """
-    from sentiment import bundle
+    from sentiment import bundle, shipped
     from sentiment.predictor import Predictor
 
-    return Predictor(bundle.load(folder), device)
+    return Predictor(bundle.load(shipped.find(folder)), device)

@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +19,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from sentiment import storage
 from sentiment.decision import Decision
 from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, ResourceError, UsageError
@@ -180,13 +180,9 @@ def versions() -> dict[str, str]:
 
 
 def save_model(path: Path, model: SequenceClassifier) -> None:
-    """Write the weights, atomically."""
-    import safetensors.torch
-
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    temporary = path.with_name(path.name + ".tmp")
-    safetensors.torch.save_file(weights, temporary)
-    os.replace(temporary, path)
+    """Write the weights, rounded as the model's settings say: what is scored must be read from the file."""
+    weights = {name: value.cpu().contiguous().numpy() for name, value in model.state_dict().items()}
+    storage.save(path, weights, model.config.storage)
 
 
 def load(folder: str | Path) -> Bundle:
@@ -225,12 +221,9 @@ def read_weights(
     path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int
 ) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a model by name, after checking that they are those of this model."""
-    weights = safetensors.numpy.load_file(path)
-    expected = {
-        name: (shape, "float32")
-        for name, shape in shapes(_section(settings, "model"), labels, **sizes).items()
-    }
-    found = {name: (array.shape, array.dtype.name) for name, array in weights.items()}
+    weights = storage.load(path)
+    expected = shapes(_section(settings, "model"), labels, **sizes)
+    found = {name: array.shape for name, array in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise ValueError(f"{path.name}: {name} is {found.get(name)}, not {expected.get(name)}")
@@ -242,18 +235,22 @@ def _section(settings: dict[str, Any], name: str) -> Any:
     return SimpleNamespace(**settings[name])
 
 
-def newest(root: Path) -> Path:
-    """Return the bundle under `root` that was completed last.
+def newest(root: Path, leave_out: Container[bytes] = ()) -> Path:
+    """Return the bundle under `root` that was completed last, without those of these manifests.
 
     Raises
     ------
     BundleError
         If there is none.
     """
-    found = [path.parent for path in root.glob(f"*/{MANIFEST}") if not path.parent.name.endswith(".partial")]
+    found = [
+        path
+        for path in root.glob(f"*/{MANIFEST}")
+        if not path.parent.name.endswith(".partial") and path.read_bytes() not in leave_out
+    ]
     if not found:
         raise BundleError(f"no model under {root}; train one with: sentiment train, or give --model DIR")
-    return max(found, key=lambda folder: (folder / MANIFEST).stat().st_mtime_ns)
+    return max(found, key=lambda path: path.stat().st_mtime_ns).parent
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -111,6 +111,12 @@ SET = click.option(
 CONFIG = click.option(
     "--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="TOML with settings."
 )
+MODEL = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="DIR|NAME",
+    help="Model folder, or one of `sentiment models`; the newest under artifacts, else imdb.",
+)
 RECIPE = click.option(
     "--recipe", metavar="NAME|FILE", help="Settings that go together; --config and --set change them."
 )
@@ -228,13 +234,14 @@ def pretrain(
     epilog=_example(
         """
 sentiment predict "Not bad at all, I would go again."
+sentiment predict "WINNER!! Claim your free prize now" --model sms_spam
 sentiment predict --input reviews.csv --text-column body --output scored.jsonl
 cat lines.txt | sentiment predict --input - --format csv
 """
     )
 )
 @click.argument("texts", nargs=-1, metavar="[TEXT …]")
-@click.option("--model", type=click.Path(path_type=Path), help="Model folder; the newest under artifacts.")
+@MODEL
 @click.option(
     "--input",
     "source",
@@ -299,13 +306,13 @@ def predict(
     epilog=_example(
         """
 sentiment explain "Not bad at all, I would go again."
-sentiment explain "free entry" "see you at 8" --model artifacts/sms_spam --class spam
+sentiment explain "free entry" "see you at 8" --model sms_spam --class spam
 cat lines.txt | sentiment explain - --html why.html
 """
     )
 )
 @click.argument("texts", nargs=-1, required=True, metavar="TEXT … | -")
-@click.option("--model", type=click.Path(path_type=Path), help="Model folder; the newest under artifacts.")
+@MODEL
 @click.option("--class", "label", metavar="LABEL", help="Class to explain; the predicted one if left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of HTML instead.")
@@ -356,14 +363,14 @@ def explain(
 @cli.command(
     epilog=_example(
         """
-sentiment report artifacts/imdb
-sentiment report artifacts/imdb --corpus sst2 --json
-sentiment report artifacts/imdb --html imdb.html --png plots
+sentiment report artifacts/reviews
+sentiment report imdb --corpus sst2 --json
+sentiment report imdb --texts --html imdb.html --png plots
 sentiment report --predictions scores.csv --positive spam
 """
     )
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR]", required=False)
+@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR|NAME]", required=False)
 @click.option(
     "--predictions",
     "file",
@@ -380,6 +387,11 @@ sentiment report --predictions scores.csv --positive spam
     "--corpus", metavar="CORPUS", help="Score on this corpus instead: its test split, or all of it."
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
+@click.option(
+    "--texts/--no-texts",
+    default=None,
+    help="Quote texts; if left out, as the model's settings say, and always those of another corpus.",
+)
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write the report as a page, too.")
 @click.option("--png", type=click.Path(path_type=Path), help="Write its plots into this folder, too.")
 def report(
@@ -389,6 +401,7 @@ def report(
     as_json: bool,
     corpus: str | None,
     device: str,
+    texts: bool | None,
     page: Path | None,
     png: Path | None,
 ) -> None:
@@ -399,7 +412,9 @@ def report(
         raise UsageError("--positive goes with --predictions; of a model see decision.positive")
     if file is not None and corpus is not None:
         raise UsageError("--corpus needs a model, and --predictions has none; leave one of them out")
-    from sentiment import bundle, pipeline
+    if file is not None and texts is not None:
+        raise UsageError("--texts and --no-texts need a model: --predictions has no texts")
+    from sentiment import bundle, pipeline, shipped
     from sentiment.report import html, plots, render
 
     if page is not None:  # before the work, which may be long
@@ -407,7 +422,7 @@ def report(
     if png is not None:
         png.mkdir(parents=True, exist_ok=True)
     if folder is not None:
-        result = pipeline.evaluate(folder, corpus, device)
+        result = pipeline.evaluate(shipped.find(folder), corpus, device, texts)
     elif file is not None:
         result = pipeline.evaluate_predictions(file, positive)
     if page is not None:
@@ -425,7 +440,7 @@ sentiment compare artifacts/lstm artifacts/gru theirs.csv --json
 """
     )
 )
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="DIR DIR [DIR …]")
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="DIR|NAME …")
 @click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
 def compare(models: tuple[Path, ...], as_json: bool) -> None:
     """Compare the models in several folders on the same test texts, by paired tests against the best.
@@ -510,6 +525,32 @@ def audit(near: bool, as_json: bool, **options: Any) -> None:
     from sentiment.corpus.audit import render
 
     _print(look_over(_settings(**options).corpus, near), as_json, render)
+
+
+@cli.command(
+    epilog=_example(
+        """
+sentiment models
+sentiment models --json
+"""
+    )
+)
+@click.option("--json", "as_json", is_flag=True, help="With all scores and their intervals, as JSON.")
+def models(as_json: bool) -> None:
+    """List the models that come with the package, for `--model`, with what their reports say."""
+    from sentiment.shipped import described
+
+    found = list(described())
+    if as_json:
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("no model comes with this copy of the package; train one with: sentiment train", err=True)
+    for model in found:
+        click.echo(f"{model['name']}  {', '.join(model['labels'])}; {model['bytes'] / 1e6:.1f} MB")
+        click.echo(f"  trained on {model['corpus']['source']}: {model['data']}")
+        click.echo(f"  {model['verdict']}")
+        click.echo(f"  its report: {Path(model['folder']) / 'report.html'}")
 
 
 @cli.command(epilog=_example("sentiment corpora"))

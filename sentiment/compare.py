@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentiment import bundle
+from sentiment import bundle, shipped
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
 from sentiment.errors import BundleError, CorpusError, UsageError, listed
@@ -43,7 +43,7 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     Parameters
     ----------
     paths
-        Bundles, or files of predictions as `sentiment.predictions.read` takes them.
+        Bundles, names of shipped models, or files of predictions as `sentiment.predictions.read` takes them.
 
     Returns
     -------
@@ -61,6 +61,7 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     """
     if len(paths) < 2:
         raise UsageError("give two models or more to compare")
+    paths = [shipped.find(path) for path in paths]
     places = [path.resolve() for path in paths]
     for path, place in zip(paths, places, strict=True):
         if places.count(place) > 1:

@@ -113,6 +113,9 @@ class ModelConfig(_Section):
     weight_dropout: Dropout = _setting(0.0, "share of recurrent weights dropped, a step")
     layer_dropout: Dropout = _setting(0.0, "between recurrent layers; needs layers >= 2")
     output_dropout: Dropout = _setting(0.5, "before the linear layer")
+    storage: Literal["fp32", "fp16", "int8"] = _setting(
+        "fp32", "of the weights on disk; fp16 and int8 round them after training, before anything is scored"
+    )
     init_from: str | None = _setting(
         None, "folder of sentiment pretrain, whose tokenizer, embedding and recurrence are begun from"
     )
@@ -228,6 +231,9 @@ class ReportConfig(_Section):
     """The evaluation after training."""
 
     baselines: bool = _setting(True, "also score the majority class, TF-IDF + logistic regression and NB-SVM")
+    texts: bool = _setting(
+        True, "quote texts of the corpus; false: mistakes and suspects only by their rows, no examples"
+    )
     bootstrap: int = _setting(1000, "resamples behind the 95 % intervals", ge=100)
 
 

@@ -140,8 +140,15 @@ def resume(
         return _run(settings, corpus, raw, out, torch_device, listener, begun)
 
 
-def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto") -> dict[str, Any]:
+def evaluate(
+    folder: Path, corpus_name: str | None = None, device: str = "auto", texts: bool | None = None
+) -> dict[str, Any]:
     """Score a bundle again, on its own test texts or on another corpus.
+
+    Parameters
+    ----------
+    texts
+        Whether texts are quoted; by default as the bundle's settings say, and always of another corpus.
 
     Returns
     -------
@@ -182,7 +189,9 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded)}
     result["verdict"] = report.verdict(result)
-    return result
+    if texts is None:
+        texts = settings.report.texts or corpus_name is not None
+    return result if texts else report.without_texts(result)
 
 
 def evaluate_predictions(
@@ -268,6 +277,8 @@ def _run(
         scored, timing,
         {"train": report.token_statistics(ready.train), "test": report.token_statistics(test_set)},
     )  # fmt: skip
+    if not settings.report.texts:
+        result = report.without_texts(result)
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
     html.write(result, working / html.NAME)

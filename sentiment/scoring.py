@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TextIO
 
 import click
 
-from sentiment import bundle
+from sentiment import bundle, shipped
 from sentiment.errors import CorpusError
 from sentiment.predictor import Predictor, Result
 from sentiment.rows import Row, columns_of, encoding_of, printable, read_rows, read_stream
@@ -22,11 +22,13 @@ from sentiment.rows import Row, columns_of, encoding_of, printable, read_rows, r
 ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
 
 
-def load(folder: Path | None, device: str) -> Predictor:
-    """Load the bundle in a folder, or the newest one, which is then named on stderr."""
-    if folder is None:
-        folder = bundle.newest(bundle.ARTIFACTS)
-        click.echo(f"model: {folder}", err=True)
+def load(model: Path | None, device: str) -> Predictor:
+    """Load a model by its folder or name, or the one that answers unasked, which is then named on stderr."""
+    if model is None:
+        folder, called = shipped.default()
+        click.echo(f"model: {called}", err=True)
+    else:
+        folder = shipped.find(model)
     return Predictor(bundle.load(folder), device)
 
 

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from sentiment import baselines, bundle, report
+from sentiment import baselines, bundle, report, storage
 from sentiment.bundle import CHECKPOINT
 from sentiment.calibration import fit_temperature, temper
 from sentiment.config import SEEDS, Config
@@ -126,7 +125,8 @@ def _ask(
     said: list[list[Probabilities]] = [[] for _ in parts]
     for number in range(1, settings.distillation.teachers + 1):
         model = bundle.build_model(settings, ready.sizes, len(ready.corpus.labels)).to(device)
-        model.load_state_dict(safetensors.torch.load_file(folder / str(number) / MODEL))
+        weights = storage.load(folder / str(number) / MODEL)
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         held_out = infer(model, ready.validation.sequences, device)
         temperature = fit_temperature(ready.corpus.validation.labels, held_out)
         for part, answers in zip(parts, said, strict=True):

@@ -421,7 +421,6 @@ def test_bad_settings_file(run: Run, content: Content | None, words: str) -> Non
         ("train --resume --seed 1", 2, "--seed"),
         ("train --resume --deterministic", 2, "--deterministic"),
         ("train sample --resume --set seed=1 --config x", 2, "--set|--config"),
-        ("predict x", 4, "no model under artifacts|sentiment train"),
         ("predict x --model nope", 4, "nope|no such folder"),
         ("predict x --model good.csv", 4, "good.csv"),
         ("predict x --input good.csv", 2, "not both"),

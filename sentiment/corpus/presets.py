@@ -54,7 +54,7 @@ PRESETS = {
         size="25,000 + 25,000 test",
     ),
     "sms_spam": Preset(
-        "phone messages, 13 % spam (Almeida et al. 2011)",
+        "phone messages, 13 % spam (Almeida et al. 2011; CC BY 4.0)",
         "ucirvine/sms_spam",
         text="sms",
         labels=("ham", "spam"),

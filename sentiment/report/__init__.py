@@ -16,6 +16,7 @@ from sentiment.curves import curves
 from sentiment.decision import Decision, describe
 from sentiment.errors import BundleError
 from sentiment.metrics import intervals, scores
+from sentiment.report.quotes import without_texts
 from sentiment.report.text import card, render
 from sentiment.report.wording import verdict
 
@@ -34,6 +35,7 @@ __all__ = [
     "render",
     "token_statistics",
     "verdict",
+    "without_texts",
 ]
 
 SCHEMA = 2

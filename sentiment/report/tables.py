@@ -299,13 +299,13 @@ def _mistakes(report: dict[str, Any], letters: int, most: int) -> Section:
             wording.shorten(one["label"], LABEL),
             wording.shorten(one["predicted"], LABEL),
             percent(one["probability"]),
-            passage(one["text"], letters, one.get("words", [])),
+            *([passage(one["text"], letters, one.get("words", []))] if "text" in one else []),
         ]
         for one in report.get("failures", {}).get("mistakes", [])[:most]
     ]
     if not rows:
         return Section("mistakes", "Most confident mistakes")
-    head = ["row", "true", "predicted", "probability", "text"]
+    head = ["row", "true", "predicted", "probability", "text"][: len(rows[0])]
     return Section("mistakes", "Most confident mistakes", tables=[Table(head, rows, wordy=(1, 2, 4))])
 
 
@@ -316,7 +316,7 @@ def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
             wording.shorten(one["label"], LABEL),
             wording.shorten(one["suggested"], LABEL),
             f"{one['quality']:.3f}",
-            passage(one["text"], letters // 2),
+            *([passage(one["text"], letters // 2)] if "text" in one else []),
         ]
         for one in report.get("failures", {}).get("suspects", [])[:most]
     ]
@@ -324,7 +324,7 @@ def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
         return Section("suspects", "Suspected label errors")
     count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
     sentence = f"Labels that the model contradicts (confident learning): {count:,}, the most suspect first."
-    head = ["row", "label", "suggested", "quality", "text"]
+    head = ["row", "label", "suggested", "quality", "text"][: len(rows[0])]
     return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
 
 
