@@ -150,7 +150,9 @@ def test_gradients_are_those_of_the_weighted_sum(names, labelled):
         torch.testing.assert_close(total, case.loss(logits).detach())
         expected = expected + case.loss(logits)
         if "adversarial" in names:
-            expected = expected + 0.7 * case.loss(case.classify(vectors + case.adversarial(config.adversarial_norm)))
+            expected = expected + 0.7 * case.loss(
+                case.classify(vectors + case.adversarial(config.adversarial_norm))
+            )
     else:
         assert total is None
     if "entropy" in names:
