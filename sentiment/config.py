@@ -85,14 +85,18 @@ class TokenizerConfig(_Section):
 class EmbeddingConfig(_Section):
     """The vectors of the vocabulary."""
 
-    source: Literal["random", "pretrained", "skipgram"] = _setting(
-        "random", "how they begin; skipgram trains them on all texts but test"
+    source: Literal["auto", "english", "random", "pretrained", "skipgram"] = _setting(
+        "auto",
+        "how they begin; english: vectors of film reviews that come with the package; skipgram trains them "
+        "on all texts but test; auto: english where these have most of the tokens, else random",
     )
     vectors: str | None = _setting(
         None,
         "pretrained only: a name such as glove.6B.100d (downloaded), or a file (.gz, .zst too)",
     )
-    size: int = _setting(100, "numbers in a vector; pretrained vectors bring their own", ge=1, le=SIZES)
+    size: int = _setting(
+        100, "numbers in a vector; english (100) and pretrained vectors bring their own", ge=1, le=SIZES
+    )
     frozen_epochs: int = _setting(
         0, "epochs before the vectors are tuned too; -1: they are never tuned", ge=-1
     )
@@ -171,8 +175,10 @@ class TrainingConfig(_Section):
     weight_decay: float = _setting(0.01, "of AdamW", ge=0)
     clip_norm: float = _setting(1.0, "largest gradient norm; 0 is no limit", ge=0)
     label_smoothing: Dropout = _setting(0.0, "share of a label given to all classes alike")
-    adversarial: float = _setting(
-        0.0, "weight of the loss under the worst small step of the embeddings; 0: off", ge=0
+    adversarial: Annotated[float, Field(ge=0)] | Literal["auto"] = _setting(
+        "auto",
+        "weight of the loss under the worst small step of the embeddings, for twice the time; 0: off; "
+        "auto: 1 up to two million training tokens, which is where it helps",
     )
     adversarial_norm: float = _setting(
         0.3, "length of that step a token, in normalised embeddings (root mean square over a text)", gt=0
@@ -264,7 +270,7 @@ class Config(_Section):
                 f"embedding.vectors is set but embedding.source is {self.embedding.source!r}; "
                 "add --set embedding.source=pretrained"
             )
-        if self.model.init_from is not None and self.embedding.source != "random":
+        if self.model.init_from is not None and self.embedding.source not in ("auto", "random"):
             raise ValueError(
                 f"model.init_from brings its own embeddings, but embedding.source is "
                 f"{self.embedding.source!r}; add --set embedding.source=random"

@@ -183,13 +183,13 @@ def _vectors(
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Return what is reported of the initial embedding, and it (V, E)."""
     further = [validation.sequences]
-    if settings.embedding.source != "random":
+    if settings.embedding.source in ("pretrained", "skipgram"):
         listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
     if settings.embedding.source == "skipgram":
         further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
     made = vectors.build(tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed)
     about = {
-        "source": settings.embedding.source,
+        "source": made.source,
         "vectors": settings.embedding.vectors,
         "size": made.matrix.shape[1],
         "types_covered": made.types,

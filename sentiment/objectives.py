@@ -65,6 +65,7 @@ def accumulate(
         The summed cross-entropy of the labelled texts, without gradient.
     """
     assert model.embedding is not None
+    assert config.adversarial != "auto"
     texts = int(inputs.batch_sizes[0])
     with autocast():
         embedded = model.embedding(inputs)  # (N, E)

@@ -300,7 +300,7 @@ def _run(
     resumed = (working / CHECKPOINT).exists()
     initial = None
     if not resumed:
-        if settings.embedding.source != "random":
+        if settings.embedding.source in ("pretrained", "skipgram"):
             listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
         made = vectors.build(tokenizer.vocabulary, pieces, [], settings.embedding, settings.seed)
         initial = torch.from_numpy(made.matrix)

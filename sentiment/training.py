@@ -25,6 +25,9 @@ from sentiment.sequences import Sequences
 
 UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 1500, 4, 30  # of epochs = "auto"
 WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning rate
+# Of adversarial = "auto": on validation parts, short texts gain a point from it, long ones by the thousand
+# nothing within four epochs.
+ADVERSARIAL_TOKENS = 2_000_000
 LOWER_IS_BETTER = {"log_loss"}
 COUNTERS = ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")  # of a checkpoint
 
@@ -105,6 +108,7 @@ class Trainer:
         precision: torch.dtype = torch.float32,
         unlabelled: Sequences | None = None,
     ) -> None:
+        config = _without_auto(config, train, model)
         self.model, self.train, self.validation = model.to(device), train, validation
         self.config, self.device, self.seed = config, device, seed
         self.frozen_epochs, self.precision = frozen_epochs, precision
@@ -336,6 +340,14 @@ def _count_epochs(config: TrainingConfig, examples: int) -> int:
         return config.epochs
     needed = math.ceil(UPDATES * config.batch_size / max(1, examples))
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, needed))
+
+
+def _without_auto(config: TrainingConfig, train: Examples, model: SequenceClassifier) -> TrainingConfig:
+    """Return the settings with a number for ``adversarial``."""
+    if config.adversarial != "auto":
+        return config
+    helps = model.embedding is not None and len(train.sequences.values) <= ADVERSARIAL_TOKENS
+    return config.model_copy(update={"adversarial": float(helps)})
 
 
 def _class_weights(labels: NDArray[np.int64], config: TrainingConfig) -> Tensor | None:

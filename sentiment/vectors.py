@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.numpy
 from numpy.typing import NDArray
 
 from sentiment import cache
@@ -28,6 +29,8 @@ from sentiment.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
 SPREAD = 0.1  # standard deviation of random vectors
+# Made by scripts/english_vectors.py. "auto" begins from them if they have this share of the tokens.
+ENGLISH, ENGLISH_SIZE, ENOUGH = Path(__file__).parent / "data" / "english.safetensors", 100, 0.5
 WORTH_KEEPING, MOST_KEPT = 1_000_000, 12  # tokens to train on, and matrices that the cache keeps
 
 
@@ -39,11 +42,14 @@ class Vectors:
     ----------
     matrix
         (V, E) float32.
+    source
+        As in the settings, and for "auto" what was chosen.
     types, tokens
         Share of the vocabulary, and of the training tokens, with a pretrained or trained vector.
     """
 
     matrix: NDArray[np.float32]
+    source: str
     types: float = 0.0
     tokens: float = 0.0
 
@@ -67,26 +73,34 @@ def build(
         Other texts than test, labelled or not, that skip-gram may also learn from.
     """
     generator = np.random.default_rng(seed)
-    if config.source == "random":
-        return Vectors(_random(generator, len(vocabulary), config.size))
-    if config.source == "skipgram":
-        known = _skipgram(vocabulary, [sequences, *further], config, seed)
-    else:
-        known = _pretrained(vocabulary, str(config.vectors))
+    counts = np.bincount(sequences.values, minlength=len(vocabulary))
+    source, known = config.source, {}
+    match source:
+        case "auto" | "english":
+            known = _english(vocabulary)
+        case "skipgram":
+            known = _skipgram(vocabulary, [sequences, *further], config, seed)
+        case "pretrained":
+            known = _pretrained(vocabulary, str(config.vectors))
     found = np.array([token in known for token in vocabulary])
+    if source == "auto":
+        fits = config.size == ENGLISH_SIZE and counts[found].sum() >= ENOUGH * counts.sum()
+        source = "english" if fits else "random"
+    if source == "random":
+        return Vectors(_random(generator, len(vocabulary), config.size), source)
     if not found.any():
         raise CorpusError(
-            f"{config.vectors}: none of the {len(vocabulary)} tokens of the vocabulary has a vector in it; "
-            "are they of this language and kind of token?"
+            f"{config.vectors or source}: none of the {len(vocabulary)} tokens of the vocabulary has a "
+            "vector in it; are they of this language and kind of token?"
         )
     given = np.stack([known[token] for token, there in zip(vocabulary, found, strict=True) if there])
     # A token without a vector gets a random one of the same spread.
     matrix = generator.normal(given.mean(0), given.std(0) + 1e-6, (len(vocabulary), given.shape[1]))
     matrix[found] = given
     matrix[0] = 0
-    counts = np.bincount(sequences.values, minlength=len(vocabulary))
     return Vectors(
         matrix.astype(np.float32),
+        source,
         float(found[SPECIAL:].mean()),
         float(counts[found].sum() / max(1, counts.sum())),
     )
@@ -96,6 +110,13 @@ def _random(generator: np.random.Generator, rows: int, size: int) -> NDArray[np.
     matrix = generator.normal(0, SPREAD, (rows, size)).astype(np.float32)
     matrix[0] = 0
     return matrix
+
+
+def _english(vocabulary: list[str]) -> dict[str, NDArray[np.float32]]:
+    stored = safetensors.numpy.load_file(ENGLISH)
+    rows = dict(zip(stored["tokens"].tobytes().decode().split("\n"), stored["vectors"], strict=True))
+    found = ((token, rows.get(token, rows.get(token.lower()))) for token in vocabulary[SPECIAL:])
+    return {token: row.astype(np.float32) for token, row in found if row is not None}
 
 
 def _skipgram(

@@ -28,6 +28,7 @@ TINY = {
     "training.epochs": 2,
     "model.hidden_size": 8,
     "embedding.size": 8,
+    "training.adversarial": 0.0,
     "report.baselines": False,
     "report.bootstrap": 100,
 }

@@ -134,7 +134,7 @@ def test_a_text_without_gradient_gets_no_step():
 @pytest.mark.parametrize("labelled", [True, False])
 def test_gradients_are_those_of_the_weighted_sum(names, labelled):
     case = Case()
-    config = TrainingConfig(**{name: ALL[name] for name in names})
+    config = TrainingConfig(**{"adversarial": 0.0, **{name: ALL[name] for name in names}})
     torch.manual_seed(3)
     total = objectives.accumulate(
         case.model, case.inputs, case.spread, config, case.loss if labelled else None
@@ -179,7 +179,7 @@ def test_gradients_are_those_of_the_weighted_sum(names, labelled):
 def test_every_pass_sees_the_same_dropout():
     """Else the divergence would be that of the dropout."""
     case = Case(output_dropout=0.5)
-    config = TrainingConfig(virtual_adversarial=1.0, virtual_adversarial_norm=1e-6)
+    config = TrainingConfig(adversarial=0.0, virtual_adversarial=1.0, virtual_adversarial_norm=1e-6)
     objectives.accumulate(case.model, case.inputs, case.spread, config)
     assert max(float(value.grad.abs().max()) for value in case.model.parameters()) < 1e-4
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from sentiment import training
 from sentiment.config import ModelConfig, TrainingConfig
 from sentiment.errors import SentimentError
 from sentiment.model import SequenceClassifier
@@ -220,3 +221,18 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         run.restore(path)
     assert not list(tmp_path.glob("*.tmp"))
     json.dumps(run.history)
+
+
+def test_adversarial_steps_are_taken_by_default_where_there_are_few_tokens(monkeypatch):
+    def trained(**changes):
+        made = trainer(**changes)
+        list(made.run())  # at once: dropout draws from torch's own generator
+        return made.config.adversarial, weights(made)
+
+    few, stepped = trained()
+    monkeypatch.setattr(training, "ADVERSARIAL_TOKENS", int(examples().sequences.lengths.sum()) - 1)
+    many, plain = trained()
+    assert (few, many) == (1.0, 0.0)
+    assert_equal(plain, trained(adversarial=0.0)[1])
+    assert_equal(stepped, trained(adversarial=1.0)[1])
+    assert any(not torch.equal(value, plain[name]) for name, value in stepped.items())

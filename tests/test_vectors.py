@@ -145,3 +145,39 @@ def test_trained_vectors_come_from_the_cache_if_all_they_depend_on_is_the_same(t
     for file in tmp_path.rglob("*.npy"):
         file.write_bytes(b"torn")
     np.testing.assert_array_equal(vectors.build(vocabulary, texts, [], config, 0).matrix, first)
+
+
+def english(words, **changes):
+    vocabulary = ["<pad>", "<unk>", *words]
+    texts = Sequences.of([list(range(2, len(vocabulary)))])
+    return vectors.build(vocabulary, texts, [], EmbeddingConfig(**changes), 0)
+
+
+def test_by_default_vectors_of_the_package_serve_texts_whose_words_they_have():
+    found = english(["good", "Bad", "film", "zzzqqq"])
+    assert (found.source, found.types) == ("english", 0.75)
+    stored = english(["bad", "film", "good"])
+    np.testing.assert_array_equal(found.matrix[[2, 3, 4]], stored.matrix[[4, 2, 3]])
+    near = stored.matrix[2:] / np.linalg.norm(stored.matrix[2:], axis=1, keepdims=True)
+    assert near[0] @ near[2] > 0.2, "good and bad are used alike"
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        (["zzzqqq", "qqqzzz", "film"], {}),  # most tokens have none
+        (["good", "film"], {"size": 99}),
+        (["good", "film"], {"source": "random"}),
+    ],
+)
+def test_else_they_are_random(words, changes):
+    found = english(words, **changes)
+    assert found.source == "random"
+    assert found.matrix.shape == (2 + len(words), changes.get("size", 100))
+    assert abs(found.matrix[2:].std() - vectors.SPREAD) < 0.03
+
+
+def test_vectors_of_the_package_can_be_asked_for():
+    assert english(["film", *(f"zz{number}qq" for number in range(9))], source="english").source == "english"
+    with pytest.raises(CorpusError, match="english: none of the"):
+        english(["zzzqqq"], source="english")

@@ -120,6 +120,7 @@ def assemble(
             "best_epoch": best["epoch"],
             "metric": settings.training.metric,
             "updates": trainer.updates,
+            "adversarial": trainer.config.adversarial,
             "padding": float(np.mean([record["padding"] for record in history])),
             "validation": best["validation"],
             "seed": settings.seed,

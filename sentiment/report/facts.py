@@ -128,8 +128,10 @@ def _model(report: dict[str, Any]) -> Iterator[Pair]:
 
 def _training(report: dict[str, Any]) -> Iterator[Pair]:
     if training := report.get("training"):
+        steps = ", with adversarial steps" if training.get("adversarial") else ""
         yield (
             "training",
             f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
-            f"{training['tokens_per_second']:,.0f} tokens/s on {training['device']}, seed {training['seed']}",
+            f"{training['tokens_per_second']:,.0f} tokens/s on {training['device']}, "
+            f"seed {training['seed']}{steps}",
         )
