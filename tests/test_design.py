@@ -53,6 +53,7 @@ ORDER = [
     "pipeline",
     "pretraining",
     "crossval",
+    "tuning",
     "console",
     "scoring",
     "cli",
