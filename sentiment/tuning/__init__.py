@@ -41,7 +41,7 @@ __all__ = ["check", "render", "resume", "tune"]
 STUDY, STATE, TRIALS = "study.journal", "tuning.json", "trials.jsonl"
 BUDGET = 1800.0  # seconds of a search without any limit
 TENTHS = 10  # trials of more and of fewer epochs are compared at the same tenth of the training
-JUDGES, WARM_UP = 4, 3  # finished trials, and tenths of a training, before one is pruned
+JUDGES, WARM_UP = 4, 5  # finished trials, and tenths of a training, before one is pruned
 TIE = 1e-6  # weight of the log loss beside the metric: only their order matters to TPE
 KEPT_READY = 6  # tokenized corpora with their vectors, in memory
 # What settings may do to a trial; that of the first one, the starting settings, is an error of the search.
