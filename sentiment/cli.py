@@ -29,6 +29,7 @@ Exit codes:
 """
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 FAILED_ROWS = 1
+UNITS = {"s": 1, "m": 60, "h": 3600}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -504,6 +505,83 @@ def crossval(
     finally:
         listener.close()
     _print(result, as_json, runs.render)
+
+
+def _duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    """Read 90s, 30m or 2h as seconds."""
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:]
+    if unit not in UNITS or not number.replace(".", "", 1).isdecimal() or not float(number):
+        raise click.BadParameter(f"{text!r} is no time; write it as 90s, 30m or 2h")
+    return float(number) * UNITS[unit]
+
+
+@cli.command(
+    epilog=_example(
+        """
+sentiment tune sms_spam --budget 30m
+sentiment tune imdb --recipe quick --set model.hidden_size=128 --budget 2h --out artifacts/imdb_tune
+sentiment tune --resume --out artifacts/imdb_tune --budget 1h
+"""
+    )
+)
+@click.argument("corpus", required=False)
+@click.option(
+    "--budget",
+    metavar="TIME",
+    callback=_duration,
+    help="Of all runs together, as 90s, 30m or 2h; 30m without --trials. With --resume: so much more.",
+)
+@click.option("--trials", type=click.IntRange(min=1), help="Most trials. With --resume: so many more.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; artifacts/<corpus>-tune-<time>.")
+@click.option("--recipe", metavar="NAME|FILE", help="Settings to start from.")
+@CONFIG
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Fix a setting, which is then not searched.",
+)
+@corpus_options
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the search, and of each training in it.")
+@click.option("--resume", is_flag=True, help="Go on with a search, interrupted or not.")
+@click.option("--json", "as_json", is_flag=True, help="All trials as JSON.")
+def tune(
+    *,
+    budget: float | None,
+    trials: int | None,
+    out: Path | None,
+    device: str | None,
+    resume: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search for settings that do better on CORPUS, and write them as a recipe for `train --recipe`.
+
+    The first trial is of the settings to start from: the defaults, --recipe and --config. Every trial is
+    judged on the validation texts; the test texts are left out. At the end of the budget the trial under
+    way is stopped and not counted.
+    """
+    if resume:
+        _refuse_beside_resume(options)
+    else:
+        settings = _settings(extra={"runtime.device": device}, **options)
+    from sentiment import config, tuning
+    from sentiment.console import ConsoleListener
+
+    listener = ConsoleListener()
+    try:
+        if resume:
+            result = tuning.resume(out, listener, budget=budget, trials=trials, device=device)
+        else:
+            fixed = [config.parse_override(assignment)[0] for assignment in options["assignments"]]
+            result = tuning.tune(settings, fixed, budget=budget, trials=trials, out=out, listener=listener)
+    finally:
+        listener.close()
+    _print(result, as_json, tuning.render)
 
 
 @cli.command(

@@ -130,6 +130,15 @@ def load(folder: str | Path) -> Encoder:
         )
 
 
+def given(settings: Config, corpus: Corpus) -> Encoder | None:
+    """Return the encoder that ``model.init_from`` names, checked, or None if it names none."""
+    if settings.model.init_from is None:
+        return None
+    found = load(settings.model.init_from)
+    found.check(settings, corpus)
+    return found
+
+
 def shared_settings(folder: str | Path) -> dict[str, Any]:
     """Return, nested, the settings that a classifier takes over from an encoder."""
     tree = load(folder).settings.model_dump(exclude_none=True)

@@ -46,6 +46,10 @@ class ResourceError(SentimentError):
     exit_code = 6
 
 
+class Diverged(SentimentError):
+    """A training whose loss is no longer a number."""
+
+
 class Interrupted(SentimentError):
     """Stopped by the user; the message says how to go on."""
 

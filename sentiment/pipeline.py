@@ -296,11 +296,7 @@ def _encoder(
     """Return the encoder that the model begins from, pretrained now if the settings ask for it."""
     if settings.pretraining.first:
         return pretraining.within(settings, corpus, working / ENCODER, out, device, listener)
-    if settings.model.init_from is None:
-        return None
-    given = encoder.load(settings.model.init_from)
-    given.check(settings, corpus)
-    return given
+    return encoder.given(settings, corpus)
 
 
 def _score(

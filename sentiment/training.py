@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from sentiment import checkpoint, objectives
 from sentiment.batches import Batch, buckets, pack, padding, resident
 from sentiment.config import TrainingConfig
-from sentiment.errors import SentimentError, UsageError
+from sentiment.errors import Diverged, UsageError
 from sentiment.metrics import quick_scores
 from sentiment.model import SequenceClassifier, infer
 from sentiment.sequences import Sequences
@@ -252,7 +252,7 @@ class Trainer:
         probabilities = infer(self.model, self.validation.sequences, self.device)
         self.model.load_state_dict(kept)
         if not (math.isfinite(loss) and np.isfinite(probabilities).all()):
-            raise SentimentError(
+            raise Diverged(
                 f"training diverged in epoch {self.epoch + 1} (loss {loss}); lower "
                 "training.learning_rate or training.clip_norm"
             )

@@ -57,6 +57,7 @@ ORDER = [
     "teachers",
     "pipeline",
     "crossval",
+    "tuning",
     "console",
     "scoring",
     "cli",

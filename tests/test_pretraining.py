@@ -331,6 +331,7 @@ def test_a_pretraining_begins_anew():
         pretraining.pretrain(settings)
 
 
+@pytest.mark.slow
 def test_training_can_pretrain_first_and_is_resumed_within_it(tmp_path, monkeypatch):
     asked = config.load(None, {**FEW, "corpus.name": "sample", "pretraining.first": True})
     whole = pipeline.train(asked, tmp_path / "whole")

@@ -100,6 +100,7 @@ class StopAt(Listener):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 3, 5], ids=["first teacher", "second teacher", "the model itself"])
 def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, epochs):
     asked = settings(**{"distillation.ngrams": True})
