@@ -17,10 +17,10 @@ SECRET = "umbrella stolen by a heron"
 def corpus(tmp_path_factory):
     """A corpus in which every text has words of its own, and every finding of the audit an example."""
     rows = []
-    for number in range(520):
-        good, wrong = number % 2 == 0, number % 20 in (1, 10)
+    for number in range(260):
+        good, wrong = number % 3 == 0, number % 20 in (1, 9)
         text = (
-            f"{'Dear reader, ' * (number % 4 == 0)}a {'lovely' if good else 'awful'} film {number} {SECRET}"
+            f"{'Dear reader, ' * (number % 6 == 0)}a {'lovely' if good else 'awful'} film {number} {SECRET}"
         )
         rows.append({"text": text, "label": "positive" if good != wrong else "negative"})
     rows += [rows[3], rows[5] | {"label": "positive"}]  # a repeat and a conflict
@@ -39,7 +39,7 @@ def models(corpus):
         quoted: sentiment.train(
             str(corpus),
             out=corpus.with_name(str(quoted)),
-            settings=TINY | {"training.epochs": 4, "report.texts": quoted},
+            settings=TINY | {"training.epochs": 8, "report.texts": quoted},
         )
         for quoted in (True, False)
     }
