@@ -178,7 +178,7 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
     )
     result["failures"] = _failures(predictor, test, probabilities, encoded, validation)
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
-    result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded)}
+    result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded, test.texts)}
     result["verdict"] = report.verdict(result)
     return result
 
@@ -273,7 +273,10 @@ def _run(
     result = report.assemble(
         settings, corpus, manifest, trainer, runtime.describe(device), ready.tokenizer, ready.embeddings,
         scored, timing,
-        {"train": report.token_statistics(ready.train), "test": report.token_statistics(test_set)},
+        {
+            "train": report.token_statistics(ready.train, corpus.train.texts),
+            "test": report.token_statistics(test_set, corpus.test.texts),
+        },
     )  # fmt: skip
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
