@@ -251,15 +251,14 @@ class Tokenizer:
             whole.normalize(self.inner.normalizer.normalize)
         pre_tokenizers.FixedLength(length=1).pre_tokenize(whole)
         found = whole.get_splits(offset_referential="original", offset_type="char")
-        symbols = [(symbol, span) for symbol, span, _ in found if not symbol.isspace()]
-        if not symbols:
+        read = [(symbol, span) for symbol, span, _ in found if not symbol.isspace()]
+        if not read:
             return [], []
-        joined = "".join(symbol for symbol, _ in symbols)
-        size, stride = self.config.kmer, self.config.kmer_stride
-        begins = starts(len(symbols), size, stride)
-        ends = [min(begin + size, len(symbols)) for begin in begins]
-        cuts = [0, *((later + end) // 2 for later, end in zip(begins[1:], ends, strict=False)), len(symbols)]
-        spans = [(symbols[first][1][0], symbols[last - 1][1][1]) for first, last in pairwise(cuts)]
+        joined = "".join(symbol for symbol, _ in read)
+        begins = starts(len(read), self.config.kmer, self.config.kmer_stride)
+        ends = [min(begin + self.config.kmer, len(read)) for begin in begins]
+        cuts = [0, *((later + end) // 2 for later, end in zip(begins[1:], ends, strict=False)), len(read)]
+        spans = [(read[first][1][0], read[last - 1][1][1]) for first, last in pairwise(cuts)]
         return self._bare.encode(_spaced(joined, self.config), add_special_tokens=False).ids, spans
 
 
@@ -386,12 +385,6 @@ def _normalizers(config: TokenizerConfig) -> list[normalizers.Normalizer]:
     steps: list[normalizers.Normalizer] = []
     if config.strip_html:
         steps += [normalizers.Replace(tag, " ") for tag in BREAKS]
-    if config.kind == "word":  # no spaces tell words apart in Chinese: each character becomes one
-        steps.append(
-            normalizers.BertNormalizer(
-                clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
-            )
-        )
     if config.lowercase:
         steps.append(normalizers.Lowercase())
     if config.strip_accents:
@@ -400,4 +393,10 @@ def _normalizers(config: TokenizerConfig) -> list[normalizers.Normalizer]:
         steps.append(normalizers.Replace(Regex(URL), MASK))
     if config.numbers == "shape":
         steps.append(normalizers.Replace(Regex(LONG_NUMBER), "0"))
+    if config.kind == "word":  # no spaces tell words apart in Chinese: each character becomes one
+        steps.append(
+            normalizers.BertNormalizer(
+                clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
+            )
+        )
     return steps

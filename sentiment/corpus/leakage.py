@@ -13,7 +13,7 @@ FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that have a pattern:
 PRECISION, ODDS_RATIO = 0.95, 20.0
 AFFIXES = (1, 3, 6)  # characters with which texts begin or end
 MOST = 10
-FRAGMENTS = (2, 6)  # characters that are taken for a token, in texts without words
+FRAGMENT = 2  # characters that are taken for a token, in texts without words
 
 
 def leakage(texts: Sequence[str], labels: Sequence[str | None]) -> list[dict[str, Any]]:
@@ -68,11 +68,9 @@ def leakage(texts: Sequence[str], labels: Sequence[str | None]) -> list[dict[str
 
 
 def _tokens(texts: Sequence[str]) -> Callable[[str], set[str]]:
-    """Return what finds the tokens of a text, in lower case: words and signs, or fragments without words."""
+    """Return what finds the tokens of a text: words and signs, or pairs of characters without words."""
     if not has_words(texts):
-        return lambda text: {
-            text[start : start + size] for size in FRAGMENTS for start in range(len(text) - size + 1)
-        }
+        return lambda text: {text[start : start + FRAGMENT] for start in range(len(text) - FRAGMENT + 1)}
     word = rf"\w{marks(texts)}"
     token = re.compile(rf"[{word}]+|[^{word}\s]+")
     return lambda text: set(token.findall(text))
