@@ -19,18 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment import cache, calibration
+from sentiment import cache, calibration, writing
 from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
 from sentiment.metrics import Probabilities, scores
 from sentiment.paired import comparison
+from sentiment.writing import has_words, marks
 
 PENALTIES = (1.0, 10.0, 100.0)  # C of the regression: the best by log loss on validation
-WORD = r"(?u)\b\w\w+\b"
+KMERS = (1, 6)  # symbols, where texts have no words
 # NB-SVM. Its C, chosen likewise, and the share of the SVM in the mean of SVM and naive Bayes: that of
 # the paper, and 1, which is better where many n-grams are counted (IMDB: 91.4 % instead of 88.7 %).
 SVM_PENALTIES, SHARES = (0.01, 0.1, 1.0), (0.25, 1.0)
-TOKEN = r"\w+|[^\w\s]"  # an exclamation mark says something too
 BUCKETS = 2**22  # for n-grams: without a dictionary of millions it is done in a seventh of the time
 
 
@@ -106,13 +106,12 @@ def majority(corpus: Corpus) -> Answers:
 
 
 def tfidf_lr(corpus: Corpus) -> Answers:
-    """TF-IDF of words and word pairs + logistic regression."""
+    """TF-IDF of words and word pairs, or of k-mers in texts without words, + logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
     begun = time.perf_counter()
-    word = WORD if any(re.search(WORD, text) for text in corpus.train.texts) else r"\S+"
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32, token_pattern=word)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **_units(corpus.train.texts, 2, _word))
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
     candidates = {}
@@ -134,7 +133,7 @@ def nbsvm(corpus: Corpus) -> Answers:
 
 
 def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities], dict[str, float]]:
-    """Train NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, hashed.
+    """Train NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, or of k-mers, hashed.
 
     For each class against the rest, a feature is scaled by its log-count ratio and a linear SVM is
     trained; its weights are then drawn towards their mean magnitude, which alone is naive Bayes. A
@@ -148,8 +147,8 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
     from sklearn.feature_extraction.text import HashingVectorizer
 
     vectorizer = HashingVectorizer(
-        ngram_range=(1, 3), token_pattern=TOKEN, n_features=BUCKETS,
-        binary=True, norm=None, alternate_sign=False, dtype=np.float32,
+        n_features=BUCKETS, binary=True, norm=None, alternate_sign=False, dtype=np.float32,
+        **_units(corpus.train.texts, 3, _token),
     )  # fmt: skip
     train = vectorizer.transform(corpus.train.texts)
     used = np.unique(train.indices)
@@ -181,6 +180,25 @@ BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
     "tfidf_lr": ("TF-IDF + LR", tfidf_lr),
     "nbsvm": ("NB-SVM", nbsvm),
 }
+
+
+def _units(texts: Sequence[str], longest: int, pattern: Callable[[Sequence[str]], str]) -> dict[str, Any]:
+    """Return what a vectorizer counts: n-grams of words up to the `longest`, or k-mers."""
+    if not has_words(texts):
+        return {"analyzer": "char", "ngram_range": KMERS}
+    return {"token_pattern": pattern(texts), "ngram_range": (1, longest)}
+
+
+def _word(texts: Sequence[str]) -> str:
+    """Match words of two characters or more; if there are none, whatever spaces tell apart."""
+    word = rf"[\w{marks(texts)}]{{2,}}"
+    return word if any(re.search(word, text) for text in texts) else r"\S+"
+
+
+def _token(texts: Sequence[str]) -> str:
+    """Match words and single signs: an exclamation mark says something too."""
+    word = rf"\w{marks(texts)}"
+    return rf"[{word}]+|[^{word}\s]"
 
 
 def _nb_svm(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[Any, Any, float]:
@@ -223,7 +241,7 @@ def _seconds(begun: float, trained: float) -> dict[str, float]:
 def _key(corpus: Corpus) -> str:
     """Return what tells apart all that a baseline's answers depend on."""
     versions = [metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")]
-    code = [Path(file).read_bytes() for file in (__file__, calibration.__file__)]
+    code = [Path(file).read_bytes() for file in (__file__, calibration.__file__, writing.__file__)]
     parts = [corpus.fingerprint().encode(), *code, *(version.encode() for version in versions)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 

@@ -21,7 +21,7 @@ SIZES = 2**16  # of a layer: beyond it a machine's memory ends anyway
 Share = Annotated[float, Field(gt=0, lt=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Epochs = Annotated[int, Field(ge=1, le=100_000)]
-Pooling = Literal["last", "max", "mean", "attention"]
+Pooling = Literal["last", "max", "mean", "attention", "middle"]
 
 
 def _setting(default: Any, comment: str, **limits: Any) -> Any:
@@ -62,7 +62,11 @@ class CorpusConfig(_Section):
 class TokenizerConfig(_Section):
     """How a text becomes token ids."""
 
-    kind: Literal["word", "bpe", "unigram", "char"] = _setting("word", "what a token is")
+    kind: Literal["word", "bpe", "unigram", "char", "kmer"] = _setting(
+        "word", "what a token is; kmer: each kmer symbols in a row, such as ATG, TGC and GCA in ATGCA"
+    )
+    kmer: int = _setting(3, "kmer only: symbols of a token", ge=1, le=1000)
+    kmer_stride: int = _setting(1, "kmer only: symbols from one token to the next", ge=1, le=1000)
     lowercase: bool = _setting(True, "fold the case")
     strip_accents: bool = _setting(False, "é becomes e")
     strip_html: bool = _setting(True, "<br /> becomes a space")
@@ -72,7 +76,7 @@ class TokenizerConfig(_Section):
     urls: Literal["keep", "mask"] = _setting("mask", "mask: every URL becomes one token")
     min_frequency: int = _setting(
         2,
-        "drop rarer types (word, char) or merges (bpe); unigram prunes by likelihood instead",
+        "drop rarer types (word, char, kmer) or merges (bpe); unigram prunes by likelihood instead",
         ge=1,
     )
     max_size: int = _setting(30_000, "most types in the vocabulary", ge=3, le=2**31 - 1)
@@ -110,7 +114,11 @@ class ModelConfig(_Section):
     hidden_size: int = _setting(128, "units of a direction", ge=1, le=SIZES)
     layers: int = _setting(1, "recurrent layers", ge=1, le=100)
     bidirectional: bool = _setting(True, "also read from the end")
-    pooling: list[Pooling] = _setting(["max", "mean"], "over time; several are concatenated", min_length=1)
+    pooling: list[Pooling] = _setting(
+        ["max", "mean"],
+        "over time; several are concatenated; middle: the step there, of texts cut around what matters",
+        min_length=1,
+    )
     word_dropout: Dropout = _setting(0.1, "share of word types dropped whole, a step")
     embedding_dropout: Dropout = _setting(0.3, "share of single embedding numbers dropped")
     spatial_dropout: Dropout = _setting(0.0, "share of embedding dimensions dropped, a text")
@@ -190,6 +198,9 @@ class TrainingConfig(_Section):
     virtual_adversarial_step: float = _setting(0.1, "length of the random step that finds it", gt=0)
     entropy: float = _setting(
         0.0, "weight of the predictions' entropy, also of unlabelled texts; 0: off", ge=0
+    )
+    reverse_complement: bool = _setting(
+        False, "DNA or RNA: in each epoch read half of the texts, by lot, as the other strand"
     )
     class_weights: Literal["none", "balanced"] = _setting(
         "none", "balanced: a class weighs in inverse proportion to its frequency"
@@ -279,6 +290,16 @@ class Config(_Section):
             raise ValueError(
                 "model.init_from and pretraining.first both bring an encoder; leave one of them out"
             )
+        if self.tokenizer.kmer_stride > self.tokenizer.kmer:
+            raise ValueError(
+                f"tokenizer.kmer_stride = {self.tokenizer.kmer_stride} would skip symbols; it is at most "
+                f"tokenizer.kmer, {self.tokenizer.kmer}"
+            )
+        if self.training.reverse_complement and self.tokenizer.kind == "word":
+            raise ValueError(
+                "training.reverse_complement is for sequences of nucleotides, which are no words; "
+                "add --set tokenizer.kind=kmer"
+            )
         if self.model.layer_dropout and self.model.layers < 2:
             raise ValueError(
                 f"model.layer_dropout = {self.model.layer_dropout} needs model.layers >= 2, "
@@ -286,6 +307,8 @@ class Config(_Section):
             )
         if self.decision.target and self.decision.false_positive_cost != self.decision.false_negative_cost:
             raise ValueError("decision.target and costs both ask for a threshold; leave one of them out")
+        if self.training.reverse_complement and self.distillation.teachers:
+            raise ValueError("training.reverse_complement and distillation.teachers do not go together")
         if self.distillation.ngrams and not self.distillation.teachers:
             raise ValueError(
                 "distillation.ngrams adds a teacher to others; add --set distillation.teachers=1, or more"

@@ -99,6 +99,8 @@ class NumpyClassifier:
             return np.asarray(data.max(0))
         if name == "mean":
             return np.asarray(data.mean(0))
+        if name == "middle":
+            return np.asarray(data[len(data) // 2])
         project, bias, score = (
             self.weights[f"attention.{part}"] for part in ("project.weight", "project.bias", "score.weight")
         )

@@ -18,6 +18,8 @@ from sentiment.config import Config
 from sentiment.corpus import Corpus
 from sentiment.encoder import Encoder
 from sentiment.errors import Interrupted
+from sentiment.report.facts import long_words
+from sentiment.symbols import reverse_complements
 from sentiment.tokenizer import Encoded, Tokenizer
 from sentiment.training import Epoch, Examples, Running, Step, Trainer
 
@@ -53,6 +55,8 @@ class Prepared:
         (V, E) these vectors, unless they come from `begun_from` or a checkpoint.
     begun_from
         The pretrained encoder, if there is one and the training has not begun yet.
+    twins
+        The training texts as their other strands, where the settings ask for them.
     """
 
     corpus: Corpus
@@ -63,6 +67,7 @@ class Prepared:
     embeddings: dict[str, Any]
     matrix: NDArray[np.float32] | None
     begun_from: Encoder | None
+    twins: Encoded | None = None
 
     @property
     def sizes(self) -> dict[str, int | None]:
@@ -92,6 +97,7 @@ class Prepared:
             frozen_epochs=settings.embedding.frozen_epochs,
             precision=runtime.choose_precision(settings.runtime.precision, device),
             unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
+            twins=None if self.twins is None else self.twins.sequences,
         )
 
 
@@ -104,13 +110,20 @@ def prepare(
     timing: dict[str, float],
 ) -> Prepared:
     """Do what is not done yet before training, in the folder `working`; the seconds go into `timing`."""
+    strands = reverse_complements(corpus.train.texts) if settings.training.reverse_complement else []
     with timed(timing, "tokenizer"):
-        tokenizer = _tokenizer(settings, corpus, working, begun_from)
+        tokenizer = _tokenizer(
+            settings, [*corpus.train.texts, *corpus.unlabelled, *strands], working, begun_from
+        )
         train = tokenizer.encode_kept(corpus.train.texts)
         validation = tokenizer.encode_kept(corpus.validation.texts)
         unlabelled = None
         if objectives.on_unlabelled(settings.training):
             unlabelled = tokenizer.encode_kept(corpus.unlabelled)
+        twins = tokenizer.encode_kept(strands) if strands else None
+    characters = report.token_statistics(train, corpus.train.texts)["characters"]
+    if message := long_words(settings.tokenizer.kind, characters):
+        listener.stage(message)
     matrix = None
     with timed(timing, "vectors"):
         if (working / CHECKPOINT).exists():
@@ -120,7 +133,7 @@ def prepare(
         else:
             about, matrix = _vectors(settings, corpus, tokenizer, train, validation, listener)
         bundle.write_json(working / VECTORS, about)
-    return Prepared(corpus, tokenizer, train, validation, unlabelled, about, matrix, begun_from)
+    return Prepared(corpus, tokenizer, train, validation, unlabelled, about, matrix, begun_from, twins)
 
 
 def fit(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:
@@ -164,12 +177,12 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[name] = time.perf_counter() - begun
 
 
-def _tokenizer(settings: Config, corpus: Corpus, working: Path, begun_from: Encoder | None) -> Tokenizer:
+def _tokenizer(settings: Config, texts: list[str], working: Path, begun_from: Encoder | None) -> Tokenizer:
     path = working / "tokenizer.json"
     if begun_from is not None:
         shutil.copyfile(begun_from.folder / encoder.TOKENIZER, path)
     elif not path.exists():
-        Tokenizer.train([*corpus.train.texts, *corpus.unlabelled], settings.tokenizer).save(path)
+        Tokenizer.train(texts, settings.tokenizer).save(path)
     return Tokenizer.load(path, settings.tokenizer)  # what later runs will load
 
 

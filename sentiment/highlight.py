@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.explain import Explanation, Word
 from sentiment.rows import printable
+from sentiment.writing import isolated
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,7 +58,7 @@ def render(explanation: Explanation) -> RenderableType:
             table.add_column(name, justify="right")
     sides = [explanation.strongest(TOP, favour) for favour in (True, False)]
     for row in range(max(map(len, sides))):
-        cells = [_cells(side[row]) if row < len(side) else ["", "", ""] for side in sides]
+        cells = [_cells(side[row], explanation.text) if row < len(side) else ["", "", ""] for side in sides]
         table.add_row(*(Text(cell) for three in cells for cell in three))
     head = Text(printable(_headline(explanation)), "bold")
     return Group(head, "", text, table, Text(printable(_footnote(explanation)), "dim"))
@@ -110,8 +111,8 @@ def _article(explanation: Explanation) -> str:
                 f'<span data-weight="{weight}" title="{weight}; left out: {drop}"{style}>{shown}</span>'
             )
     return (
-        f"<article>\n<h2>{escape(_headline(explanation))}</h2>\n"
-        f'<p class="text">{"".join(pieces)}</p>\n'
+        f"<article>\n<h2>{escape(isolated(_headline(explanation)))}</h2>\n"
+        f'<p class="text" dir="auto">{"".join(pieces)}</p>\n'
         f"<footer>{escape(_footnote(explanation))}</footer>\n</article>"
     )
 
@@ -139,8 +140,11 @@ def _footnote(explanation: Explanation) -> str:
     return " ".join(parts)
 
 
-def _cells(word: Word) -> list[str]:
-    return [printable(word.text), f"{word.weight:+.3f}", f"{word.leave_one_out:+.3f}"]
+def _cells(word: Word, text: str) -> list[str]:
+    """Return a word for the table; a part of a longer run of letters, as of DNA or Chinese, has its place."""
+    inside = word.text[:1].isalnum() and (text[: word.start][-1:] + text[word.end : word.end + 1]).isalnum()
+    name = f"{word.text} at {word.start + 1}" if inside else word.text
+    return [printable(name), f"{word.weight:+.3f}", f"{word.leave_one_out:+.3f}"]
 
 
 def _strongest(explanation: Explanation) -> float:

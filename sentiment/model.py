@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sentiment import recurrent
 from sentiment.batches import in_order, positions
 from sentiment.config import ModelConfig
-from sentiment.recurrent.pooling import pool, unpack
+from sentiment.recurrent.pooling import middles, pool, unpack
 from sentiment.sequences import Sequences
 
 CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
@@ -120,6 +120,8 @@ class SequenceClassifier(nn.Module):
         if "last" in self.config.pooling:
             directions = 2 if self.config.bidirectional else 1
             found["last"] = torch.cat(list(hidden[-directions:]), 1)
+        if "middle" in self.config.pooling:
+            found["middle"] = output.data[middles(output.batch_sizes, output.data.device)]
         if self.attention is not None:
             slot, step = positions(output.batch_sizes, output.data.device)
             scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))

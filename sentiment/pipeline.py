@@ -187,7 +187,7 @@ def evaluate(
     )
     result["failures"] = _failures(predictor, test, probabilities, encoded, validation)
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
-    result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded)}
+    result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded, test.texts)}
     result["verdict"] = report.verdict(result)
     if texts is None:
         texts = settings.report.texts or corpus_name is not None
@@ -275,7 +275,10 @@ def _run(
     result = report.assemble(
         settings, corpus, manifest, trainer, runtime.describe(device), ready.tokenizer, ready.embeddings,
         scored, timing,
-        {"train": report.token_statistics(ready.train), "test": report.token_statistics(test_set)},
+        {
+            "train": report.token_statistics(ready.train, corpus.train.texts),
+            "test": report.token_statistics(test_set, corpus.test.texts),
+        },
     )  # fmt: skip
     if not settings.report.texts:
         result = report.without_texts(result)

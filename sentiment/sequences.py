@@ -64,6 +64,14 @@ class Sequences:
         skipped = np.where(step < np.repeat(head, kept), 0, np.repeat(lengths - kept, kept))
         return Sequences(self.values[np.repeat(self.offsets[:-1], kept) + step + skipped], offsets)
 
+    def mixed(self, other: "Sequences", mask: NDArray[np.bool_]) -> "Sequences":
+        """Return these sequences, but those of `other` where `mask` (B,) says so."""
+        starts = np.where(mask, len(self.values) + other.offsets[:-1], self.offsets[:-1])
+        lengths = np.where(mask, other.lengths, self.lengths)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Sequences(np.concatenate([self.values, other.values])[places], offsets)
+
     def pieces(self, longest: int) -> "Sequences":
         """Cut each sequence into pieces of at most `longest` steps; nothing is left out."""
         counts = -(-self.lengths // longest)

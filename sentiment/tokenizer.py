@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,10 @@ import tokenizers
 from numpy.typing import NDArray
 from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
-from sentiment import cache
+from sentiment import cache, symbols
 from sentiment.errors import BundleError, CorpusError
 from sentiment.sequences import Sequences
+from sentiment.symbols import kmers, starts
 
 if TYPE_CHECKING:  # predicting reads no settings that are worth the import
     from sentiment.config import TokenizerConfig
@@ -78,7 +79,8 @@ class Tokens:
         (T,) of the tokens that are read: those that `Tokenizer.encode` gives.
     spans
         Where each token of the whole text begins and ends, in characters of the text as it was given.
-        A replaced one, such as a URL, has its last character only; a space may have none.
+        A replaced one, such as a URL, has its last character only; a space may have none. Of a k-mer,
+        which overlaps others, it is the middle.
     read
         (T,) which of the spans each id has; others were cut off by truncation.
     """
@@ -109,6 +111,9 @@ class Tokenizer:
             If nothing is left of the texts.
         """
         inner, trainer = _build(config)
+        if config.kind == "kmer":
+            normalizer, inner.normalizer = inner.normalizer, None
+            texts = (_spaced(_normalized(text, normalizer), config) for text in texts)
         try:
             inner.train_from_iterator(texts, trainer)
         except Exception as error:  # the Rust side raises plain Exception
@@ -121,6 +126,8 @@ class Tokenizer:
                 f"no token occurs {config.min_frequency} times in the training texts; "
                 "lower tokenizer.min_frequency"
             )
+        if config.kind == "kmer":
+            inner.normalizer = normalizer
         # As it will be read: of equally probable subwords a trained one may take others than a loaded one.
         return cls(tokenizers.Tokenizer.from_str(inner.to_str()), config)
 
@@ -176,8 +183,9 @@ class Tokenizer:
         return encoded
 
     def _key(self, texts: Sequence[str]) -> str:
-        settings = self.config.max_length, self.config.truncation, tokenizers.__version__
-        digest = hashlib.sha256(Path(__file__).read_bytes())
+        names = ("max_length", "truncation", "kind", "kmer", "kmer_stride")
+        settings = *(getattr(self.config, name, None) for name in names), tokenizers.__version__
+        digest = hashlib.sha256(Path(__file__).read_bytes() + Path(symbols.__file__).read_bytes())
         for part in (self.inner.to_str(), repr(settings), *texts):
             content = part.encode("utf-8", "surrogatepass")
             digest.update(len(content).to_bytes(8, "little") + content)
@@ -205,8 +213,13 @@ class Tokenizer:
         is_plain = [len(texts) >= MANY and _is_plain(text, self.config) for text in texts]
         plain = normalize_plain([text for text, one in zip(texts, is_plain, strict=True) if one], self.config)
         other = [text for text, one in zip(texts, is_plain, strict=True) if not one]
+        encoder = self.inner
+        if self.config.kind == "kmer":
+            encoder = self._bare
+            plain = [_spaced(text, self.config) for text in plain]
+            other = [_spaced(_normalized(text, self.inner.normalizer), self.config) for text in other]
         of_plain = iter(self._bare.encode_batch_fast(plain, add_special_tokens=False) if plain else ())
-        of_other = iter(self.inner.encode_batch_fast(other, add_special_tokens=False) if other else ())
+        of_other = iter(encoder.encode_batch_fast(other, add_special_tokens=False) if other else ())
         return [next(of_plain if one else of_other) for one in is_plain]
 
     @cached_property
@@ -218,11 +231,44 @@ class Tokenizer:
 
     def tokens(self, text: str) -> Tokens:
         """Return the tokens of one text with their places."""
-        found = self.inner.encode(text, add_special_tokens=False)
-        ids, spans = found.ids or [UNKNOWN_ID], found.offsets or [(0, len(text))]
+        if self.config.kind == "kmer":
+            ids, spans = self._kmers(text)
+        else:
+            found = self.inner.encode(text, add_special_tokens=False)
+            ids, spans = found.ids, found.offsets
+        ids, spans = ids or [UNKNOWN_ID], spans or [(0, len(text))]
         all_tokens = Sequences.of([np.arange(len(ids), dtype=np.int32)])
         read = all_tokens.truncated(self.config.max_length, self.config.truncation)[0].astype(np.int32)
         return Tokens(np.array(ids, np.int32)[read], spans, read)
+
+    def _kmers(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the k-mers of a text, and the part of it that each has for itself.
+
+        A symbol that several k-mers share goes to the one whose middle is nearest.
+        """
+        whole = tokenizers.PreTokenizedString(text)
+        if self.inner.normalizer is not None:
+            whole.normalize(self.inner.normalizer.normalize)
+        pre_tokenizers.FixedLength(length=1).pre_tokenize(whole)
+        found = whole.get_splits(offset_referential="original", offset_type="char")
+        read = [(symbol, span) for symbol, span, _ in found if not symbol.isspace()]
+        if not read:
+            return [], []
+        joined = "".join(symbol for symbol, _ in read)
+        begins = starts(len(read), self.config.kmer, self.config.kmer_stride)
+        ends = [min(begin + self.config.kmer, len(read)) for begin in begins]
+        cuts = [0, *((later + end) // 2 for later, end in zip(begins[1:], ends, strict=False)), len(read)]
+        spans = [(read[first][1][0], read[last - 1][1][1]) for first, last in pairwise(cuts)]
+        return self._bare.encode(_spaced(joined, self.config), add_special_tokens=False).ids, spans
+
+
+def _normalized(text: str, normalizer: normalizers.Normalizer | None) -> str:
+    return text if normalizer is None else str(normalizer.normalize_str(text))
+
+
+def _spaced(text: str, config: TokenizerConfig) -> str:
+    """Write the k-mers of a text with spaces between them; one that spells a special token is unknown."""
+    return " ".join(UNKNOWN if one == PAD else one for one in kmers(text, config.kmer, config.kmer_stride))
 
 
 def _read(place: Path, count: int) -> Encoded | None:
@@ -276,6 +322,9 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
             trainer = trainers.WordLevelTrainer(**options, **frequency)
         case "char":
             model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.FixedLength(length=1)
+            trainer = trainers.WordLevelTrainer(**options, **frequency)
+        case "kmer":  # of texts in which spaces stand between them
+            model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.WhitespaceSplit()
             trainer = trainers.WordLevelTrainer(**options, **frequency)
         case "bpe":
             model, pre = models.BPE(unk_token=UNKNOWN), subwords
@@ -344,4 +393,10 @@ def _normalizers(config: TokenizerConfig) -> list[normalizers.Normalizer]:
         steps.append(normalizers.Replace(Regex(URL), MASK))
     if config.numbers == "shape":
         steps.append(normalizers.Replace(Regex(LONG_NUMBER), "0"))
+    if config.kind == "word":  # no spaces tell words apart in Chinese: each character becomes one
+        steps.append(
+            normalizers.BertNormalizer(
+                clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
+            )
+        )
     return steps

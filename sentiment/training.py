@@ -93,6 +93,8 @@ class Trainer:
         Of the recurrence and matrix products.
     unlabelled
         Further sequences, for the objectives that need no labels; one batch beside each labelled one.
+    twins
+        (B) other sequences of the same labels: in each epoch half of the texts, by lot, are read so.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Trainer:
         frozen_epochs: int = 0,
         precision: torch.dtype = torch.float32,
         unlabelled: Sequences | None = None,
+        twins: Sequences | None = None,
     ) -> None:
         config = _without_auto(config, train, model)
         self.model, self.train, self.validation = model.to(device), train, validation
@@ -131,7 +134,8 @@ class Trainer:
                                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
         goals = train.labels if train.targets is None else train.targets
         self.targets = torch.from_numpy(goals).to(device)  # (B,), or (B, C)
-        self.resident = resident(train.sequences, device)
+        self.resident = resident(train.sequences, device) if twins is None else None
+        self.twins = twins
         self.objectives = objectives.wanted(config)
         self.unlabelled: Sequences | None = None
         if self.objectives:
@@ -170,7 +174,11 @@ class Trainer:
         config = self.config
         while not self.finished:
             generator = np.random.default_rng([self.seed, self.epoch])
-            lengths = self.train.sequences.lengths
+            sequences, values = self.train.sequences, self.resident
+            if self.twins is not None:
+                sequences = sequences.mixed(self.twins, generator.random(len(sequences)) < 0.5)
+                values = resident(sequences, self.device)
+            lengths = sequences.lengths
             batches = buckets(lengths, config.batch_size, config.batch_tokens, generator)
             further: list[NDArray[np.int64]] = []
             if self.unlabelled is not None:
@@ -180,7 +188,7 @@ class Trainer:
                 part.requires_grad_(0 <= frozen_epochs <= self.epoch)
             while self.step < len(batches):
                 begun = time.perf_counter()
-                batch = pack(self.train.sequences, batches[self.step], self.device, self.resident)
+                batch = pack(sequences, batches[self.step], self.device, values)
                 progress = (self.epoch + self.step / len(batches)) / self.epochs
                 beside = None
                 if self.unlabelled is not None:

@@ -5,7 +5,7 @@ Tokens may be parts of words, single characters, or a mask for a URL; people rea
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 
 from sentiment.tokenizer import BREAKS, URL, Tokenizer
+from sentiment.writing import LONGEST, UNSPACED, marks
 
 Span = tuple[int, int]
+SPACED = re.compile(f"[^{UNSPACED}]+")
+EMOJI = re.compile("[^\\w\\s\u200d](?:[\ufe0f\U0001f3fb-\U0001f3ff]|\u200d[^\\w\\s])+")  # of several signs
 CONTRACTION = re.compile(r"\b\w++(?:['’]\w++)+")  # don't; without steps back, as a word may be 100,000 long
 
 
@@ -42,17 +45,15 @@ def find_words(tokenizer: Tokenizer, text: str) -> Words:
     """Return the words of a text: runs of letters and digits, or of other signs, and whole URLs.
 
     Whatever overlaps is one word: with subwords, the pieces of a word; with any tokenizer, a URL that is
-    masked. A token of nothing but space belongs to the word after it.
+    masked, or an emoji of several signs. Where there are no spaces between words, as in Chinese, Thai or
+    DNA, the tokens themselves are the words. A token of nothing but space belongs to the word after it.
     """
     tokens = tokenizer.tokens(text)
     plain = text
     if tokenizer.config.strip_html:
         for tag in BREAKS:
             plain = plain.replace(tag, " " * len(tag))  # as the tokenizer does, in the same places
-    pieces = [span for _, span in pre_tokenizers.Whitespace().pre_tokenize_str(plain)]
-    pieces += [match.span() for match in CONTRACTION.finditer(plain)]
-    if tokenizer.config.urls == "mask":
-        pieces += [match.span() for match in re.finditer(URL, plain)]
+    pieces = () if tokenizer.config.kind == "kmer" else _pieces(plain, tokenizer.config.urls == "mask")
     stripped = [_strip(plain, *span) for span in tokens.spans]
     spans = _merge([*pieces, *(span for span in stripped if span[0] < span[1])]) or [(0, len(text))]
     begins = [begin for begin, _ in spans]
@@ -67,6 +68,21 @@ def find_words(tokenizer: Tokenizer, text: str) -> Words:
         tokens.ids,
         np.array([numbers[owners[token]] for token in tokens.read], np.int64),
     )
+
+
+def _pieces(plain: str, whole_urls: bool) -> Iterator[Span]:
+    """Yield what is a word, whatever the tokens; some overlap."""
+    for _, span in pre_tokenizers.Whitespace().pre_tokenize_str(plain):
+        for run in SPACED.finditer(plain, *span):
+            if len(run[0]) <= LONGEST or not run[0][0].isalnum():  # else it is no word
+                yield run.span()
+    patterns = [CONTRACTION, EMOJI]
+    if whole_urls:
+        patterns.append(re.compile(URL))
+    if signs := marks([plain]):
+        patterns.append(re.compile(rf"\S[{signs}]+"))
+    for pattern in patterns:
+        yield from (match.span() for match in pattern.finditer(plain))
 
 
 def _strip(text: str, begin: int, end: int) -> Span:

@@ -21,6 +21,8 @@ ORDER = [
     "runtime",
     "rows",
     "sequences",
+    "symbols",
+    "writing",
     "corpus",
     "tokenizer",
     "words",

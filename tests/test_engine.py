@@ -23,7 +23,9 @@ from sentiment.rows import Row
 from sentiment.sequences import Sequences
 
 SIZES = {"vocab_size": 50, "embedding_size": 7, "input_size": None}
-POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["mean", "last", "attention", "max"])
+POOLINGS = (
+    ["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "middle", "max"],
+)  # fmt: skip
 
 
 def pair(labels: int = 3, **settings) -> tuple[SequenceClassifier, NumpyClassifier]:

@@ -14,7 +14,7 @@ from sentiment.model import SequenceClassifier, infer
 from sentiment.sequences import Sequences
 
 CPU = torch.device("cpu")
-ALL = ["last", "max", "mean", "attention"]
+ALL = ["last", "max", "mean", "attention", "middle"]
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=40)
 
 
@@ -86,7 +86,13 @@ def test_poolings_are_those_of_a_plain_loop():
         reference.load_state_dict(classifier.recurrence.state_dict())
         out, (last, _) = reference(embedded)
         weights = classifier.attention(out).softmax(0)
-        pooled = [torch.cat([last[0], last[1]]), out.amax(0), out.mean(0), (weights * out).sum(0)]
+        pooled = [
+            torch.cat([last[0], last[1]]),
+            out.amax(0),
+            out.mean(0),
+            (weights * out).sum(0),
+            out[len(out) // 2],
+        ]
         torch.testing.assert_close(classifier.linear(torch.cat(pooled)), logits[place], atol=1e-10, rtol=1e-8)
 
 

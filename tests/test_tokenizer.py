@@ -17,7 +17,7 @@ TEXTS = [
     "The Café was good, the film was long and the minutes were long.",
     "Good good GOOD film, the best of 1997 and 1998 and 2 more.",
 ] * 3
-KINDS = ["word", "bpe", "unigram", "char"]
+KINDS = ["word", "bpe", "unigram", "char", "kmer"]
 
 
 def trained(**settings):

@@ -16,17 +16,18 @@ from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
 from sentiment.corpus.splits import normalise
 from sentiment.rows import printable
+from sentiment.writing import has_words
 
 EXAMPLES, SHOWN = 3, 12  # examples of each finding; classes of a split in the table
 CHEAP = 1_000_000  # characters: near-duplicates among so many take a few seconds
-LONG = 400  # words: more than the default settings read
+LONG = 400  # words, or characters of texts without words: more than the default settings read
 # UTF-8 that was read as Latin-1 or Windows-1252 and saved again: Ã©, â€™, Â£.
 MOJIBAKE = re.compile(r"Ã[\x80-\xbf]|â€[\x80-\xbf™œ“”¦]|Â[\xa0-\xbf]")
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 MIXED = re.compile(r"[A-Za-z][\u0400-\u04ff]|[\u0400-\u04ff][A-Za-z]")  # pаypal, with a Cyrillic а
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-# Of a text and the number of its words; the cheap tests come first, as a corpus may be large.
+# Of a text and the number of its words, or characters; the cheap tests come first, as a corpus may be large.
 ODDITIES: dict[str, Callable[[str, int], bool]] = {
     "HTML tags": lambda text, _: "<" in text and TAG.search(text) is not None,
     "wrongly decoded characters (Ã©)": lambda text, _: (
@@ -40,8 +41,8 @@ ODDITIES: dict[str, Callable[[str, int], bool]] = {
         not text.isascii() and MIXED.search(text) is not None
     ),
     "control characters": lambda text, _: not text.isprintable() and CONTROL.search(text) is not None,
-    f"more than {LONG} words": lambda _, words: words > LONG,
-    "a single word": lambda _, words: words < 2,
+    f"more than {LONG} {{unit}}s": lambda _, units: units > LONG,
+    "a single {unit}": lambda _, units: units < 2,
 }
 
 
@@ -58,9 +59,10 @@ def audit(config: CorpusConfig, near: bool = True) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``splits`` (sizes, classes, lengths, unusable rows, oddities), ``repeats`` within and across
-        splits, ``conflicts`` (equal texts with different labels), ``near_duplicates`` (None if they were
-        not searched) and ``leakage`` (patterns of training texts that tell the label); with examples.
+        ``splits`` (sizes, classes, lengths in words, or in characters of texts without words, unusable
+        rows, oddities), ``repeats`` within and across splits, ``conflicts`` (equal texts with different
+        labels), ``near_duplicates`` (None if they were not searched) and ``leakage`` (patterns of
+        training texts that tell the label); with examples.
     """
     return inspect(read_corpus(config), config.similarity if near else None)
 
@@ -87,16 +89,19 @@ def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
 
 
 def _describe(split: RawSplit) -> dict[str, Any]:
-    lengths = [len(text.split()) for text in split.texts]
+    spaced = has_words(split.texts)
+    unit = "word" if spaced else "character"
+    lengths = [len(text.split()) if spaced else len("".join(text.split())) for text in split.texts]
     labels = Counter("(none)" if label is None else label for label in split.labels)
     odd = {}
     for name, found in ODDITIES.items():
-        texts = [text for text, words in zip(split.texts, lengths, strict=True) if found(text, words)]
+        texts = [text for text, units in zip(split.texts, lengths, strict=True) if found(text, units)]
         if texts:
-            odd[name] = {"count": len(texts), "example": _short(texts[0])}
+            odd[name.format(unit=unit)] = {"count": len(texts), "example": _short(texts[0])}
     return {
         "texts": len(split.texts),
         "labels": dict(labels.most_common()),
+        "unit": unit,
         "words": {
             name: int(value)
             for name, value in zip(
@@ -199,7 +204,7 @@ def render(result: dict[str, Any]) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("split", "texts", "classes", "words: median", "95 %", "most", "unusable rows"):
+    for name in ("split", "texts", "classes", f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", "classes") else "right")
     for role, split in result["splits"].items():
         total, words = max(1, split["texts"]), split["words"]
@@ -221,6 +226,11 @@ def render(result: dict[str, Any]) -> Any:
         Text("Findings", "bold"),
         *(Text(printable(f"- {line}")) for line in lines),
     )
+
+
+def unit(result: dict[str, Any]) -> str:
+    """Return what the lengths of texts are counted in: word, or character."""
+    return next((split.get("unit", "word") for split in result["splits"].values()), "word")
 
 
 def findings(result: dict[str, Any]) -> list[str]:

@@ -4,14 +4,16 @@ import math
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from sentiment.writing import has_words, marks
 
 FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that have a pattern: the larger counts
 PRECISION, ODDS_RATIO = 0.95, 20.0
 AFFIXES = (1, 3, 6)  # characters with which texts begin or end
 MOST = 10
-TOKEN = re.compile(r"\w+|[^\w\s]+")
+FRAGMENT = 2  # characters that are taken for a token, in texts without words
 
 
 def leakage(texts: Sequence[str], labels: Sequence[str | None]) -> list[dict[str, Any]]:
@@ -32,9 +34,10 @@ def leakage(texts: Sequence[str], labels: Sequence[str | None]) -> list[dict[str
     if len(totals) < 2:
         return []
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)  # patterns by kind and label
+    tokens = _tokens(texts)
     for text, label in zip(texts, labels, strict=True):
         if label is not None:
-            counts["token", label].update(set(TOKEN.findall(text.lower())))
+            counts["token", label].update(tokens(text.lower()))
             counts["beginning", label].update({text[:size] for size in AFFIXES})
             counts["ending", label].update({text[-size:] for size in AFFIXES})
     fewest = max(FEWEST, math.ceil(FEWEST_SHARE * totals.total()))
@@ -62,6 +65,15 @@ def leakage(texts: Sequence[str], labels: Sequence[str | None]) -> list[dict[str
         if not any(_same(hint, better) for better in told):
             told.append(hint)
     return told[:MOST]
+
+
+def _tokens(texts: Sequence[str]) -> Callable[[str], set[str]]:
+    """Return what finds the tokens of a text: words and signs, or pairs of characters without words."""
+    if not has_words(texts):
+        return lambda text: {text[start : start + FRAGMENT] for start in range(len(text) - FRAGMENT + 1)}
+    word = rf"\w{marks(texts)}"
+    token = re.compile(rf"[{word}]+|[^{word}\s]+")
+    return lambda text: set(token.findall(text))
 
 
 def _tells(hits: int, count: int, base: float) -> bool:

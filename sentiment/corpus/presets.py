@@ -79,6 +79,12 @@ PRESETS = {
         labels=("world", "sports", "business", "technology"),
         size="120,000 + 7,600 test",
     ),
+    "dna_splice": Preset(
+        "60 bases of DNA around a border of exon and intron (EI), the reverse (IE) or none (N; UCI)",
+        "mirror/dna_splice",
+        text="sequence",
+        size="3,190",
+    ),
     "yelp_polarity": Preset(
         "reviews of businesses, two classes (Zhang et al. 2015)",
         "fancyzhx/yelp_polarity",

@@ -16,6 +16,7 @@ from sentiment.config import CorpusConfig
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
 from sentiment.errors import CorpusError, listed
+from sentiment.writing import is_mark
 
 SHOWN = 3  # rows named in a message
 
@@ -142,7 +143,8 @@ ASCII_SIGNS = {code: " " for code in range(128) if not chr(code).isalnum()}
 def normalise(text: str) -> str:
     """Return a text without case, punctuation and spacing: what makes two texts repeats.
 
-    Symbols beyond ASCII, such as emoji, stay: they can be all that tells two texts apart.
+    Symbols beyond ASCII, such as emoji, stay: they can be all that tells two texts apart. So do accents
+    and vowel signs that are characters of their own.
     """
     folded = text.casefold().translate(ASCII_SIGNS)
     kept = re.sub(r"[^\w\s]", _keep_symbol, folded) if not folded.isascii() else folded
@@ -150,7 +152,7 @@ def normalise(text: str) -> str:
 
 
 def _keep_symbol(match: re.Match[str]) -> str:
-    return match[0] if unicodedata.category(match[0]) == "So" else " "
+    return match[0] if unicodedata.category(match[0]) == "So" or is_mark(match[0]) else " "
 
 
 def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:

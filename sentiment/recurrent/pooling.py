@@ -1,4 +1,4 @@
-"""The largest and the mean output of each packed sequence."""
+"""The largest, the mean and the middle output of each packed sequence."""
 
 from __future__ import annotations
 
@@ -26,6 +26,14 @@ def pool(packed: PackedSequence) -> tuple[Tensor, Tensor]:
     largest = unpack(data, slot, step, sizes, float("-inf")).amax(1)
     total = unpack(data, slot, step, sizes, 0.0).sum(1)
     return largest, total / slot.bincount().to(data.dtype)[:, None]
+
+
+def middles(batch_sizes: Tensor, device: torch.device) -> Tensor:
+    """Return the packed row of the middle step of each sequence, (B,); of two, the later."""
+    sizes = batch_sizes.to(device, non_blocking=True)
+    slot, _ = positions(batch_sizes, device)
+    lengths = slot.bincount()
+    return (sizes.cumsum(0) - sizes)[lengths // 2] + torch.arange(len(lengths), device=device)
 
 
 def unpack(data: Tensor, slot: Tensor, step: Tensor, batch_sizes: Tensor, fill: float) -> Tensor:

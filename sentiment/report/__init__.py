@@ -67,10 +67,11 @@ def evaluation(
     return parts
 
 
-def token_statistics(encoded: Encoded) -> dict[str, float]:
-    """Say how a split looks to the model."""
+def token_statistics(encoded: Encoded, texts: Sequence[str]) -> dict[str, float]:
+    """Say how a split looks to the model; ``characters`` are those of a token, on average."""
     lengths = encoded.sequences.lengths
     return {
+        "characters": sum(map(len, texts)) / max(1, int(encoded.lengths.sum())),
         "tokens": int(lengths.sum()),
         "median_length": float(np.median(lengths)),
         "truncated": float(encoded.truncated.mean()),

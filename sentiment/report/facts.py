@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sentiment.corpus.audit import unit
 from sentiment.report.wording import percent
 
 Pair = tuple[str, str]
+LONG_WORD = 12.0  # characters of a word and its punctuation, on average, that no language has
 SHOWN = 6  # classes of a split in the audit
 
 
@@ -35,7 +37,18 @@ def audit_table(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
             [role, f"{split['texts']:,}", ", ".join(classes[:SHOWN] + more),
              *(f"{words[key]:,}" for key in ("median", "95th percentile", "most"))]
         )  # fmt: skip
-    return ["split", "texts", "classes", "median words", "95 %", "most"], rows
+    return ["split", "texts", "classes", f"median {unit(audit)}s", "95 %", "most"], rows
+
+
+def long_words(kind: str, length: float) -> str | None:
+    """Say what to do if words have so many characters, on average, that they are none."""
+    if kind != "word" or length <= LONG_WORD:
+        return None
+    return (
+        f"A token has {length:.0f} characters on average: these texts have no spaces between words, and the "
+        "model hardly meets a token twice. Use --set tokenizer.kind=unigram (or char; kmer for sequences "
+        "of symbols)."
+    )
 
 
 def findings(audit: dict[str, Any]) -> list[str]:

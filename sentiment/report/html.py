@@ -11,6 +11,7 @@ from sentiment.report.figure import PALETTE, svg
 from sentiment.report.plots import plots
 from sentiment.report.tables import key_figures, sections
 from sentiment.rows import printable
+from sentiment.writing import isolated
 
 NAME = "report.html"
 TEMPLATE = "report.html.j2"
@@ -49,7 +50,9 @@ def page(report: dict[str, Any]) -> str:
 
 def together(text: str) -> str:
     """Keep on one line what belongs together: 89.1 %, p < 0.001, [88.8, 89.5]; nothing steers the page."""
-    return re.sub(r" (?=%)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)|(?<=\d,) (?=\S+\])", NO_BREAK, printable(text))
+    return re.sub(
+        r" (?=%)|(?<=\bp) (?=[=<])|(?<=[=<]) (?=\d)|(?<=\d,) (?=\S+\])", NO_BREAK, isolated(printable(text))
+    )
 
 
 def pieces(passage: Passage) -> list[tuple[str, float]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sentiment.report import wording
 from sentiment.report.content import Cell, Section, Table, passage
-from sentiment.report.facts import audit_table, facts, findings
+from sentiment.report.facts import audit_table, facts, findings, long_words
 from sentiment.report.wording import BASELINES, interval, number, p_value, percent, points, seconds
 
 SCORES = {
@@ -333,6 +333,9 @@ def _audit(report: dict[str, Any]) -> Section:
     if not audit:
         return Section("audit", "The corpus")
     lines = findings(audit)
+    tokens = report.get("tokenizer", {})
+    if message := long_words(tokens.get("kind", ""), tokens.get("train", {}).get("characters", 0)):
+        lines.insert(0, message)
     if not lines and not audit.get("leakage"):
         lines = ["Nothing in it calls for attention."]
     tables = []

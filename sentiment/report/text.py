@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sentiment.report.content import Section, Table
+from sentiment.report.content import Passage, Section, Table
 from sentiment.report.tables import sections
 from sentiment.rows import printable
+from sentiment.writing import isolated, quoted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,10 +88,17 @@ def _grid(table: Table) -> Any:
 def _markdown(table: Table) -> str:
     rule = ["---" if index in table.wordy else "---:" for index in range(len(table.head))]
     lines = [[_escaped(cell) for cell in table.head], rule]
-    lines += [[_escaped(str(cell)) for cell in row] for row in table.rows]
+    lines += [
+        [quoted(_plain(str(cell))) if isinstance(cell, Passage) else _escaped(str(cell)) for cell in row]
+        for row in table.rows
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _escaped(text: str) -> str:
-    """Return a text that Markdown shows as it is."""
+    """Return a text that Markdown shows as it is, and in which no name changes the order of the rest."""
+    return isolated(_plain(text))
+
+
+def _plain(text: str) -> str:
     return "".join(f"\\{char}" if char in "\\`*<|#" else char for char in printable(text))
