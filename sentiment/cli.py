@@ -327,20 +327,20 @@ def explain(
     if as_json and html:
         raise UsageError("give --json or --html, not both")
     from sentiment import bundle, scoring
-    from sentiment.rows import text_error
 
     if html is not None:
         bundle.check_place(html, "--html")
     rows, column = scoring.read(texts, "-" if texts == ("-",) else None, None)
-    found = [(row.where, row.error or text_error(row.values.get(column)), row) for row in rows]
-    for where, error, _ in found:
-        if error:
-            raise UsageError(f"{where}: {error}")
-    predictor = scoring.load(model, device)
+    predictor, found = scoring.load(model, device), []
+    for row in rows:
+        try:
+            found.append(predictor.read(row, column))
+        except ValueError as error:
+            raise UsageError(f"{row.where}: {error}") from None
     from sentiment import highlight
     from sentiment.explain import explain as explain_texts
 
-    explanations = explain_texts(predictor, [row.values[column] for *_, row in found], label)
+    explanations = explain_texts(predictor, found, label)
     if html is not None:
         bundle.write_text(html, highlight.page(explanations))
     elif as_json:

@@ -36,7 +36,9 @@ class CorpusConfig(_Section):
     """What is loaded and how it is divided."""
 
     name: str = _setting("sample", "a preset, a Hub id org/name[:config][@revision], or a file")
-    text_column: str | None = _setting(None, "column of the texts; found by its name if unset")
+    text_column: str | None = _setting(
+        None, "column of the texts, or features; found by name or type if unset"
+    )
     label_column: str | None = _setting(None, "column of the labels; found by its name if unset")
     train: str | None = _setting(None, "Hub split to train on, where it has an unusual name")
     validation: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
@@ -76,6 +78,24 @@ class TokenizerConfig(_Section):
     max_length: int = _setting(400, "tokens kept of a text", ge=1, le=2**31 - 1)
     truncation: Literal["head", "tail", "head+tail"] = _setting(
         "head+tail", "which tokens of a longer text are kept; head+tail keeps half of each"
+    )
+
+
+class FeaturesConfig(_Section):
+    """How a sequence of feature vectors becomes what a model reads; of a corpus of texts nothing is used."""
+
+    deltas: Literal[0, 1, 2] = _setting(
+        0, "slopes over time beside each feature: 1, or also those of the slopes: 2"
+    )
+    max_length: int = _setting(1000, "steps kept of a sequence", ge=1, le=2**31 - 1)
+    truncation: Literal["head", "tail", "head+tail"] = _setting(
+        "head+tail", "which steps of a longer one are kept; head+tail keeps half of each"
+    )
+    noise: float = _setting(
+        0.0, "in training: deviation of what is added to each number, in deviations of its feature", ge=0
+    )
+    time_mask: Dropout = _setting(
+        0.0, "in training: longest stretch of steps that is hidden, as a share of a sequence; 0: off"
     )
 
 
@@ -216,6 +236,7 @@ class Config(_Section):
     seed: int = _setting(0, "of the cuts, the weights, the order and the dropout", ge=0, le=SEEDS)
     corpus: CorpusConfig = CorpusConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
+    features: FeaturesConfig = FeaturesConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     model: ModelConfig = ModelConfig()
     pretraining: PretrainingConfig = PretrainingConfig()

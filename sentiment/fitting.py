@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,24 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment import bundle, encoder, objectives, report, runtime, vectors
+from sentiment.augmentation import augment
 from sentiment.bundle import CHECKPOINT
-from sentiment.config import Config
+from sentiment.config import Config, changed
 from sentiment.corpus import Corpus
 from sentiment.encoder import Encoder
-from sentiment.tokenizer import Encoded, Tokenizer
+from sentiment.errors import UsageError
+from sentiment.features import Features
+from sentiment.sequences import Encoded
+from sentiment.tokenizer import Tokenizer
 from sentiment.training import Epoch, Examples, Running, Step, Trainer
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
+# Settings, by how they begin, that are of use for one kind of corpus only.
+OF_FEATURES = ("features.",)
+OF_TEXTS = (
+    "tokenizer.", "embedding.", "model.word_", "model.embedding_", "model.spatial_", "model.init_from",
+    "training.adversarial", "training.virtual_adversarial", "training.entropy",
+)  # fmt: skip
 
 
 class Listener:
@@ -43,19 +54,19 @@ class Prepared:
     Attributes
     ----------
     train, validation
-        Their texts as ids.
+        Their texts as ids, or their features, normalised.
     unlabelled
         Those of the unlabelled texts, where the settings ask for them.
     embeddings
         What is reported of the initial vectors.
     matrix
-        (V, E) these vectors, unless they come from `begun_from` or a checkpoint.
+        (V, E) these vectors, unless they come from `begun_from` or a checkpoint, or features have none.
     begun_from
         The pretrained encoder, if there is one and the training has not begun yet.
     """
 
     corpus: Corpus
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | Features
     train: Encoded
     validation: Encoded
     unlabelled: Encoded | None
@@ -66,6 +77,8 @@ class Prepared:
     @property
     def sizes(self) -> dict[str, int | None]:
         """What `bundle.build_model` wants to know beside the settings."""
+        if isinstance(self.tokenizer, Features):
+            return {"vocab_size": None, "embedding_size": None, "input_size": len(self.tokenizer)}
         return {
             "vocab_size": len(self.tokenizer),
             "embedding_size": self.embeddings["size"],
@@ -90,6 +103,7 @@ class Prepared:
             frozen_epochs=settings.embedding.frozen_epochs,
             precision=runtime.choose_precision(settings.runtime.precision, device),
             unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
+            augment=partial(augment, config=settings.features) if self.corpus.width is not None else None,
         )
 
 
@@ -97,6 +111,7 @@ def prepare(
     settings: Config, corpus: Corpus, working: Path, listener: Listener, timing: dict[str, float]
 ) -> Prepared:
     """Do what is not done yet before training, in the folder `working`; the seconds go into `timing`."""
+    _check_kind(settings, corpus)
     begun_from = None
     if settings.model.init_from is not None and not (working / CHECKPOINT).exists():
         begun_from = encoder.load(settings.model.init_from)
@@ -114,6 +129,8 @@ def prepare(
             about = report.read_json(working / VECTORS, "source", "vectors", "size")
         elif begun_from is not None:
             about = _of_encoder(begun_from)
+        elif isinstance(tokenizer, Features):
+            about = {"source": "features", "vectors": None, "size": len(tokenizer)}
         else:
             about, matrix = _vectors(settings, corpus, tokenizer, train, validation, listener)
         bundle.write_json(working / VECTORS, about)
@@ -128,8 +145,25 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[name] = time.perf_counter() - begun
 
 
-def _tokenizer(settings: Config, corpus: Corpus, working: Path, begun_from: Encoder | None) -> Tokenizer:
-    path = working / "tokenizer.json"
+def _check_kind(settings: Config, corpus: Corpus) -> None:
+    """Refuse settings that were changed and mean nothing for texts, or for features."""
+    kind, other = ("texts", "features") if corpus.width is None else ("features", "texts")
+    for name, _ in changed(settings):
+        if name.startswith(OF_FEATURES if kind == "texts" else OF_TEXTS):
+            raise UsageError(
+                f"{corpus.source} is a corpus of {kind}, and {name} is for {other}; leave it out"
+            )
+
+
+def _tokenizer(
+    settings: Config, corpus: Corpus, working: Path, begun_from: Encoder | None
+) -> Tokenizer | Features:
+    if corpus.width is not None:
+        path = working / bundle.FEATURES
+        if not path.exists():
+            Features.fit(corpus.train.texts, settings.features).save(path)
+        return Features.load(path, settings.features)
+    path = working / bundle.TOKENIZER
     if begun_from is not None:
         shutil.copyfile(begun_from.folder / encoder.TOKENIZER, path)
     elif not path.exists():

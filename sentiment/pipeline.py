@@ -36,7 +36,7 @@ from sentiment.failures import failures
 from sentiment.fitting import VECTORS, Listener, prepare, timed
 from sentiment.predictor import Predictor
 from sentiment.report import html
-from sentiment.tokenizer import Encoded
+from sentiment.sequences import Encoded
 from sentiment.training import Epoch, Trainer
 
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
@@ -165,6 +165,7 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
         about, test = load_for_scoring(
             config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows),
             loaded.labels,
+            getattr(loaded.tokenizer, "width", None),
         )
         for part in ("baselines", "audit", "timing"):  # they are about the model's own corpus
             result.pop(part, None)
@@ -240,7 +241,7 @@ def _run(
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test texts, {len(corpus.labels)} classes"
+        f"{len(corpus.test):,} test {corpus.noun}, {len(corpus.labels)} classes"
     )
     resumed = (working / CHECKPOINT).exists()
     ready = prepare(settings, corpus, working, listener, timing)
@@ -253,6 +254,7 @@ def _run(
 
     manifest = {
         "created": now(),
+        "kind": "text" if corpus.width is None else "features",
         "labels": list(corpus.labels),
         "model": ready.sizes,
         "corpus": {
@@ -278,7 +280,7 @@ def _run(
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
     html.write(result, working / html.NAME)
-    bundle.complete(out, manifest)
+    bundle.complete(out, manifest, bundle.files_of(manifest))
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
     return Predictor(bundle.load(out), device)
@@ -297,7 +299,7 @@ def _score(
     with timed(timing, "decision"):
         fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
     predictor = Predictor(replace(unfitted, decision=fitted), device)
-    listener.stage(f"scoring {len(corpus.test):,} test texts")
+    listener.stage(f"scoring {len(corpus.test):,} test {corpus.noun}")
     with timed(timing, "test"):
         probabilities, encoded = predictor.probabilities(corpus.test.texts)
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)

@@ -31,18 +31,18 @@ def load(folder: Path | None, device: str) -> Predictor:
 
 
 def read(texts: Sequence[str], source: str | None, text_column: str | None) -> tuple[Iterator[Row], str]:
-    """Return the rows to classify, and the column that holds the texts."""
+    """Return the rows to classify, and the column that holds the texts, or features."""
     if source is None:
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
-    from sentiment.corpus.raw import TEXT_COLUMNS, find_column
+    from sentiment.corpus.raw import find_input
 
     where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
-    rows, columns, first = columns_of(rows)
-    if first is None:
+    rows, columns, head = columns_of(rows)
+    if not head:
         raise CorpusError(f"{where}: there is nothing in it")
     if not columns:
         return rows, "text"  # only bad rows so far: each becomes an error
-    return rows, find_column(columns, text_column, TEXT_COLUMNS, "text", where)
+    return rows, find_input(columns, head, text_column, where)
 
 
 def write(results: Iterable[Result], labels: Sequence[str], output: str, style: str) -> int:

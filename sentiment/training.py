@@ -6,7 +6,7 @@ Whoever iterates may print, log, save or stop between two events: the state is w
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from sentiment import checkpoint, objectives
 from sentiment.batches import Batch, buckets, pack, padding, resident
@@ -86,6 +87,8 @@ class Trainer:
         Of the recurrence and matrix products.
     unlabelled
         Further sequences, for the objectives that need no labels; one batch beside each labelled one.
+    augment
+        Changes the inputs of each training batch.
     """
 
     def __init__(
@@ -100,10 +103,11 @@ class Trainer:
         frozen_epochs: int = 0,
         precision: torch.dtype = torch.float32,
         unlabelled: Sequences | None = None,
+        augment: Callable[[PackedSequence], PackedSequence] | None = None,
     ) -> None:
         self.model, self.train, self.validation = model.to(device), train, validation
         self.config, self.device, self.seed = config, device, seed
-        self.frozen_epochs, self.precision = frozen_epochs, precision
+        self.frozen_epochs, self.precision, self.augment = frozen_epochs, precision, augment
         recurrence = list(model.recurrence.parameters())
         encoder = recurrence if model.embedding is None else [*model.embedding.parameters(), *recurrence]
         others = [value for value in model.parameters() if all(value is not one for one in encoder)]
@@ -172,6 +176,8 @@ class Trainer:
             while self.step < len(batches):
                 begun = time.perf_counter()
                 batch = pack(self.train.sequences, batches[self.step], self.device, self.resident)
+                if self.augment is not None:
+                    batch = replace(batch, inputs=self.augment(batch.inputs))
                 progress = (self.epoch + self.step / len(batches)) / self.epochs
                 beside = None
                 if self.unlabelled is not None:
