@@ -85,10 +85,14 @@ class Bundle:
         with readable(self.folder):
             return config.parse(self.settings)
 
+    def section(self, name: str) -> Any:
+        """Return a part of the settings by attribute, without the checks of `config`."""
+        return _section(self.settings, name)
+
     @cached_property
     def numpy_model(self) -> NumpyClassifier:
         """The model for short jobs."""
-        return NumpyClassifier(_section(self.settings, "model"), self.weights)
+        return NumpyClassifier(self.section("model"), self.weights)
 
     @cached_property
     def model(self) -> SequenceClassifier:

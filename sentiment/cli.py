@@ -92,7 +92,7 @@ def corpus_options(command: F) -> F:
             help="Column of the labels; found by its name if left out.",
         ),
         click.option(
-            "--text-column", metavar="C", help="Column of the texts; found by its name if left out."
+            "--text-column", metavar="C", help="Column of the texts, or features; found if left out."
         ),
         click.option("--test", metavar="FILE|SPLIT", help="Test texts, if the corpus does not bring them."),
         click.option("--validation", metavar="FILE|SPLIT", help="Validation texts, likewise."),
@@ -147,7 +147,8 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     """Train on CORPUS and report on its test texts.
 
     CORPUS is a preset (see `sentiment corpora`), a Hub id org/name[:config][@revision], a file (.csv,
-    .tsv, .jsonl, .parquet, also .gz or .zst), or a folder label/*.txt. Without it: the sample.
+    .tsv, .jsonl, .parquet, also .gz or .zst), or a folder label/*.txt (or .wav, .npz, .npy). Without it: the
+    sample.
     """
     settings = None
     if resume:
@@ -240,7 +241,8 @@ cat lines.txt | sentiment predict --input - --format csv
     "source",
     metavar="FILE|-",
     help="CSV, TSV, JSONL, Parquet or one text a line (.txt). - is stdin: JSONL if it begins with {, "
-    "CSV with --text-column, else one text a line.",
+    "CSV with --text-column, else one text a line. For a model of features also .wav, .npz and .npy, and "
+    "folders of them.",
 )
 @click.option(
     "--output",
@@ -254,7 +256,7 @@ cat lines.txt | sentiment predict --input - --format csv
     type=click.Choice(["text", "jsonl", "csv"]),
     help="jsonl with --input, else text.",
 )
-@click.option("--text-column", metavar="C", help="Column of the texts; found by its name if left out.")
+@click.option("--text-column", metavar="C", help="Column of the texts, or features; found if left out.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 def predict(
     *,
@@ -301,11 +303,13 @@ def predict(
 sentiment explain "Not bad at all, I would go again."
 sentiment explain "free entry" "see you at 8" --model artifacts/sms_spam --class spam
 cat lines.txt | sentiment explain - --html why.html
+sentiment explain --input word.wav --model artifacts/commands
 """
     )
 )
-@click.argument("texts", nargs=-1, required=True, metavar="TEXT … | -")
+@click.argument("texts", nargs=-1, metavar="[TEXT … | -]")
 @click.option("--model", type=click.Path(path_type=Path), help="Model folder; the newest under artifacts.")
+@click.option("--input", "source", metavar="FILE|-", help="Explain what is in a file, as predict reads it.")
 @click.option("--class", "label", metavar="LABEL", help="Class to explain; the predicted one if left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of HTML instead.")
@@ -314,6 +318,7 @@ def explain(
     *,
     texts: tuple[str, ...],
     model: Path | None,
+    source: str | None,
     label: str | None,
     as_json: bool,
     html: Path | None,
@@ -322,15 +327,17 @@ def explain(
     """Show which words of TEXT carried the decision; - reads texts from stdin, as predict does.
 
     Each word has a weight, by integrated gradients: above 0 it speaks for the class, below against it.
-    Beside it stands what changes when the word is left out, as a check.
+    Beside it stands what changes when the word is left out, as a check. Of features, the words are steps.
     """
     if as_json and html:
         raise UsageError("give --json or --html, not both")
+    if bool(texts) == (source is not None):
+        raise UsageError('give texts or --input; for one text write: sentiment explain "some text"')
     from sentiment import bundle, scoring
 
     if html is not None:
         bundle.check_place(html, "--html")
-    rows, column = scoring.read(texts, "-" if texts == ("-",) else None, None)
+    rows, column = scoring.read(texts, "-" if texts == ("-",) else source, None)
     predictor, found = scoring.load(model, device), []
     for row in rows:
         try:

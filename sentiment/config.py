@@ -56,6 +56,13 @@ class CorpusConfig(_Section):
     invalid_rows: Literal["error", "drop"] = _setting(
         "error", "rows without a usable text or label: stop, or go on without them"
     )
+    audio: Literal["log_mel", "mfcc"] = _setting(
+        "log_mel", "of .wav files: the features of each 10 ms; mfcc are 13 numbers"
+    )
+    audio_bands: int = _setting(40, "of .wav files: mel bands", ge=13, le=512)
+    audio_rate: int = _setting(
+        16_000, "of .wav files: samples a second, to which others are brought", ge=1000, le=192_000
+    )
 
 
 class TokenizerConfig(_Section):

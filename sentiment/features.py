@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +21,6 @@ if TYPE_CHECKING:  # predicting reads no settings that are worth the import
 
 Array = NDArray[np.float32]
 REACH = 2  # steps to either side that a delta looks at
-NAMED = 3  # numbers of a value in a message
 
 
 class Reader:
@@ -88,6 +85,8 @@ def _fault(value: Iterable[Any]) -> str:
         for one in numbers:
             if isinstance(one, bool) or not isinstance(one, int | float | np.number):
                 return f"step {number} holds {str(one)[:40]!r}, which is no number"
+            if isinstance(one, int) and abs(one) >= 2**63:
+                return f"step {number} holds a number that is too large"
         if width is not None and len(numbers) != width:
             return f"step {number} has {len(numbers)} features, and the steps before it {width}"
         width = len(numbers)
@@ -98,29 +97,7 @@ def is_matrix(value: object) -> bool:
     """Whether a value looks like steps of several numbers: what tells a column of features from others."""
     if isinstance(value, np.ndarray):
         return value.ndim == 2
-    return isinstance(value, list) and bool(value) and isinstance(value[0], list)
-
-
-def read_array(file: Path) -> Any:
-    """Return the array in a file: of .npy, or of .npz the only one, or that named ``features``.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read.
-    """
-    try:
-        with file.open("rb") as stream:
-            found = np.load(stream, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return found
-            names = found.files
-            name = names[0] if len(names) == 1 else "features"
-            if name not in names:
-                raise ValueError(f"{len(names)} arrays, none of which is named 'features'")
-            return found[name]
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"not a readable array: {error}") from error
+    return isinstance(value, list) and bool(value) and isinstance(value[0], list | np.ndarray)
 
 
 def content(item: str | Array) -> bytes:

@@ -39,6 +39,7 @@ from sentiment.report import html
 from sentiment.sequences import Encoded
 from sentiment.training import Epoch, Trainer
 
+KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 
 
@@ -163,7 +164,7 @@ def evaluate(folder: Path, corpus_name: str | None = None, device: str = "auto")
         validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
     else:
         about, test = load_for_scoring(
-            config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows),
+            config.CorpusConfig(name=corpus_name, **{name: getattr(settings.corpus, name) for name in KEPT}),
             loaded.labels,
             getattr(loaded.tokenizer, "width", None),
         )

@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.audio import read_file
 from sentiment.bundle import Bundle
-from sentiment.features import shown
+from sentiment.features import Features, shown
 from sentiment.rows import Row
 from sentiment.sequences import Encoded
 
@@ -183,7 +185,10 @@ class Predictor:
             raise ValueError(row.error)
         if text_column not in row.values:
             raise ValueError(f"no column {text_column!r}")
-        return self.bundle.tokenizer.read(row.values[text_column])
+        value = row.values[text_column]
+        if isinstance(value, Path) and isinstance(self.bundle.tokenizer, Features):
+            value = read_file(value, self.bundle.section("corpus"))
+        return self.bundle.tokenizer.read(value)
 
     def _try(self, row: Row, text_column: str) -> tuple[Any, str | None]:
         """Return what a row has, or why it has nothing."""

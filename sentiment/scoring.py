@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TextIO
 import click
 
 from sentiment import bundle
+from sentiment.audio import SUFFIXES
 from sentiment.errors import CorpusError
 from sentiment.predictor import Predictor, Result
 from sentiment.rows import Row, columns_of, encoding_of, printable, read_rows, read_stream
@@ -34,6 +35,9 @@ def read(texts: Sequence[str], source: str | None, text_column: str | None) -> t
     """Return the rows to classify, and the column that holds the texts, or features."""
     if source is None:
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
+    files = _files(Path(source)) if source != "-" else []
+    if files:
+        return iter(files), "features"
     from sentiment.corpus.raw import find_input
 
     where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
@@ -43,6 +47,16 @@ def read(texts: Sequence[str], source: str | None, text_column: str | None) -> t
     if not columns:
         return rows, "text"  # only bad rows so far: each becomes an error
     return rows, find_input(columns, head, text_column, where)
+
+
+def _files(path: Path) -> list[Row]:
+    """Return a row for each file of features or sound: this one, or those in this folder."""
+    found = [path] if path.is_file() else sorted(path.rglob("*"))
+    return [
+        Row(str(file), {"features": file, "id": str(file.relative_to(path) if file != path else file.name)})
+        for file in found
+        if file.suffix in SUFFIXES
+    ]
 
 
 def write(results: Iterable[Result], labels: Sequence[str], output: str, style: str) -> int:

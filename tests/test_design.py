@@ -22,6 +22,7 @@ ORDER = [
     "rows",
     "sequences",
     "features",
+    "audio",
     "corpus",
     "tokenizer",
     "words",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sentiment.audio import SUFFIXES, read_file
 from sentiment.config import CorpusConfig
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
@@ -18,11 +19,13 @@ from sentiment.corpus.raw import (
     reader_of,
 )
 from sentiment.errors import CorpusError, UsageError, did_you_mean
-from sentiment.features import Reader, read_array
+from sentiment.features import Reader
 from sentiment.rows import COMPRESSED, Row, columns_of, file_format, read_rows, read_text
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?")
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+OTHER = {"_background_noise_"}  # beside the words of Speech Commands
+KINDS = (".txt", *SUFFIXES)  # files of a folder: the first kind that is there is the one that is read
 
 
 def read_corpus(config: CorpusConfig) -> RawCorpus:
@@ -119,45 +122,39 @@ def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
         roles = {"train": path}
     kind = next((kind for kind in KINDS if any(roles["train"].glob(f"*/*{kind}"))), ".txt")
     read = read_text if kind == ".txt" else Reader()
-    splits = {role: _read_labels(folder, kind, read) for role, folder in roles.items()}
+    splits = {role: _read_labels(folder, kind, read, config) for role, folder in roles.items()}
     unlabelled = RawSplit()
     for name in sorted(UNLABELLED):
         for folder in (path / name, path / "train" / name):
-            rows = [KINDS[kind](file) for file in sorted(folder.glob(f"*{kind}"))]
+            rows = (_read_one(file, config) for file in sorted(folder.glob(f"*{kind}")))
             unlabelled.texts += collect(rows, "text", None, read).texts
     unlabelled.labels = [None] * len(unlabelled.texts)
     return RawCorpus(path.resolve().name, str(path), None, splits | {"unlabelled": unlabelled})
 
 
-def _read_labels(folder: Path, kind: str, read: Callable[[object], Any]) -> RawSplit:
+def _read_labels(folder: Path, kind: str, read: Callable[[object], Any], config: CorpusConfig) -> RawSplit:
     """Read the files of one kind in a folder of folders, each of which has a label for its name."""
     files = [
         (file, label.name)
         for label in sorted(child for child in folder.iterdir() if child.is_dir())
-        if label.name not in UNLABELLED
+        if label.name not in UNLABELLED | OTHER
         for file in sorted(label.glob(f"*{kind}"))
         if file.is_file()
     ]
     if not files:
         raise CorpusError(
             f"{folder}: no texts in it; a folder needs one folder for each label, with .txt files in it "
-            f"(or {', '.join(other for other in KINDS if other != '.txt')})"
+            f"(or {', '.join(SUFFIXES)})"
         )
-    return collect((KINDS[kind](file, label) for file, label in files), "text", "label", read)
+    return collect((_read_one(file, config, label) for file, label in files), "text", "label", read)
 
 
-def _read_text(file: Path, label: str | None = None) -> Row:
-    text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")
-    return Row(str(file), {"text": text, "label": label})
-
-
-def _read_array(file: Path, label: str | None = None) -> Row:
+def _read_one(file: Path, config: CorpusConfig, label: str | None = None) -> Row:
+    if file.suffix == ".txt":
+        text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+        return Row(str(file), {"text": text, "label": label})
     try:
-        values = {"text": read_array(file), "label": label, "id": f"{file.parent.name}/{file.name}"}
+        features = read_file(file, config)
     except ValueError as error:
         return Row(str(file), {}, str(error))
-    return Row(str(file), values)
-
-
-# Files of a folder: the first kind that is there is the one that is read.
-KINDS: dict[str, Callable[..., Row]] = {".txt": _read_text, ".npz": _read_array, ".npy": _read_array}
+    return Row(str(file), {"text": features, "label": label, "id": f"{file.parent.name}/{file.name}"})
