@@ -32,12 +32,19 @@ def read_file(file: Path, config: CorpusConfig) -> Any:
     UsageError
         If the library that sound needs is not there.
     """
-    sound = file.suffix == ".wav"
     try:
-        found = _read_wav(file) if sound else _read_array(file)
+        if file.suffix != ".wav":
+            return _read_array(file)
+        rate, samples = _read_wav(file)
     except Exception as error:  # of damaged files SciPy and NumPy raise whatever they stumble over
         raise ValueError(f"cannot be read: {error}") from error
-    return of_sound(*found, config) if sound else found
+    return of_sound(rate, samples, config)
+
+
+def read_label(file: Path) -> Any:
+    """Return the ``label`` in an .npz, or None if there is none; ValueError if it is not a single value."""
+    with np.load(file, allow_pickle=False) as found:
+        return found["label"].item() if "label" in found.files else None
 
 
 def of_sound(rate: int, samples: Array, config: CorpusConfig) -> Array:
@@ -91,12 +98,12 @@ def _read_wav(file: Path) -> tuple[int, Array]:
 
 
 def _read_array(file: Path) -> Any:
-    """Return the array in a .npy; of an .npz the only one, or that named ``features``."""
+    """Return the array in a .npy; of an .npz the only one beside ``label``, or that named ``features``."""
     with file.open("rb") as stream:
         found = np.load(stream, allow_pickle=False)
         if isinstance(found, np.ndarray):
             return found
-        names = found.files
+        names = [name for name in found.files if name != "label"]
         name = names[0] if len(names) == 1 else "features"
         if name not in names:
             raise ValueError(f"{len(names)} arrays, none of which is named 'features'")

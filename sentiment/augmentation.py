@@ -27,6 +27,6 @@ def _hidden(batch_sizes: Tensor, share: float, device: torch.device) -> Tensor:
     slot, step = positions(batch_sizes, device)
     lengths = torch.bincount(slot)  # (B,)
     drawn = torch.rand(2, len(lengths), device=device)
-    size = (drawn[0] * (share * lengths + 1)).floor()
+    size = (drawn[0] * ((share * lengths).floor() + 1)).floor()
     start = (drawn[1] * (lengths - size + 1)).floor()
     return (step >= start[slot]) & (step < (start + size)[slot])

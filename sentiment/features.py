@@ -95,9 +95,12 @@ def _fault(value: Iterable[Any]) -> str:
 
 def is_matrix(value: object) -> bool:
     """Whether a value looks like steps of several numbers: what tells a column of features from others."""
-    if isinstance(value, np.ndarray):
-        return value.ndim == 2
-    return isinstance(value, list) and bool(value) and isinstance(value[0], list | np.ndarray)
+    return isinstance(value, list) and bool(value) and is_series(value[0], int | float)
+
+
+def is_series(value: object, kind: Any = float) -> bool:
+    """Whether a value looks like steps of one number each."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], kind)
 
 
 def content(item: str | Array) -> bytes:

@@ -145,6 +145,24 @@ def test_jsonl_parquet_and_folders_of_arrays_hold_the_same_corpus(tmp_path, file
     assert parts["ramps"] == parts["ramps.jsonl"] == parts["ramps.parquet"]
 
 
+def test_a_flat_folder_of_npz_has_its_labels_inside(tmp_path):
+    for number, row in enumerate(made(30)):
+        np.savez(tmp_path / f"{number:02}.npz", features=np.array(row["features"]), label=row["label"])
+    np.savez(tmp_path / "no.npz", features=np.ones((2, 3)))
+    np.savez(tmp_path / "two.npz", features=np.ones((2, 3)), label=["a", "b"])
+    split = read_corpus(CorpusConfig(name=str(tmp_path))).splits["train"]
+    assert split.labels == [*(row["label"] for row in made(30)), None]
+    assert "two.npz: " in split.invalid[0]
+
+
+def test_a_column_of_numbers_is_found_where_nothing_else_fits(tmp_path):
+    rows = [{"n": number, "readings": [0.5, number / 3], "kind": "ab"[number % 2]} for number in range(30)]
+    path = write_jsonl(tmp_path / "one.jsonl", rows)
+    found = load_corpus(CorpusConfig(name=str(path), label_column="kind"))
+    assert found.width == 1
+    assert found.sizes["train"] > 10
+
+
 def test_a_damaged_array_names_its_file_and_runs_no_pickle(tmp_path):
     for label in "ab":
         (tmp_path / label).mkdir()
@@ -238,7 +256,7 @@ def test_the_audit_finds_repeats_conflicts_and_odd_sequences(tmp_path, command):
     assert not re.search("texts|punctuation|words", " ".join(findings(found)))
     shown = command("audit", path)
     assert shown.code == 0
-    assert "steps: median" in shown.out
+    assert "steps:" in shown.out
     assert json.loads(command("audit", path, "--json").out) == json.loads(json.dumps(found))
 
 
@@ -354,12 +372,15 @@ def test_a_training_with_augmentation_resumes_to_the_bit(tmp_path):
             augment=lambda inputs: augment(inputs, settings),
         )  # fmt: skip
 
-    whole, first, second, plain = trainer(), trainer(), trainer(), trainer(0.0)
+    whole = trainer()
     list(whole.run())
+    plain = trainer(0.0)
     list(plain.run())
+    first = trainer()
     for _, _ in zip(range(5), first.run(), strict=False):
         pass
     first.save(tmp_path / "c.safetensors")
+    second = trainer()
     second.restore(tmp_path / "c.safetensors")
     list(second.run())
     for name, value in whole.model.state_dict().items():
@@ -431,7 +452,7 @@ def test_an_explanation_weighs_steps_and_sums_up(trained, command, tmp_path):
     for one in explain(trained, [row["features"] for row in rows]):
         assert [word.text for word in one.words] == [str(n + 1) for n in range(len(one.words))]
         total = sum(word.weight for word in one.words)
-        assert total == pytest.approx(one.difference - one.baseline_difference, abs=0.05)
+        assert total == pytest.approx(one.difference - one.baseline_difference, rel=0.02)
         assert [one.text[word.start : word.end] for word in one.words] == one.text.split()
     path = write_jsonl(tmp_path / "one.jsonl", [row for row in rows if row["label"] == "rises"])
     single = explain(trained, [rows[2]["features"][:1]])[0]

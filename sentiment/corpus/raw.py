@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sentiment.errors import CorpusError, did_you_mean
-from sentiment.features import Reader, is_matrix
+from sentiment.features import Reader, is_matrix, is_series
 from sentiment.rows import Row, read_text, text_error
 
 TEXT_COLUMNS = (
@@ -107,9 +107,10 @@ def find_input(columns: Collection[str], head: Sequence[Row], wanted: str | None
     """
     usual = {name.casefold() for name in columns} & set(TEXT_COLUMNS)
     if wanted is None and not usual:
-        for name in columns:
-            if any(is_matrix(row.values.get(name)) for row in head):
-                return name
+        for fits in (is_matrix, is_series):
+            for name in columns:
+                if any(fits(row.values.get(name)) for row in head):
+                    return name
     return find_column(columns, wanted, TEXT_COLUMNS, "text", where)
 
 

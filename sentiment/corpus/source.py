@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sentiment.audio import SUFFIXES, read_file
+from sentiment.audio import SUFFIXES, read_file, read_label
 from sentiment.config import CorpusConfig
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
@@ -120,7 +120,8 @@ def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     roles = {role: path / role for role in ("train", "validation", "test") if (path / role).is_dir()}
     if "train" not in roles:
         roles = {"train": path}
-    kind = next((kind for kind in KINDS if any(roles["train"].glob(f"*/*{kind}"))), ".txt")
+    flat = ".npz" if any(roles["train"].glob("*.npz")) else ".txt"
+    kind = next((kind for kind in KINDS if any(roles["train"].glob(f"*/*{kind}"))), flat)
     read = read_text if kind == ".txt" else Reader()
     splits = {role: _read_labels(folder, kind, read, config) for role, folder in roles.items()}
     unlabelled = RawSplit()
@@ -133,14 +134,19 @@ def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
 
 
 def _read_labels(folder: Path, kind: str, read: Callable[[object], Any], config: CorpusConfig) -> RawSplit:
-    """Read the files of one kind in a folder of folders, each of which has a label for its name."""
-    files = [
+    """Read the files of one kind in a folder of folders, each of which has a label for its name.
+
+    A .npz may also stand in the folder itself, with its ``label`` in it.
+    """
+    files: list[tuple[Path, str | None]] = [
         (file, label.name)
         for label in sorted(child for child in folder.iterdir() if child.is_dir())
         if label.name not in UNLABELLED | OTHER
         for file in sorted(label.glob(f"*{kind}"))
         if file.is_file()
     ]
+    if kind == ".npz":
+        files += [(file, None) for file in sorted(folder.glob("*.npz"))]
     if not files:
         raise CorpusError(
             f"{folder}: no texts in it; a folder needs one folder for each label, with .txt files in it "
@@ -155,6 +161,7 @@ def _read_one(file: Path, config: CorpusConfig, label: str | None = None) -> Row
         return Row(str(file), {"text": text, "label": label})
     try:
         features = read_file(file, config)
+        label = read_label(file) if label is None and file.suffix == ".npz" else label
     except ValueError as error:
         return Row(str(file), {}, str(error))
     return Row(str(file), {"text": features, "label": label, "id": f"{file.parent.name}/{file.name}"})
