@@ -170,9 +170,9 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     finally:
         listener.close()
     Console(highlight=False).print(report.render(predictor.report))
-    listener.stage(
-        f'model: {predictor.bundle.folder}\ntry: sentiment predict "…" --model {predictor.bundle.folder}'
-    )
+    what = "--input FILE" if predictor.bundle.manifest.get("kind") == "features" else '"…"'
+    folder = predictor.bundle.folder
+    listener.stage(f"model: {folder}\ntry: sentiment predict {what} --model {folder}")
 
 
 @cli.command(
