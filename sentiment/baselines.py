@@ -1,5 +1,7 @@
 """What any model has to beat, trained on the same texts: majority class, TF-IDF + LR, NB-SVM.
 
+Of features instead: majority class, and a regression on statistics over time.
+
 Each is trained once for a corpus and its division: what it says of the test texts stays in the user's
 cache, under the content of the corpus, this file and the versions of the libraries.
 """
@@ -27,6 +29,7 @@ from sentiment.paired import comparison
 from sentiment.writing import has_words, marks
 
 PENALTIES = (1.0, 10.0, 100.0)  # C of the regression: the best by log loss on validation
+STATISTICS_PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)  # likewise, of statistics
 KMERS = (1, 6)  # symbols, where texts have no words
 # NB-SVM. Its C, chosen likewise, and the share of the SVM in the mean of SVM and naive Bayes: that of
 # the paper, and 1, which is better where many n-grams are counted (IMDB: 91.4 % instead of 88.7 %).
@@ -78,7 +81,7 @@ def run(
     """
     labels, ours = corpus.test.labels, probabilities.argmax(1)
     key, result = _key(corpus), {}
-    for name, (title, train) in BASELINES.items():
+    for name, (title, train) in _of(corpus).items():
         file = cache.folder() / f"baseline-{name}-{key}.npz"
         answers = _read(file, (len(labels), len(corpus.labels)))
         cached = answers is not None
@@ -175,11 +178,42 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
     return answer, {"C": penalty, "svm_share": share, "features": len(used)}
 
 
+def statistics_lr(corpus: Corpus) -> Answers:
+    """Mean, deviation, least and most of each feature over time + logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def table(sequences: list[Any]) -> NDArray[np.float64]:  # (B, 4 F)
+        return np.stack([np.concatenate([one.mean(0), one.std(0), one.min(0), one.max(0)])
+                         for one in sequences]).astype(np.float64)  # fmt: skip
+
+    begun = time.perf_counter()
+    train, validation = table(corpus.train.texts), table(corpus.validation.texts)
+    candidates = {}
+    for penalty in STATISTICS_PENALTIES:
+        regression = LogisticRegression(C=penalty, max_iter=5000)
+        model = make_pipeline(StandardScaler(), regression).fit(train, corpus.train.labels)
+        candidates[penalty] = (_loss(corpus, _probabilities(model, validation)), model)
+    penalty = min(candidates, key=lambda one: candidates[one][0])
+    trained = time.perf_counter()
+    probabilities = _probabilities(candidates[penalty][1], table(corpus.test.texts))
+    return Answers(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
+
+
 BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
     "majority": ("majority class", majority),
     "tfidf_lr": ("TF-IDF + LR", tfidf_lr),
     "nbsvm": ("NB-SVM", nbsvm),
+    "statistics_lr": ("statistics + LR", statistics_lr),
 }
+
+
+def _of(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
+    """Return the baselines that are made for a corpus: of texts, or of features."""
+    texts = corpus.width is None
+    fits = {"majority"} | ({"tfidf_lr", "nbsvm"} if texts else {"statistics_lr"})
+    return {name: both for name, both in BASELINES.items() if name in fits}
 
 
 def _units(texts: Sequence[str], longest: int, pattern: Callable[[Sequence[str]], str]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from sentiment import storage
 from sentiment.decision import Decision
 from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, ResourceError, UsageError
+from sentiment.features import Features
 from sentiment.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ ARTIFACTS = Path("artifacts")  # where runs land that name no place
 MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
 ENCODER = "encoder.json"  # instead of the manifest, in a folder of `sentiment pretrain`
 # The card is not among them: a person may add to it.
-FIRST_FILES = ("config.toml", "tokenizer.json", "model.safetensors", "history.jsonl", "report.json")
+TOKENIZER, FEATURES = "tokenizer.json", "features.json"  # the first of texts, the second of features
+FIRST_FILES = ("config.toml", TOKENIZER, "model.safetensors", "history.jsonl", "report.json")
 DECISION, PREDICTIONS = "decision.json", "predictions.parquet"
 VALIDATION_PREDICTIONS = "predictions-validation.parquet"
 FILES = (*FIRST_FILES, DECISION, PREDICTIONS, VALIDATION_PREDICTIONS)
@@ -65,7 +67,7 @@ class Bundle:
     folder: Path
     settings: dict[str, Any]
     manifest: dict[str, Any]
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | Features
     weights: dict[str, NDArray[np.float32]]
     report: dict[str, Any]
     decision: Decision
@@ -83,10 +85,14 @@ class Bundle:
         with readable(self.folder):
             return config.parse(self.settings)
 
+    def section(self, name: str) -> Any:
+        """Return a part of the settings by attribute, without the checks of `config`."""
+        return _section(self.settings, name)
+
     @cached_property
     def numpy_model(self) -> NumpyClassifier:
         """The model for short jobs."""
-        return NumpyClassifier(_section(self.settings, "model"), self.weights)
+        return NumpyClassifier(self.section("model"), self.weights)
 
     @cached_property
     def model(self) -> SequenceClassifier:
@@ -160,6 +166,12 @@ def complete(
     os.rename(working, folder)
 
 
+def files_of(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """Return the files of a bundle, of texts or of features."""
+    features = manifest.get("kind") == "features"
+    return tuple(FEATURES if features and name == TOKENIZER else name for name in FILES)
+
+
 def verify(folder: Path, files: Iterable[str], hashes: dict[str, str], again: str = "train again") -> None:
     """Refuse a folder with files that are missing, or have other SHA-256 than the manifest says."""
     for name in files:
@@ -196,15 +208,19 @@ def load(folder: str | Path) -> Bundle:
     folder = Path(folder)
     manifest = _read_manifest(folder)
     first = int(manifest["schema"]) == 1
-    verify(folder, FIRST_FILES if first else FILES, manifest["files"])
+    verify(folder, FIRST_FILES if first else files_of(manifest), manifest["files"])
     with readable(folder):
         settings = tomllib.loads((folder / "config.toml").read_text("utf-8"))
-        tokenizer = Tokenizer.load(folder / "tokenizer.json", _section(settings, "tokenizer"))
         sizes = manifest["model"]
-        if len(tokenizer) != sizes["vocab_size"]:
-            raise BundleError(
-                f"{folder}: the tokenizer has {len(tokenizer)} tokens, but the model {sizes['vocab_size']}"
-            )
+        tokenizer: Tokenizer | Features
+        if manifest.get("kind") == "features":
+            tokenizer = Features.load(folder / FEATURES, _section(settings, "features"))
+            wanted, what = sizes["input_size"], f"{FEATURES} has {len(tokenizer)} features"
+        else:
+            tokenizer = Tokenizer.load(folder / TOKENIZER, _section(settings, "tokenizer"))
+            wanted, what = sizes["vocab_size"], f"the tokenizer has {len(tokenizer)} tokens"
+        if len(tokenizer) != wanted:
+            raise BundleError(f"{folder}: {what}, but the model {wanted}")
         weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]))
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):

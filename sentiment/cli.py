@@ -93,7 +93,7 @@ def corpus_options(command: F) -> F:
             help="Column of the labels; found by its name if left out.",
         ),
         click.option(
-            "--text-column", metavar="C", help="Column of the texts; found by its name if left out."
+            "--text-column", metavar="C", help="Column of the texts, or features; found if left out."
         ),
         click.option("--test", metavar="FILE|SPLIT", help="Test texts, if the corpus does not bring them."),
         click.option("--validation", metavar="FILE|SPLIT", help="Validation texts, likewise."),
@@ -154,7 +154,8 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     """Train on CORPUS and report on its test texts.
 
     CORPUS is a preset (see `sentiment corpora`), a Hub id org/name[:config][@revision], a file (.csv,
-    .tsv, .jsonl, .parquet, also .gz or .zst), or a folder label/*.txt. Without it: the sample.
+    .tsv, .jsonl, .parquet, also .gz or .zst), or a folder label/*.txt (or .wav, .npz, .npy). Without it: the
+    sample.
     """
     settings = None
     if resume:
@@ -176,9 +177,9 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     finally:
         listener.close()
     Console(highlight=False).print(report.render(predictor.report))
-    listener.stage(
-        f'model: {predictor.bundle.folder}\ntry: sentiment predict "…" --model {predictor.bundle.folder}'
-    )
+    what = "--input FILE" if predictor.bundle.manifest.get("kind") == "features" else '"…"'
+    folder = predictor.bundle.folder
+    listener.stage(f"model: {folder}\ntry: sentiment predict {what} --model {folder}")
 
 
 @cli.command(
@@ -248,7 +249,8 @@ cat lines.txt | sentiment predict --input - --format csv
     "source",
     metavar="FILE|-",
     help="CSV, TSV, JSONL, Parquet or one text a line (.txt). - is stdin: JSONL if it begins with {, "
-    "CSV with --text-column, else one text a line.",
+    "CSV with --text-column, else one text a line. For a model of features also .wav, .npz and .npy, and "
+    "folders of them.",
 )
 @click.option(
     "--output",
@@ -262,7 +264,7 @@ cat lines.txt | sentiment predict --input - --format csv
     type=click.Choice(["text", "jsonl", "csv"]),
     help="jsonl with --input, else text.",
 )
-@click.option("--text-column", metavar="C", help="Column of the texts; found by its name if left out.")
+@click.option("--text-column", metavar="C", help="Column of the texts, or features; found if left out.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 def predict(
     *,
@@ -309,11 +311,13 @@ def predict(
 sentiment explain "Not bad at all, I would go again."
 sentiment explain "free entry" "see you at 8" --model sms_spam --class spam
 cat lines.txt | sentiment explain - --html why.html
+sentiment explain --input word.wav --model artifacts/commands
 """
     )
 )
-@click.argument("texts", nargs=-1, required=True, metavar="TEXT … | -")
+@click.argument("texts", nargs=-1, metavar="[TEXT … | -]")
 @MODEL
+@click.option("--input", "source", metavar="FILE|-", help="Explain what is in a file, as predict reads it.")
 @click.option("--class", "label", metavar="LABEL", help="Class to explain; the predicted one if left out.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of HTML instead.")
@@ -322,6 +326,7 @@ def explain(
     *,
     texts: tuple[str, ...],
     model: Path | None,
+    source: str | None,
     label: str | None,
     as_json: bool,
     html: Path | None,
@@ -330,25 +335,27 @@ def explain(
     """Show which words of TEXT carried the decision; - reads texts from stdin, as predict does.
 
     Each word has a weight, by integrated gradients: above 0 it speaks for the class, below against it.
-    Beside it stands what changes when the word is left out, as a check.
+    Beside it stands what changes when the word is left out, as a check. Of features, the words are steps.
     """
     if as_json and html:
         raise UsageError("give --json or --html, not both")
+    if bool(texts) == (source is not None):
+        raise UsageError('give texts or --input; for one text write: sentiment explain "some text"')
     from sentiment import bundle, scoring
-    from sentiment.rows import text_error
 
     if html is not None:
         bundle.check_place(html, "--html")
-    rows, column = scoring.read(texts, "-" if texts == ("-",) else None, None)
-    found = [(row.where, row.error or text_error(row.values.get(column)), row) for row in rows]
-    for where, error, _ in found:
-        if error:
-            raise UsageError(f"{where}: {error}")
-    predictor = scoring.load(model, device)
+    rows, column = scoring.read(texts, "-" if texts == ("-",) else source, None)
+    predictor, found = scoring.load(model, device), []
+    for row in rows:
+        try:
+            found.append(predictor.read(row, column))
+        except ValueError as error:
+            raise UsageError(f"{row.where}: {error}") from None
     from sentiment import highlight
     from sentiment.explain import explain as explain_texts
 
-    explanations = explain_texts(predictor, [row.values[column] for *_, row in found], label)
+    explanations = explain_texts(predictor, found, label)
     if html is not None:
         bundle.write_text(html, highlight.page(explanations))
     elif as_json:

@@ -36,7 +36,9 @@ class CorpusConfig(_Section):
     """What is loaded and how it is divided."""
 
     name: str = _setting("sample", "a preset, a Hub id org/name[:config][@revision], or a file")
-    text_column: str | None = _setting(None, "column of the texts; found by its name if unset")
+    text_column: str | None = _setting(
+        None, "column of the texts, or features; found by name or type if unset"
+    )
     label_column: str | None = _setting(None, "column of the labels; found by its name if unset")
     train: str | None = _setting(None, "Hub split to train on, where it has an unusual name")
     validation: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
@@ -56,6 +58,13 @@ class CorpusConfig(_Section):
     similarity: Share = _setting(0.8, "Jaccard similarity of word triples from which texts are near")
     invalid_rows: Literal["error", "drop"] = _setting(
         "error", "rows without a usable text or label: stop, or go on without them"
+    )
+    audio: Literal["log_mel", "mfcc"] = _setting(
+        "log_mel", "of .wav files: the features of each 10 ms; mfcc are 13 numbers"
+    )
+    audio_bands: int = _setting(40, "of .wav files: mel bands", ge=13, le=512)
+    audio_rate: int = _setting(
+        16_000, "of .wav files: samples a second, to which others are brought", ge=1000, le=192_000
     )
 
 
@@ -83,6 +92,24 @@ class TokenizerConfig(_Section):
     max_length: int = _setting(400, "tokens kept of a text", ge=1, le=2**31 - 1)
     truncation: Literal["head", "tail", "head+tail"] = _setting(
         "head+tail", "which tokens of a longer text are kept; head+tail keeps half of each"
+    )
+
+
+class FeaturesConfig(_Section):
+    """How a sequence of feature vectors becomes what a model reads; of a corpus of texts nothing is used."""
+
+    deltas: Literal[0, 1, 2] = _setting(
+        0, "slopes over time beside each feature: 1, or also those of the slopes: 2"
+    )
+    max_length: int = _setting(1000, "steps kept of a sequence", ge=1, le=2**31 - 1)
+    truncation: Literal["head", "tail", "head+tail"] = _setting(
+        "head+tail", "which steps of a longer one are kept; head+tail keeps half of each"
+    )
+    noise: float = _setting(
+        0.0, "in training: deviation of what is added to each number, in deviations of its feature", ge=0
+    )
+    time_mask: Dropout = _setting(
+        0.0, "in training: longest stretch of steps that is hidden, as a share of a sequence; 0: off"
     )
 
 
@@ -260,6 +287,7 @@ class Config(_Section):
     seed: int = _setting(0, "of the cuts, the weights, the order and the dropout", ge=0, le=SEEDS)
     corpus: CorpusConfig = CorpusConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
+    features: FeaturesConfig = FeaturesConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     model: ModelConfig = ModelConfig()
     pretraining: PretrainingConfig = PretrainingConfig()

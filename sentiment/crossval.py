@@ -19,6 +19,7 @@ from sentiment.config import Config
 from sentiment.corpus import RawCorpus, divide
 from sentiment.corpus.folds import cut, read_pool
 from sentiment.errors import CorpusError, Interrupted, UsageError
+from sentiment.features import digest
 from sentiment.fitting import Listener
 from sentiment.paired import corrected_t
 from sentiment.report.wording import p_value
@@ -278,7 +279,8 @@ def _write_predictions(out: Path, runs: list[dict[str, Any]]) -> None:
 def _fingerprint(pool: RawCorpus) -> str:
     """Return the SHA-256 of every text and label, in order."""
     split = pool.splits["train"]
-    content = json.dumps([split.texts, split.labels, pool.splits["unlabelled"].texts])
+    parts = [split.texts, split.labels, pool.splits["unlabelled"].texts]
+    content = json.dumps(parts, default=digest)  # of features
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -25,14 +25,24 @@ HALF = np.float32(0.5)
 
 
 def shapes(
-    config: ModelConfig, labels: int, *, vocab_size: int, embedding_size: int, input_size: None = None
+    config: ModelConfig,
+    labels: int,
+    *,
+    vocab_size: int | None = None,
+    embedding_size: int | None = None,
+    input_size: int | None = None,
 ) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each weight of a text classifier, by the names of its ``state_dict``."""
-    if input_size is not None:
-        raise ValueError(f"input_size = {input_size} is for features, and a bundle classifies texts")
-    found: dict[str, tuple[int, ...]] = {"embedding.weight": (vocab_size, embedding_size)}
+    """Return the shape of each weight of a classifier, by the names of its ``state_dict``.
+
+    The sizes are those of `sentiment.model.SequenceClassifier`: of texts, or of features.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    if input_size is None:
+        if vocab_size is None or embedding_size is None:
+            raise ValueError(f"vocab_size = {vocab_size} and embedding_size = {embedding_size}: both needed")
+        found["embedding.weight"] = vocab_size, embedding_size
     hidden, suffixes = config.hidden_size, _suffixes(config)
-    width, inputs = hidden * len(suffixes), embedding_size
+    width, inputs = hidden * len(suffixes), input_size or embedding_size or 0
     rows = hidden * len(GATES[config.kind])
     for layer in range(config.layers):
         for suffix in suffixes:
@@ -51,7 +61,7 @@ def shapes(
 
 
 class NumpyClassifier:
-    """A trained `sentiment.model.SequenceClassifier` of texts, without torch and without dropout.
+    """A trained `sentiment.model.SequenceClassifier`, without torch and without dropout.
 
     Parameters
     ----------
@@ -82,12 +92,12 @@ class NumpyClassifier:
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
 
-    def logits(self, ids: NDArray[Any]) -> Array:
-        """Return (C,) for the token ids (T,) of one text."""
-        data = self.weights["embedding.weight"][ids]  # (T, E)
+    def logits(self, steps: NDArray[Any]) -> Array:
+        """Return (C,) for the token ids (T,) of one text, or features (T, E)."""
+        data = self.weights["embedding.weight"][steps] if steps.ndim == 1 else steps  # (T, E)
         for layer in self.layers:
             output = layer(data)  # (T, R, H)
-            data = output.reshape(len(ids), -1)  # (T, D)
+            data = output.reshape(len(steps), -1)  # (T, D)
         pooled = np.concatenate([self._pool(name, output, data) for name in self.config.pooling])
         return np.asarray(self.weights["linear.weight"] @ pooled + self.weights["linear.bias"])
 

@@ -1,7 +1,8 @@
-"""Which words carried a decision: integrated gradients, and leaving out one word as a check.
+"""Which words, or steps of features, carried a decision: integrated gradients, with a check.
 
 What is explained is the logit of a class less that of its best rival, so a weight above 0 speaks for
-the class, and one below for the rival. T tokens are read of a text, E numbers make up an embedding.
+the class, and one below for the rival. T tokens are read of a text, E numbers make up an embedding; of
+features, T steps of E numbers.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.errors import UsageError, did_you_mean, listed
+from sentiment.features import Features
 from sentiment.predictor import Prediction, Predictor
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import UNKNOWN_ID
-from sentiment.words import Words, find_words
+from sentiment.words import Words, find_steps, find_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,10 +57,12 @@ class Word:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why the model says what it says of one text.
+    """Why the model says what it says of one text, or sequence of features.
 
     Attributes
     ----------
+    text
+        Of features, the numbers of the steps: "1 2 3 …".
     label, probability, unsure, truncated
         Of the prediction.
     explained, explained_probability
@@ -66,7 +70,7 @@ class Explanation:
     against
         Its rival: the most probable other class.
     words
-        All words of the text, in order.
+        All words of the text, in order; of features, the steps.
     difference
         Logit of the explained class less that of the rival, both divided by the temperature of the
         decision, as for the probabilities.
@@ -78,6 +82,8 @@ class Explanation:
         Points on the path of integration.
     agreement
         Rank correlation (Spearman) of the weights with `leave_one_out`; None below three words.
+    unit
+        What the words are called: word, or step.
     """
 
     text: str
@@ -94,11 +100,12 @@ class Explanation:
     agreement: float | None
     unsure: bool
     truncated: bool
+    unit: str = "word"
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary, ready for JSON, in which the explained class is ``class``."""
         names = {"explained": "class", "explained_probability": "class_probability"}
-        return {names.get(name, name): value for name, value in asdict(self).items()}
+        return {names.get(name, name): value for name, value in asdict(self).items() if name != "unit"}
 
     def strongest(self, count: int, favour: bool) -> list[Word]:
         """Return the words that speak most for the class, or most against it."""
@@ -107,14 +114,14 @@ class Explanation:
         return sorted(found, key=lambda word: -sign * (word.weight or 0))[:count]
 
 
-def explain(predictor: Predictor, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-    """Say for each text which words carried the decision.
+def explain(predictor: Predictor, texts: Iterable[Any], label: str | None = None) -> list[Explanation]:
+    """Say for each text which words carried the decision, or for features (T, F) which steps.
 
     Integrated gradients (Sundararajan et al. 2017) along the straight line from empty words to the
     words of the text, that is from zeros to their embeddings. Zeros are what training gave for a dropped
-    word. From ``<unk>`` instead, the ranks agree with `leave_one_out` about as well, now better and now
-    worse, but an unknown word could never have a weight. The path is refined until the weights sum to
-    what they should, or the points run out: `completeness_error` tells.
+    word; of features, they are the mean step. From ``<unk>`` instead, the ranks agree with `leave_one_out`
+    about as well, now better and now worse, but an unknown word could never have a weight. The path is
+    refined until the weights sum to what they should, or the points run out: `completeness_error` tells.
 
     Parameters
     ----------
@@ -126,7 +133,7 @@ def explain(predictor: Predictor, texts: Iterable[str], label: str | None = None
     UsageError
         If the model has no such class.
     ValueError
-        If a text is empty or no string.
+        If a text is empty or no string, or features are not those of the model.
     """
     if label is not None and label not in predictor.labels:
         hint = did_you_mean(label, predictor.labels)
@@ -136,7 +143,7 @@ def explain(predictor: Predictor, texts: Iterable[str], label: str | None = None
     return [_explain(predictor, text, found, label) for text, found in zip(texts, predictions, strict=True)]
 
 
-def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str | None) -> Explanation:
+def _explain(predictor: Predictor, text: Any, prediction: Prediction, label: str | None) -> Explanation:
     import torch
 
     shares = prediction.probabilities
@@ -145,9 +152,14 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
     pair = predictor.labels.index(label), predictor.labels.index(rival)
     device = predictor.torch_device
     model = predictor.bundle.model.to(device).eval()
-    words = find_words(predictor.bundle.tokenizer, text)
-    assert model.embedding is not None
-    ids = torch.from_numpy(words.ids).long().to(device)
+    tokenizer = predictor.bundle.tokenizer
+    if isinstance(tokenizer, Features):
+        words = find_steps(tokenizer, tokenizer.read(text))
+        vectors = torch.from_numpy(words.ids).to(device)
+    else:
+        words = find_words(tokenizer, text)
+        assert model.embedding is not None
+        vectors = model.embedding.weight.detach()[torch.from_numpy(words.ids).long().to(device)]
     temperature = predictor.bundle.decision.temperature
 
     def difference(inputs: PackedSequence) -> Tensor:  # (B,)
@@ -156,20 +168,22 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
 
     # cuDNN has no gradients of a recurrence outside of training.
     with torch.backends.cudnn.flags(enabled=False):
-        found = _integrate(difference, model.embedding.weight.detach()[ids][None])
+        found = _integrate(difference, vectors[None])
     weights = np.zeros(len(words.spans))
     np.add.at(weights, words.owners, found.weights)
     drops = _leave_one_out(model, words, *pair) / temperature
     read = np.bincount(words.owners, minlength=len(words.spans)) > 0
     return Explanation(
-        text,
+        words.text,
         prediction.label,
         prediction.probability,
         label,
         shares[label],
         rival,
         [
-            Word(start, end, text[start:end], *((float(weight), float(drop)) if there else (None, None)))
+            Word(
+                start, end, words.text[start:end], *((float(weight), float(drop)) if there else (None, None))
+            )
             for (start, end), weight, drop, there in zip(words.spans, weights, drops, read, strict=True)
         ],
         found.difference,
@@ -179,6 +193,7 @@ def _explain(predictor: Predictor, text: str, prediction: Prediction, label: str
         _agreement(weights[read], drops[read]),
         prediction.unsure,
         prediction.truncated,
+        "step" if words.ids.ndim > 1 else "word",
     )
 
 
@@ -192,7 +207,7 @@ class _Integral:
 
 
 def _integrate(difference: Callable[[PackedSequence], Tensor], vectors: Tensor) -> _Integral:
-    """Integrate the gradients of what is asked of packed embeddings, for one text (1, T, E).
+    """Integrate the gradients of what is asked of packed vectors, for one text (1, T, E).
 
     A recurrence can be so steep somewhere on the path, near zeros above all, that no even grid sees it.
     But the integral over a part of the path is known to sum to the change over that part: so the parts
@@ -244,7 +259,8 @@ def _leave_one_out(model: SequenceClassifier, words: Words, of: int, against: in
     from sentiment.model import infer
 
     rest = [words.ids[words.owners != word] for word in range(len(words.spans))]
-    nothing = np.array([UNKNOWN_ID], np.int32)  # what the tokenizer gives for a text without tokens
+    # What the tokenizer gives for a text without tokens, or the mean step.
+    nothing = np.array([UNKNOWN_ID], np.int32) if words.ids.ndim == 1 else np.zeros_like(words.ids[:1])
     sequences = Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)])
     probabilities = infer(model, sequences, model.linear.weight.device)
     logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))

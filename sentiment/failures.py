@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.features import shown
 from sentiment.metrics import Labels, Probabilities, wilson
 
 if TYPE_CHECKING:
     from sentiment.explain import Explanation
-    from sentiment.tokenizer import Encoded
+    from sentiment.sequences import Encoded
 
 Mask = NDArray[np.bool_]
-Explain = Callable[[Sequence[str], str], "list[Explanation]"]
+Explain = Callable[[Sequence[Any], str], "list[Explanation]"]
 
 FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that a slice and its rest need
 QUANTILES = 4
@@ -34,14 +35,14 @@ URL = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
 def failures(
-    texts: Sequence[str],
+    texts: Sequence[Any],
     labels: Labels,
     probabilities: Probabilities,
     encoded: Encoded,
     names: Sequence[str],
     *,
     explain: Explain | None = None,
-    validation: tuple[Sequence[str], Labels, Probabilities] | None = None,
+    validation: tuple[Sequence[Any], Labels, Probabilities] | None = None,
     sources: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Return the part ``failures`` of a report.
@@ -49,7 +50,7 @@ def failures(
     Parameters
     ----------
     texts, labels, probabilities, encoded
-        Of the test split: B texts, (B,), (B, C), and what the tokenizer made of them.
+        Of the test split: B texts or arrays of features, (B,), (B, C), and what the tokenizer made of them.
     names
         Of the C classes.
     explain
@@ -71,7 +72,7 @@ def failures(
 
 
 def slices(
-    texts: Sequence[str],
+    texts: Sequence[Any],
     labels: Labels,
     probabilities: Probabilities,
     encoded: Encoded,
@@ -113,30 +114,38 @@ def slices(
 
 
 def _masks(
-    texts: Sequence[str],
+    texts: Sequence[Any],
     labels: Labels,
     encoded: Encoded,
     names: Sequence[str],
     sources: Sequence[str] | None,
 ) -> Iterator[tuple[str, str, Mask]]:
     """Yield the slice, its value, and which texts are in it."""
-    yield from _quantiles("length", encoded.lengths, "{:,.0f} tokens".format)
-    yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
+    are_texts = len(texts) > 0 and isinstance(texts[0], str)
+    unit = "tokens" if are_texts else "steps"
+    yield from _quantiles("length", encoded.lengths, f"{{:,.0f}} {unit}".format)
+    if are_texts:
+        yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
     for number, name in enumerate(names):
         yield "label", name, labels == number
     for source in sorted(set(sources or ())):
         yield "source", source, np.array(sources) == source
-    properties = {
-        "truncated": encoded.truncated,
+    properties = {"truncated": encoded.truncated}
+    if are_texts:
+        properties |= _properties(texts)
+    for name, mask in properties.items():
+        yield name, "yes", mask
+        yield name, "no", ~mask
+
+
+def _properties(texts: Sequence[str]) -> dict[str, Mask]:
+    return {
         "negation (English words)": _matches(texts, NEGATION.search),
         "digits": _matches(texts, re.compile(r"\d").search),
         "URL": _matches(texts, URL.search),
         "exclamation mark": _matches(texts, re.compile("[!！]").search),
         f"{LOUD:.0%} capitals or more": _matches(texts, _is_loud),
     }
-    for name, mask in properties.items():
-        yield name, "yes", mask
-        yield name, "no", ~mask
 
 
 def _matches(texts: Sequence[str], found: Callable[[str], object]) -> Mask:
@@ -164,7 +173,7 @@ def _quantiles(
 
 
 def mistakes(
-    texts: Sequence[str],
+    texts: Sequence[Any],
     labels: Labels,
     probabilities: Probabilities,
     names: Sequence[str],
@@ -188,15 +197,16 @@ def mistakes(
             for word in (explained.words if explained else ())
             if word.weight is not None
         ]
-        shown, words = excerpt(texts[row], words)
+        text = explained.text if explained else shown(texts[row])
+        part, words = excerpt(text, words)
         found.append(
             {
                 "row": row,
-                "text": shown,
+                "text": part,
                 "label": names[labels[row]],
                 "predicted": name,
                 "probability": float(sure[row]),
-                "truncated_text": shown != texts[row],
+                "truncated_text": part != text,
                 "words": words,
                 "agreement": explained.agreement if explained else None,
             }
@@ -243,7 +253,7 @@ def _to_space(text: str) -> int:
 
 
 def suspects(
-    splits: Mapping[str, tuple[Sequence[str], Labels, Probabilities]], names: Sequence[str]
+    splits: Mapping[str, tuple[Sequence[Any], Labels, Probabilities]], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Find labels that look wrong, most suspect first: confident learning (Northcutt et al. 2021).
 
@@ -274,7 +284,7 @@ def suspects(
             {
                 "split": split,
                 "row": row,
-                "text": excerpt(texts[row])[0],
+                "text": excerpt(shown(texts[row]))[0],
                 "label": names[labels[row]],
                 "suggested": names[probabilities[row].argmax()],
                 "quality": float(probabilities[row, labels[row]]),

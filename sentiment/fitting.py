@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,27 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment import bundle, encoder, objectives, report, runtime, tensorboard, vectors
+from sentiment.augmentation import augment
 from sentiment.bundle import CHECKPOINT
-from sentiment.config import Config
+from sentiment.config import Config, changed
 from sentiment.corpus import Corpus
 from sentiment.encoder import Encoder
-from sentiment.errors import Interrupted
+from sentiment.errors import Interrupted, UsageError, listed
+from sentiment.features import Features
 from sentiment.report.facts import long_words
+from sentiment.sequences import Encoded
 from sentiment.symbols import reverse_complements
-from sentiment.tokenizer import Encoded, Tokenizer
+from sentiment.tokenizer import Tokenizer
 from sentiment.training import Epoch, Examples, Running, Step, Trainer
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
+# Settings, by how they begin, that are of use for one kind of corpus only.
+OF_FEATURES = ("features.",)
+OF_TEXTS = (
+    "tokenizer.", "embedding.", "model.word_", "model.embedding_", "model.spatial_", "model.init_from",
+    "pretraining.", "distillation.ngrams", "training.adversarial", "training.virtual_adversarial",
+    "training.entropy",
+)  # fmt: skip
 
 
 class Listener:
@@ -46,13 +57,13 @@ class Prepared:
     Attributes
     ----------
     train, validation
-        Their texts as ids.
+        Their texts as ids, or their features, normalised.
     unlabelled
         Those of the unlabelled texts, where the settings ask for them.
     embeddings
         What is reported of the initial vectors.
     matrix
-        (V, E) these vectors, unless they come from `begun_from` or a checkpoint.
+        (V, E) these vectors, unless they come from `begun_from` or a checkpoint, or features have none.
     begun_from
         The pretrained encoder, if there is one and the training has not begun yet.
     twins
@@ -60,7 +71,7 @@ class Prepared:
     """
 
     corpus: Corpus
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | Features
     train: Encoded
     validation: Encoded
     unlabelled: Encoded | None
@@ -72,6 +83,8 @@ class Prepared:
     @property
     def sizes(self) -> dict[str, int | None]:
         """What `bundle.build_model` wants to know beside the settings."""
+        if isinstance(self.tokenizer, Features):
+            return {"vocab_size": None, "embedding_size": None, "input_size": len(self.tokenizer)}
         return {
             "vocab_size": len(self.tokenizer),
             "embedding_size": self.embeddings["size"],
@@ -98,6 +111,18 @@ class Prepared:
             precision=runtime.choose_precision(settings.runtime.precision, device),
             unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
             twins=None if self.twins is None else self.twins.sequences,
+            augment=partial(augment, config=settings.features) if self.corpus.width is not None else None,
+        )
+
+
+def check_kind(settings: Config, corpus: Corpus) -> None:
+    """Refuse settings that were changed and mean nothing for texts, or for features."""
+    kind, other = ("texts", "features") if corpus.width is None else ("features", "texts")
+    prefixes = OF_FEATURES if kind == "texts" else OF_TEXTS
+    wrong = [name for name, _ in changed(settings) if name.startswith(prefixes)]
+    if wrong:
+        raise UsageError(
+            f"{corpus.source} is a corpus of {kind}; leave out what is for {other}: {listed(wrong)}"
         )
 
 
@@ -112,9 +137,7 @@ def prepare(
     """Do what is not done yet before training, in the folder `working`; the seconds go into `timing`."""
     strands = reverse_complements(corpus.train.texts) if settings.training.reverse_complement else []
     with timed(timing, "tokenizer"):
-        tokenizer = _tokenizer(
-            settings, [*corpus.train.texts, *corpus.unlabelled, *strands], working, begun_from
-        )
+        tokenizer = _tokenizer(settings, corpus, strands, working, begun_from)
         train = tokenizer.encode_kept(corpus.train.texts)
         validation = tokenizer.encode_kept(corpus.validation.texts)
         unlabelled = None
@@ -130,6 +153,8 @@ def prepare(
             about = report.read_json(working / VECTORS, "source", "vectors", "size")
         elif begun_from is not None:
             about = _of_encoder(begun_from)
+        elif isinstance(tokenizer, Features):
+            about = {"source": "features", "vectors": None, "size": len(tokenizer)}
         else:
             about, matrix = _vectors(settings, corpus, tokenizer, train, validation, listener)
         bundle.write_json(working / VECTORS, about)
@@ -177,11 +202,19 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
     timing[name] = time.perf_counter() - begun
 
 
-def _tokenizer(settings: Config, texts: list[str], working: Path, begun_from: Encoder | None) -> Tokenizer:
-    path = working / "tokenizer.json"
+def _tokenizer(
+    settings: Config, corpus: Corpus, strands: list[str], working: Path, begun_from: Encoder | None
+) -> Tokenizer | Features:
+    if corpus.width is not None:
+        path = working / bundle.FEATURES
+        if not path.exists():
+            Features.fit(corpus.train.texts, settings.features).save(path)
+        return Features.load(path, settings.features)
+    path = working / bundle.TOKENIZER
     if begun_from is not None:
         shutil.copyfile(begun_from.folder / encoder.TOKENIZER, path)
     elif not path.exists():
+        texts = [*corpus.train.texts, *corpus.unlabelled, *strands]
         Tokenizer.train(texts, settings.tokenizer).save(path)
     return Tokenizer.load(path, settings.tokenizer)  # what later runs will load
 

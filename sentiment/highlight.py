@@ -66,13 +66,15 @@ def render(explanation: Explanation) -> RenderableType:
 
 def page(explanations: Iterable[Explanation]) -> str:
     """Return one HTML page, which needs nothing else."""
+    explanations = list(explanations)
     body = "\n".join(map(_article, explanations))
+    words = f"{explanations[0].unit}s" if explanations else "words"
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Which words carried the decision</title>
+<title>Which {words} carried the decision</title>
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 48rem; margin: 2rem auto; padding: 0 1rem; }}
@@ -84,10 +86,10 @@ footer, .key {{ font-size: .85rem; opacity: .75; overflow-wrap: anywhere; }}
 </style>
 </head>
 <body>
-<h1>Which words carried the decision</h1>
+<h1>Which {words} carried the decision</h1>
 <p class="key"><span style="{_css(0.6)}">blue</span> speaks for the class,
-<span style="{_css(-0.6)}">orange</span> against it; <span class="cut">struck words</span> were not read.
-Hold the pointer over a word for its weight.</p>
+<span style="{_css(-0.6)}">orange</span> against it; <span class="cut">struck {words}</span> were not read.
+Hold the pointer over a {words[:-1]} for its weight.</p>
 {body}
 </body>
 </html>
@@ -128,15 +130,18 @@ def _headline(explanation: Explanation) -> str:
 
 def _footnote(explanation: Explanation) -> str:
     cut = sum(word.weight is None for word in explanation.words)
+    start, whole = ("empty words", "text") if explanation.unit == "word" else ("mean steps", "sequence")
     parts = [
         "The weights take the difference of logits from "
-        f"{explanation.baseline_difference:+.3f} (empty words) to {explanation.difference:+.3f}, "
+        f"{explanation.baseline_difference:+.3f} ({start}) to {explanation.difference:+.3f}, "
         f"but for {explanation.completeness_error:+.4f} ({explanation.steps} steps)."
     ]
     if explanation.agreement is not None:
-        parts.append(f"Rank correlation with leaving out each word: {explanation.agreement:.2f}.")
+        parts.append(
+            f"Rank correlation with leaving out each {explanation.unit}: {explanation.agreement:.2f}."
+        )
     if cut:
-        parts.append(f"The text is too long: {cut} of its words were not read.")
+        parts.append(f"The {whole} is too long: {cut} of its {explanation.unit}s were not read.")
     return " ".join(parts)
 
 

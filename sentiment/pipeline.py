@@ -34,12 +34,13 @@ from sentiment.encoder import Encoder
 from sentiment.errors import CorpusError, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
-from sentiment.fitting import VECTORS, Listener, fit, prepare, timed
+from sentiment.fitting import VECTORS, Listener, check_kind, fit, prepare, timed
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
-from sentiment.tokenizer import Encoded
+from sentiment.sequences import Encoded
 
+KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 ENCODER = "encoder"  # likewise, a folder: what it has pretrained
 
@@ -172,8 +173,9 @@ def evaluate(
         validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
     else:
         about, test = load_for_scoring(
-            config.CorpusConfig(name=corpus_name, invalid_rows=settings.corpus.invalid_rows),
+            config.CorpusConfig(name=corpus_name, **{name: getattr(settings.corpus, name) for name in KEPT}),
             loaded.labels,
+            getattr(loaded.tokenizer, "width", None),
         )
         for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus
             result.pop(part, None)
@@ -229,10 +231,11 @@ def _run(
     """Do what comes after the corpus, from wherever an earlier run has come to."""
     working = bundle.partial(out)
     decision.read_target(settings.decision, corpus.labels)  # a wrong one is refused before the work
+    check_kind(settings, corpus)
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test texts, {len(corpus.labels)} classes"
+        f"{len(corpus.test):,} test {corpus.noun}, {len(corpus.labels)} classes"
     )
     resumed = (working / CHECKPOINT).exists()
     begun_from = None
@@ -252,6 +255,7 @@ def _run(
 
     manifest = {
         "created": now(),
+        "kind": "text" if corpus.width is None else "features",
         "labels": list(corpus.labels),
         "model": ready.sizes,
         "corpus": {
@@ -285,7 +289,7 @@ def _run(
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
     html.write(result, working / html.NAME)
-    bundle.complete(out, manifest)
+    bundle.complete(out, manifest, bundle.files_of(manifest))
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
     for name in (ENCODER, teachers.FOLDER):
@@ -315,7 +319,7 @@ def _score(
     with timed(timing, "decision"):
         fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
     predictor = Predictor(replace(unfitted, decision=fitted), device)
-    listener.stage(f"scoring {len(corpus.test):,} test texts")
+    listener.stage(f"scoring {len(corpus.test):,} test {corpus.noun}")
     with timed(timing, "test"):
         probabilities, encoded = predictor.probabilities(corpus.test.texts)
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)

@@ -91,9 +91,10 @@ def read(path: Path, positive: str | None = None) -> Predictions:
     UsageError
         If `positive` is not a label of two.
     """
-    rows, columns, first = columns_of(read_rows(path))
-    if first is None:
+    rows, columns, head = columns_of(read_rows(path))
+    if not head:
         raise CorpusError(f"{path}: there are no rows in it")
+    first = head[0]
     if not columns:
         raise CorpusError(f"{first.where}: {first.error}; no row at the start of the file can be read")
     if "label" not in columns:

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.audio import read_file
 from sentiment.bundle import Bundle
-from sentiment.rows import Row, text_error
-from sentiment.tokenizer import Encoded
+from sentiment.features import Features, shown
+from sentiment.rows import Row
+from sentiment.sequences import Encoded
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +27,7 @@ COLD, WARM = 2.0, 0.002
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of one text.
+    """What the model says of one text, or sequence of features.
 
     Attributes
     ----------
@@ -37,9 +40,9 @@ class Prediction:
     probabilities
         Of all classes, by name.
     unknown_rate
-        Share of the text's tokens that are not in the vocabulary.
+        Share of the text's tokens that are not in the vocabulary; 0 of features.
     truncated
-        Whether the text was longer than what the model reads.
+        Whether it was longer than what the model reads.
     """
 
     label: str
@@ -63,6 +66,8 @@ class Result:
     id
         The row's ``id`` column, or its number from 0 in a file without one; None for a row that lacks
         its id.
+    text
+        What stands for features is how many steps they have.
     """
 
     id: Any
@@ -72,7 +77,9 @@ class Result:
 
 
 class Predictor:
-    """Classify texts with a trained bundle.
+    """Classify texts, or features, with a trained bundle.
+
+    Wherever texts are spoken of, a model of features takes arrays (T, F) or lists of steps instead.
 
     Parameters
     ----------
@@ -104,11 +111,12 @@ class Predictor:
         return self.bundle.report
 
     def probabilities(
-        self, texts: Sequence[str], *, more: bool = False
+        self, texts: Sequence[Any], *, more: bool = False
     ) -> tuple[NDArray[np.float64], Encoded]:
         """Return tempered probabilities (B, C), and what the tokenizer made of the texts.
 
-        `more` says that further texts may follow, for which a slow start pays.
+        Features are arrays here, checked already. `more` says that further texts may follow, for which a
+        slow start pays.
         """
         encoded = self.bundle.tokenizer.encode(texts)
         if self._is_short(encoded, more):
@@ -138,13 +146,13 @@ class Predictor:
         limit = WARM if more or "torch" in sys.modules else COLD
         return self.bundle.numpy_model.seconds(int(encoded.sequences.offsets[-1])) < limit
 
-    def predict(self, texts: Iterable[str]) -> list[Prediction]:
+    def predict(self, texts: Iterable[Any]) -> list[Prediction]:
         """Classify texts.
 
         Raises
         ------
         ValueError
-            If one of them is empty or no string.
+            If one of them is empty or no string; or no features of the width of the model.
         """
         if isinstance(texts, str):
             raise ValueError("predict takes a list of texts; for one text write predict([text])")
@@ -160,20 +168,36 @@ class Predictor:
         """Classify rows in order; a bad row gives a result with an `error`, and the rest go on."""
         numbered, named = enumerate(rows), False
         while chunk := list(islice(numbered, CHUNK)):
-            errors = [_problem(row, text_column) for _, row in chunk]
-            texts = [
-                row.values[text_column] for (_, row), error in zip(chunk, errors, strict=True) if not error
-            ]
+            read = [self._try(row, text_column) for _, row in chunk]
+            texts = [text for text, error in read if error is None]
             predictions = iter(self._predictions(texts, more=len(chunk) == CHUNK))
-            for (number, row), error in zip(chunk, errors, strict=True):
+            for (number, row), (text, error) in zip(chunk, read, strict=True):
                 named = named or "id" in row.values
                 identity = row.values.get("id", None if named else number)
-                if error:
+                if error is not None:
                     yield Result(identity, "", None, f"{row.where}: {error}")
                 else:
-                    yield Result(identity, row.values[text_column], next(predictions))
+                    yield Result(identity, shown(text), next(predictions))
 
-    def _predictions(self, texts: Sequence[str], more: bool) -> Iterator[Prediction]:
+    def read(self, row: Row, text_column: str) -> Any:
+        """Return the text, or the features, of a row; ValueError says why it has none that can be used."""
+        if row.error:
+            raise ValueError(row.error)
+        if text_column not in row.values:
+            raise ValueError(f"no column {text_column!r}")
+        value = row.values[text_column]
+        if isinstance(value, Path) and isinstance(self.bundle.tokenizer, Features):
+            value = read_file(value, self.bundle.section("corpus"))
+        return self.bundle.tokenizer.read(value)
+
+    def _try(self, row: Row, text_column: str) -> tuple[Any, str | None]:
+        """Return what a row has, or why it has nothing."""
+        try:
+            return self.read(row, text_column), None
+        except ValueError as error:
+            return None, str(error)
+
+    def _predictions(self, texts: Sequence[Any], more: bool) -> Iterator[Prediction]:
         probabilities, encoded = self.probabilities(texts, more=more)
         classes, unsure = self.bundle.decision.decide(probabilities)
         for row, chosen, doubtful, unknown, truncated in zip(
@@ -186,11 +210,3 @@ class Predictor:
         ):
             named = dict(zip(self.labels, row, strict=True))
             yield Prediction(self.labels[chosen], row[chosen], doubtful, named, unknown, truncated)
-
-
-def _problem(row: Row, text_column: str) -> str | None:
-    if row.error:
-        return row.error
-    if text_column not in row.values:
-        return f"no column {text_column!r}"
-    return text_error(row.values[text_column])

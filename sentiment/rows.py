@@ -113,11 +113,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def columns_of(rows: Iterator[Row]) -> tuple[Iterator[Row], list[str], Row | None]:
-    """Look ahead for the columns; return all rows again, the columns, and the first row if there is one."""
-    first = list(islice(rows, LOOK_AHEAD))
-    columns = list(dict.fromkeys(name for row in first for name in row.values))
-    return chain(first, rows), columns, first[0] if first else None
+def columns_of(rows: Iterator[Row]) -> tuple[Iterator[Row], list[str], list[Row]]:
+    """Look ahead for the columns; return all rows again, the columns, and the rows that were looked at."""
+    head = list(islice(rows, LOOK_AHEAD))
+    columns = list(dict.fromkeys(name for row in head for name in row.values))
+    return chain(head, rows), columns, head
 
 
 def encoding_of(head: bytes) -> str:
@@ -141,6 +141,14 @@ def text_error(value: object, what: str = "text") -> str | None:
             return f"the {what} is not valid UTF-8 (byte 0x{code - 0xDC00:02x}); convert the file with iconv"
         return f"the {what} is not valid UTF-8: it holds half of a surrogate pair (U+{code:04X})"
     return None
+
+
+def read_text(value: object) -> str:
+    """Return a value that is a usable text; ValueError if it is none."""
+    error = text_error(value)
+    if error:
+        raise ValueError(error)
+    return str(value)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, TextIO
 import click
 
 from sentiment import bundle, shipped
+from sentiment.audio import SUFFIXES
 from sentiment.errors import CorpusError
 from sentiment.predictor import Predictor, Result
 from sentiment.rows import Row, columns_of, encoding_of, printable, read_rows, read_stream
@@ -33,18 +34,31 @@ def load(model: Path | None, device: str) -> Predictor:
 
 
 def read(texts: Sequence[str], source: str | None, text_column: str | None) -> tuple[Iterator[Row], str]:
-    """Return the rows to classify, and the column that holds the texts."""
+    """Return the rows to classify, and the column that holds the texts, or features."""
     if source is None:
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
-    from sentiment.corpus.raw import TEXT_COLUMNS, find_column
+    files = _files(Path(source)) if source != "-" else []
+    if files:
+        return iter(files), "features"
+    from sentiment.corpus.raw import find_input
 
     where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
-    rows, columns, first = columns_of(rows)
-    if first is None:
+    rows, columns, head = columns_of(rows)
+    if not head:
         raise CorpusError(f"{where}: there is nothing in it")
     if not columns:
         return rows, "text"  # only bad rows so far: each becomes an error
-    return rows, find_column(columns, text_column, TEXT_COLUMNS, "text", where)
+    return rows, find_input(columns, head, text_column, where)
+
+
+def _files(path: Path) -> list[Row]:
+    """Return a row for each file of features or sound: this one, or those in this folder."""
+    found = [path] if path.is_file() else sorted(path.rglob("*"))
+    return [
+        Row(str(file), {"features": file, "id": str(file.relative_to(path) if file != path else file.name)})
+        for file in found
+        if file.suffix in SUFFIXES
+    ]
 
 
 def write(results: Iterable[Result], labels: Sequence[str], output: str, style: str) -> int:

@@ -78,3 +78,25 @@ class Sequences:
         before = np.repeat(np.cumsum(counts) - counts, counts)
         starts = np.repeat(self.offsets[:-1], counts) + longest * (np.arange(counts.sum()) - before)
         return Sequences(self.values, np.append(starts, self.offsets[-1]))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What became of some texts, or sequences of features.
+
+    Attributes
+    ----------
+    sequences
+        Token ids, at least one for each text; or normalised features.
+    unknown_rate
+        (B,) share of unknown tokens among those of the whole text; 0 of features.
+    truncated
+        (B,) whether there were more steps than are kept.
+    lengths
+        (B,) steps of the whole.
+    """
+
+    sequences: Sequences
+    unknown_rate: NDArray[np.float64]
+    truncated: NDArray[np.bool_]
+    lengths: NDArray[np.int64]

@@ -23,7 +23,8 @@ from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
 
 from sentiment import cache, symbols
 from sentiment.errors import BundleError, CorpusError
-from sentiment.sequences import Sequences
+from sentiment.rows import read_text
+from sentiment.sequences import Encoded, Sequences
 from sentiment.symbols import kmers, starts
 
 if TYPE_CHECKING:  # predicting reads no settings that are worth the import
@@ -45,28 +46,6 @@ BREAKS = ("<br />", "<br/>", "<br>")
 LONG_NUMBER = r"\d(?=\d\d)|(?<=\d)\d(?=\d)|(?<=\d\d)\d"
 URL = r"(?i)\b(?:https?://|www\.)\S+"
 MASK = " URL "  # no lower-cased text spells it so
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What became of some texts.
-
-    Attributes
-    ----------
-    sequences
-        Token ids, at least one for each text.
-    unknown_rate
-        (B,) share of unknown tokens among those of the whole text.
-    truncated
-        (B,) whether the text had more tokens than are kept.
-    lengths
-        (B,) tokens of the whole text.
-    """
-
-    sequences: Sequences
-    unknown_rate: NDArray[np.float64]
-    truncated: NDArray[np.bool_]
-    lengths: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -145,6 +124,8 @@ class Tokenizer:
 
     def __len__(self) -> int:
         return self.inner.get_vocab_size()
+
+    read = staticmethod(read_text)
 
     @property
     def vocabulary(self) -> list[str]:

@@ -6,7 +6,7 @@ Whoever iterates may print, log, save or stop between two events: the state is w
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from sentiment import checkpoint, objectives
 from sentiment.batches import Batch, buckets, pack, padding, resident
@@ -95,6 +96,8 @@ class Trainer:
         Further sequences, for the objectives that need no labels; one batch beside each labelled one.
     twins
         (B) other sequences of the same labels: in each epoch half of the texts, by lot, are read so.
+    augment
+        Changes the inputs of each training batch.
     """
 
     def __init__(
@@ -110,11 +113,12 @@ class Trainer:
         precision: torch.dtype = torch.float32,
         unlabelled: Sequences | None = None,
         twins: Sequences | None = None,
+        augment: Callable[[PackedSequence], PackedSequence] | None = None,
     ) -> None:
         config = _without_auto(config, train, model)
         self.model, self.train, self.validation = model.to(device), train, validation
         self.config, self.device, self.seed = config, device, seed
-        self.frozen_epochs, self.precision = frozen_epochs, precision
+        self.frozen_epochs, self.precision, self.augment = frozen_epochs, precision, augment
         recurrence = list(model.recurrence.parameters())
         encoder = recurrence if model.embedding is None else [*model.embedding.parameters(), *recurrence]
         others = [value for value in model.parameters() if all(value is not one for one in encoder)]
@@ -189,6 +193,8 @@ class Trainer:
             while self.step < len(batches):
                 begun = time.perf_counter()
                 batch = pack(sequences, batches[self.step], self.device, values)
+                if self.augment is not None:
+                    batch = replace(batch, inputs=self.augment(batch.inputs))
                 progress = (self.epoch + self.step / len(batches)) / self.epochs
                 beside = None
                 if self.unlabelled is not None:

@@ -1,6 +1,7 @@
 """Which characters of a text are a word, and which of its tokens make it up.
 
-Tokens may be parts of words, single characters, or a mask for a URL; people read words.
+Tokens may be parts of words, single characters, or a mask for a URL; people read words. Of features, which
+nobody reads, the words are the numbers of the steps.
 """
 
 import re
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 
+from sentiment.features import Array, Features
+from sentiment.sequences import Sequences
 from sentiment.tokenizer import BREAKS, URL, Tokenizer
 from sentiment.writing import LONGEST, UNSPACED, marks
 
@@ -23,21 +26,24 @@ CONTRACTION = re.compile(r"\b\w++(?:['’]\w++)+")  # don't; without steps back,
 
 @dataclass(frozen=True)
 class Words:
-    """The words of one text.
+    """The words of one text, or the steps of features.
 
     Attributes
     ----------
+    text
+        What the words are in: the text itself, or "1 2 3 …" for steps.
     spans
         Where each of W words begins and ends, in characters of the text, in order; none overlap.
     ids
-        (T,) tokens that the model reads: those that `Tokenizer.encode` gives.
+        (T,) tokens that the model reads: those that `Tokenizer.encode` gives; or features (T, D).
     owners
         (T,) number of the word that each token belongs to. A word without a token here was cut off by
         truncation.
     """
 
+    text: str
     spans: list[Span]
-    ids: NDArray[np.int32]
+    ids: NDArray[np.int32] | Array
     owners: NDArray[np.int64]
 
 
@@ -64,10 +70,22 @@ def find_words(tokenizer: Tokenizer, text: str) -> Words:
     owned = sorted(set(owners))  # a lone accent that is stripped has no token
     numbers = {word: number for number, word in enumerate(owned)}
     return Words(
+        text,
         [spans[word] for word in owned],
         tokens.ids,
         np.array([numbers[owners[token]] for token in tokens.read], np.int64),
     )
+
+
+def find_steps(features: Features, array: Array) -> Words:
+    """Return the steps of features (T, F), as words that count from 1."""
+    names = [str(number) for number in range(1, len(array) + 1)]
+    ends = np.cumsum([len(name) + 1 for name in names]) - 1
+    spans = [(int(end) - len(name), int(end)) for name, end in zip(names, ends, strict=True)]
+    values = features.encode([array]).sequences.values
+    steps = Sequences.of([np.arange(len(array), dtype=np.int32)])
+    read = steps.truncated(features.config.max_length, features.config.truncation).values
+    return Words(" ".join(names), spans, values.astype(np.float32), read.astype(np.int64))
 
 
 def _pieces(plain: str, whole_urls: bool) -> Iterator[Span]:

@@ -15,12 +15,14 @@ from sentiment.corpus.near import near_duplicates
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
 from sentiment.corpus.splits import normalise
+from sentiment.features import shown
 from sentiment.rows import printable
 from sentiment.writing import has_words
 
 EXAMPLES, SHOWN = 3, 12  # examples of each finding; classes of a split in the table
 CHEAP = 1_000_000  # characters: near-duplicates among so many take a few seconds
 LONG = 400  # words, or characters of texts without words: more than the default settings read
+FAR = 20  # deviations from the mean of a feature
 # UTF-8 that was read as Latin-1 or Windows-1252 and saved again: Ã©, â€™, Â£.
 MOJIBAKE = re.compile(r"Ã[\x80-\xbf]|â€[\x80-\xbf™œ“”¦]|Â[\xa0-\xbf]")
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
@@ -59,10 +61,11 @@ def audit(config: CorpusConfig, near: bool = True) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``splits`` (sizes, classes, lengths in words, or in characters of texts without words, unusable
-        rows, oddities), ``repeats`` within and across splits, ``conflicts`` (equal texts with different
-        labels), ``near_duplicates`` (None if they were not searched) and ``leakage`` (patterns of
-        training texts that tell the label); with examples.
+        ``splits`` (sizes, classes, lengths in words, or in characters of texts without words, or in steps
+        of features, unusable rows, oddities), ``repeats`` within and across splits, ``conflicts`` (equal
+        texts with different labels), ``near_duplicates`` (None if they were not searched) and ``leakage``
+        (patterns of training texts that tell the label); with examples. Of features (``kind``) repeats are
+        exact ones, and no near-duplicates or patterns are searched.
     """
     return inspect(read_corpus(config), config.similarity if near else None)
 
@@ -72,13 +75,17 @@ def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
     splits = {role: split for role, split in raw.splits.items() if split.texts or split.invalid}
     keys = {role: [normalise(text) for text in split.texts] for role, split in splits.items()}
     train = splits.get("train", RawSplit())
+    features = any(not isinstance(split.texts[0], str) for split in splits.values() if split.texts)
+    if features:
+        similarity = None
     return {
+        "kind": "features" if features else "text",
         "corpus": {"name": raw.name, "source": raw.source, "revision": raw.revision},
-        "splits": {role: _describe(split) for role, split in splits.items()},
+        "splits": {role: _describe(split, features) for role, split in splits.items()},
         "repeats": _repeats(splits, keys),
         "conflicts": _conflicts(splits, keys),
         "near_duplicates": None if similarity is None else _near(splits, keys, similarity),
-        "leakage": leakage(train.texts, train.labels),
+        "leakage": [] if features else leakage(train.texts, train.labels),
     }
 
 
@@ -88,13 +95,12 @@ def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
     return inspect(raw, similarity if size <= CHEAP else None)
 
 
-def _describe(split: RawSplit) -> dict[str, Any]:
-    spaced = has_words(split.texts)
-    unit = "word" if spaced else "character"
-    lengths = [len(text.split()) if spaced else len("".join(text.split())) for text in split.texts]
+def _describe(split: RawSplit, features: bool) -> dict[str, Any]:
+    unit = "step" if features else "word" if has_words(split.texts) else "character"
+    lengths = [_length(text, unit) for text in split.texts]
     labels = Counter("(none)" if label is None else label for label in split.labels)
-    odd = {}
-    for name, found in ODDITIES.items():
+    odd = _odd_features(split) if features else {}
+    for name, found in () if features else ODDITIES.items():
         texts = [text for text, units in zip(split.texts, lengths, strict=True) if found(text, units)]
         if texts:
             odd[name.format(unit=unit)] = {"count": len(texts), "example": _short(texts[0])}
@@ -111,9 +117,40 @@ def _describe(split: RawSplit) -> dict[str, Any]:
             )
         },
         "unusable_rows": {"count": len(split.invalid), "examples": split.invalid[:EXAMPLES]},
-        "scripts": dict(Counter(map(script, split.texts)).most_common()),
+        "scripts": {} if features else dict(Counter(map(script, split.texts)).most_common()),
         "oddities": odd,
     }
+
+
+def _length(text: Any, unit: str) -> int:
+    if unit == "step":
+        return len(text)
+    return len(text.split()) if unit == "word" else len("".join(text.split()))
+
+
+def _odd_features(split: RawSplit) -> dict[str, Any]:
+    """Find sequences of a single step, or which never change, or with numbers far from all others."""
+    if not split.texts:
+        return {}
+    steps = np.concatenate(split.texts)
+    mean, spread = steps.mean(0, dtype=np.float64), steps.std(0, dtype=np.float64)
+    tests: dict[str, Callable[[Any], Any]] = {
+        "a single step": lambda array: len(array) == 1,
+        "steps that are all the same": lambda array: len(array) > 1 and (array == array[0]).all(),
+        f"numbers more than {FAR} deviations from the mean": lambda array: (
+            np.abs(array - mean) > FAR * spread
+        ).any(),
+    }
+    odd = {}
+    for name, found in tests.items():
+        rows = [row for row, array in enumerate(split.texts) if found(array)]
+        if rows:
+            odd[name] = {"count": len(rows), "example": split.places[rows[0]]}
+    constant = np.flatnonzero(np.ptp(steps, 0) == 0)
+    if len(constant):
+        numbers = ", ".join(str(number + 1) for number in constant[:SHOWN])
+        odd["features that never change"] = {"count": len(split.texts), "example": f"feature {numbers}"}
+    return odd
 
 
 def script(text: str) -> str:
@@ -136,7 +173,13 @@ def _script_of(char: str) -> str:
 def _repeats(splits: dict[str, RawSplit], keys: dict[str, list[str]]) -> list[dict[str, Any]]:
     """Count texts that repeat another one, exactly and but for case and punctuation."""
     forms = {
-        "exact": {role: split.texts for role, split in splits.items()},
+        "exact": {
+            role: [
+                text if isinstance(text, str) else key
+                for text, key in zip(split.texts, keys[role], strict=True)
+            ]
+            for role, split in splits.items()
+        },
         "normalised": keys,
     }
     roles = list(splits)
@@ -190,9 +233,9 @@ def _near(splits: dict[str, RawSplit], keys: dict[str, list[str]], similarity: f
     }
 
 
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 90 else text[:89] + "…"
+def _short(text: Any) -> str:
+    line = " ".join(shown(text).split())
+    return line if len(line) <= 90 else line[:89] + "…"
 
 
 def render(result: dict[str, Any]) -> Any:
@@ -204,7 +247,8 @@ def render(result: dict[str, Any]) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("split", "texts", "classes", f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
+    texts = "sequences" if result["kind"] == "features" else "texts"
+    for name in ("split", texts, "classes", f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", "classes") else "right")
     for role, split in result["splits"].items():
         total, words = max(1, split["texts"]), split["words"]
@@ -229,12 +273,14 @@ def render(result: dict[str, Any]) -> Any:
 
 
 def unit(result: dict[str, Any]) -> str:
-    """Return what the lengths of texts are counted in: word, or character."""
+    """Return what the lengths of texts are counted in: word, character, or step of features."""
     return next((split.get("unit", "word") for split in result["splits"].values()), "word")
 
 
 def findings(result: dict[str, Any]) -> list[str]:
     """Return what calls for attention, a sentence each."""
+    features = result["kind"] == "features"
+    texts = "sequences" if features else "texts"
     lines = [
         f"the {one['kind']} {one['token']!r} tells the label: {one['share']:.1%} of the {one['count']:,} "
         f"training texts with it are {one['label']} ({one['lift']:.1f} times the usual share)"
@@ -248,18 +294,16 @@ def findings(result: dict[str, Any]) -> list[str]:
         ]
         lines += [f"{role}: {example}" for example in split["unusable_rows"]["examples"]]
         lines += [
-            f"{role}: {odd['count']:,} texts with {name}, such as: {odd['example']}"
+            f"{role}: {odd['count']:,} {texts} with {name}, such as: {odd['example']}"
             for name, odd in split["oddities"].items()
         ]
     for pair in result["repeats"]:
         where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
-        lines.append(
-            f"{pair['of']}: {pair['exact']:,} texts {where} exactly, "
-            f"{pair['normalised']:,} but for case and punctuation"
-        )
+        alike = "" if features else f", {pair['normalised']:,} but for case and punctuation"
+        lines.append(f"{pair['of']}: {pair['exact']:,} {texts} {where} exactly{alike}")
     conflicts = result["conflicts"]
     lines += [
-        f"{conflicts['count']:,} texts have two labels, such as ({', '.join(one['labels'])}): {one['text']}"
+        f"{conflicts['count']:,} {texts} have two labels, such as ({', '.join(one['labels'])}): {one['text']}"
         for one in conflicts["examples"][:1]
     ]
     near = result["near_duplicates"] or {}

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,16 +12,18 @@ from sentiment.config import CorpusConfig
 from sentiment.corpus.presets import Preset
 from sentiment.corpus.raw import (
     LABEL_COLUMNS,
-    TEXT_COLUMNS,
     RawCorpus,
     RawSplit,
     collect,
     find_column,
+    find_input,
+    reader_of,
 )
 from sentiment.errors import CorpusError, HubError, SentimentError, did_you_mean
-from sentiment.rows import Row
+from sentiment.rows import LOOK_AHEAD, Row
 
 ATTEMPTS = 5
+PART = 1024  # rows
 SPLITS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "development"),
@@ -50,13 +52,10 @@ def read_hub(
     dataset, commit = _load(repo, configuration, revision)
     roles = _roles(dataset, preset, config, repo)
     first = dataset[roles["train"]]
-    text = find_column(
-        first.column_names,
-        config.text_column or (preset.text if preset.about else None),
-        TEXT_COLUMNS,
-        "text",
-        repo,
-    )
+    head = [Row("", values) for values in first.data.slice(0, LOOK_AHEAD).to_pylist()]
+    wanted = config.text_column or (preset.text if preset.about else None)
+    text = find_input(first.column_names, head, wanted, repo)
+    read = reader_of(head, text)
     label = find_column(
         [column for column in first.column_names if column != text],
         config.label_column or (preset.label if preset.about else None),
@@ -67,7 +66,8 @@ def read_hub(
     names = getattr(first.features[label], "names", None)
     order = preset.labels or (tuple(names) if names else None)
     splits = {
-        role: _read_split(dataset[split], repo, split, text, label, order) for role, split in roles.items()
+        role: _read_split(dataset[split], repo, split, text, label, order, read)
+        for role, split in roles.items()
     }
     if "test" in splits and not splits["test"].labelled:
         # A benchmark that keeps its test labels to itself: score on its validation split instead.
@@ -105,22 +105,35 @@ def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dic
 
 
 def _read_split(
-    data: Any, repo: str, split: str, text: str, label: str, order: tuple[str, ...] | None
+    data: Any,
+    repo: str,
+    split: str,
+    text: str,
+    label: str,
+    order: tuple[str, ...] | None,
+    read: Callable[[object], Any],
 ) -> RawSplit:
-    texts = data.data.column(text).to_pylist()
-    values = data.data.column(label).to_pylist() if label in data.column_names else [None] * len(texts)
+    texts = _values(data.data.column(text))
+    values = data.data.column(label).to_pylist() if label in data.column_names else [None] * len(data)
     if order is not None and all(isinstance(value, int) for value in values if value is not None):
         if any(value is not None and value >= len(order) for value in values):
             raise CorpusError(
                 f"{repo}[{split}]: label {max(values)} is beyond the {len(order)} known: {', '.join(order)}"
             )
         values = [order[value] if value is not None and value >= 0 else None for value in values]
-    ids = data.data.column("id").to_pylist() if "id" in data.column_names else [None] * len(texts)
+    ids = data.data.column("id").to_pylist() if "id" in data.column_names else [None] * len(data)
     rows = (
         Row(f"{repo}[{split}]:{number}", {"text": one, "label": value, "id": identity})
         for number, (one, value, identity) in enumerate(zip(texts, values, ids, strict=True))
     )
-    return collect(rows, "text", "label")
+    return collect(rows, "text", "label", read)
+
+
+def _values(column: Any) -> Iterator[Any]:
+    """Yield what a column of Arrow holds, a part at a time: features are much larger as Python's lists."""
+    for chunk in column.chunks:
+        for start in range(0, len(chunk), PART):
+            yield from chunk.slice(start, PART).to_pylist()
 
 
 def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[Any, str]:

@@ -103,4 +103,10 @@ PRESETS = {
         config="sentiment",
         size="45,615 + 2,000 + 12,284 test",
     ),
+    "japanese_vowels": Preset(
+        "features of a vowel spoken by one of nine speakers (Kudo et al. 1999)",
+        "mirror/japanese_vowels",
+        text="features",
+        size="270 + 370 test",
+    ),
 }

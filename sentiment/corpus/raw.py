@@ -1,12 +1,13 @@
 """What a source gives before it is checked and divided, and how columns and labels are understood."""
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sentiment.errors import CorpusError, did_you_mean
-from sentiment.rows import Row, text_error
+from sentiment.features import Reader, is_matrix, is_series
+from sentiment.rows import Row, read_text, text_error
 
 TEXT_COLUMNS = (
     "text", "sentence", "review", "content", "message", "sms", "comment", "body", "tweet", "document",
@@ -25,15 +26,15 @@ class RawSplit:
     Attributes
     ----------
     texts, labels, places
-        One each for a usable row; a label is a class name, or None where the split has no labels; a
-        place is for messages, such as ``reviews.csv:17``.
+        One each for a usable row; a text may be features instead, an array (T, F); a label is a class
+        name, or None where the split has no labels; a place is for messages, such as ``reviews.csv:17``.
     ids
         What the rows have in a column ``id``, or None.
     invalid
         A message, beginning with the place, for each row that is not usable.
     """
 
-    texts: list[str] = field(default_factory=list)
+    texts: list[Any] = field(default_factory=list)
     labels: list[str | None] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     ids: list[Any] = field(default_factory=list)
@@ -96,6 +97,29 @@ def find_column(
     )
 
 
+def find_input(columns: Collection[str], head: Sequence[Row], wanted: str | None, where: str) -> str:
+    """Return the column of the texts, or if none is named like it, the first one that holds features.
+
+    Parameters
+    ----------
+    head
+        The first rows, which tell what a column holds.
+    """
+    usual = {name.casefold() for name in columns} & set(TEXT_COLUMNS)
+    if wanted is None and not usual:
+        for fits in (is_matrix, is_series):
+            for name in columns:
+                if any(fits(row.values.get(name)) for row in head):
+                    return name
+    return find_column(columns, wanted, TEXT_COLUMNS, "text", where)
+
+
+def reader_of(head: Sequence[Row], column: str) -> Callable[[object], Any]:
+    """Return what reads the values of a column: features if the first rows have nothing but lists there."""
+    values = [row.values[column] for row in head if row.values.get(column) is not None]
+    return Reader() if values and all(isinstance(value, list) for value in values) else read_text
+
+
 def label_name(value: Any) -> str | None:
     """Return the class name that a label value means, or None if there is no label.
 
@@ -121,21 +145,24 @@ def label_name(value: Any) -> str | None:
     raise ValueError(f"the label is of type {type(value).__name__}; one label for each text is wanted")
 
 
-def collect(rows: Iterable[Row], text_column: str, label_column: str | None) -> RawSplit:
-    """Sort rows into usable texts with labels and messages on the others."""
+def collect(
+    rows: Iterable[Row],
+    text_column: str,
+    label_column: str | None,
+    read: Callable[[object], Any] = read_text,
+) -> RawSplit:
+    """Sort rows into usable texts, or features, with labels and messages on the others."""
     split = RawSplit()
     for row in rows:
-        problem = row.error or text_error(row.values.get(text_column))
-        label = None
-        if not problem and label_column is not None:
-            try:
-                label = label_name(row.values.get(label_column))
-            except ValueError as error:
-                problem = str(error)
-        if problem:
-            split.invalid.append(f"{row.where}: {problem}")
+        try:
+            if row.error:
+                raise ValueError(row.error)
+            text = read(row.values.get(text_column))
+            label = label_name(row.values.get(label_column)) if label_column is not None else None
+        except ValueError as error:
+            split.invalid.append(f"{row.where}: {error}")
         else:
-            split.texts.append(row.values[text_column])
+            split.texts.append(text)
             split.labels.append(label)
             split.places.append(row.where)
             split.ids.append(row.values.get("id"))

@@ -2,23 +2,30 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from sentiment.audio import SUFFIXES, read_file, read_label
 from sentiment.config import CorpusConfig
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
     LABEL_COLUMNS,
-    TEXT_COLUMNS,
     RawCorpus,
     RawSplit,
     collect,
     find_column,
+    find_input,
+    reader_of,
 )
 from sentiment.errors import CorpusError, UsageError, did_you_mean
-from sentiment.rows import COMPRESSED, Row, columns_of, file_format, read_rows
+from sentiment.features import Reader
+from sentiment.rows import COMPRESSED, Row, columns_of, file_format, read_rows, read_text
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?")
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+OTHER = {"_background_noise_"}  # beside the words of Speech Commands
+KINDS = (".txt", *SUFFIXES)  # files of a folder: the first kind that is there is the one that is read
 
 
 def read_corpus(config: CorpusConfig) -> RawCorpus:
@@ -33,7 +40,9 @@ def read_corpus(config: CorpusConfig) -> RawCorpus:
     """
     raw = _read(config)
     if config.unlabelled is not None:
-        raw.splits["unlabelled"] = _read_unlabelled(Path(config.unlabelled).expanduser(), config)
+        texts = raw.splits["train"].texts
+        read = Reader(texts[0].shape[1]) if texts and not isinstance(texts[0], str) else read_text
+        raw.splits["unlabelled"] = _read_unlabelled(Path(config.unlabelled).expanduser(), config, read)
     return raw
 
 
@@ -82,33 +91,40 @@ def _read_files(path: Path, config: CorpusConfig, name: str, source: str) -> Raw
     if config.train is not None:
         raise UsageError(f"corpus.train names a split of a Hub corpus, and {path} is a file")
     files = {"train": path, "validation": config.validation, "test": config.test}
-    splits = {role: _read_file(Path(file), config) for role, file in files.items() if file is not None}
+    splits, read = {}, None
+    for role, file in files.items():
+        if file is not None:
+            splits[role], read = _read_file(Path(file), config, read)
     return RawCorpus(name, source, None, splits)
 
 
-def _read_file(path: Path, config: CorpusConfig) -> RawSplit:
+def _read_file(
+    path: Path, config: CorpusConfig, read: Callable[[object], Any] | None
+) -> tuple[RawSplit, Callable[[object], Any]]:
+    """Return what is in a file, and what read its texts or features: the next file has the same."""
     if file_format(path) == "txt":
         raise CorpusError(
             f"{path}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, "
             "or a folder with one folder of .txt files for each label"
         )
-    rows, columns, first = columns_of(read_rows(path))
-    if first is None:
+    rows, columns, head = columns_of(read_rows(path))
+    if not head:
         raise CorpusError(f"{path}: there are no rows in it")
     if not columns:
-        raise CorpusError(f"{first.where}: {first.error}; no row at the start of the file can be read")
-    text = find_column(columns, config.text_column, TEXT_COLUMNS, "text", str(path))
+        raise CorpusError(f"{head[0].where}: {head[0].error}; no row at the start of the file can be read")
+    text = find_input(columns, head, config.text_column, str(path))
     rest = [column for column in columns if column != text]
     label = find_column(rest, config.label_column, LABEL_COLUMNS, "label", str(path))
-    return collect(rows, text, label)
+    read = read or reader_of(head, text)
+    return collect(rows, text, label, read), read
 
 
-def _read_unlabelled(path: Path, config: CorpusConfig) -> RawSplit:
-    rows, columns, first = columns_of(read_rows(path))
-    if first is None:
+def _read_unlabelled(path: Path, config: CorpusConfig, read: Callable[[object], Any]) -> RawSplit:
+    rows, columns, head = columns_of(read_rows(path))
+    if not head:
         raise CorpusError(f"{path}: there are no rows in it")
     wanted = config.text_column if config.text_column in columns else None  # a .txt has its own name for it
-    return collect(rows, find_column(columns, wanted, TEXT_COLUMNS, "text", str(path)), None)
+    return collect(rows, find_input(columns, head, wanted, str(path)), None, read)
 
 
 def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
@@ -121,28 +137,48 @@ def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     roles = {role: path / role for role in ("train", "validation", "test") if (path / role).is_dir()}
     if "train" not in roles:
         roles = {"train": path}
-    splits = {role: _read_labels(folder) for role, folder in roles.items()}
+    flat = ".npz" if any(roles["train"].glob("*.npz")) else ".txt"
+    kind = next((kind for kind in KINDS if any(roles["train"].glob(f"*/*{kind}"))), flat)
+    read = read_text if kind == ".txt" else Reader()
+    splits = {role: _read_labels(folder, kind, read, config) for role, folder in roles.items()}
     unlabelled = RawSplit()
     for name in sorted(UNLABELLED):
         for folder in (path / name, path / "train" / name):
-            rows = [_read_text(file) for file in sorted(folder.glob("*.txt"))]
-            unlabelled.texts += collect(rows, "text", None).texts
+            rows = (_read_one(file, config) for file in sorted(folder.glob(f"*{kind}")))
+            unlabelled.texts += collect(rows, "text", None, read).texts
     unlabelled.labels = [None] * len(unlabelled.texts)
     return RawCorpus(path.resolve().name, str(path), None, splits | {"unlabelled": unlabelled})
 
 
-def _read_labels(folder: Path) -> RawSplit:
-    rows = []
-    for label in sorted(child for child in folder.iterdir() if child.is_dir()):
-        if label.name not in UNLABELLED:
-            rows += [_read_text(file, label.name) for file in sorted(label.glob("*.txt")) if file.is_file()]
-    if not rows:
+def _read_labels(folder: Path, kind: str, read: Callable[[object], Any], config: CorpusConfig) -> RawSplit:
+    """Read the files of one kind in a folder of folders, each of which has a label for its name.
+
+    A .npz may also stand in the folder itself, with its ``label`` in it.
+    """
+    files: list[tuple[Path, str | None]] = [
+        (file, label.name)
+        for label in sorted(child for child in folder.iterdir() if child.is_dir())
+        if label.name not in UNLABELLED | OTHER
+        for file in sorted(label.glob(f"*{kind}"))
+        if file.is_file()
+    ]
+    if kind == ".npz":
+        files += [(file, None) for file in sorted(folder.glob("*.npz"))]
+    if not files:
         raise CorpusError(
-            f"{folder}: no texts in it; a folder needs one folder for each label, with .txt files in it"
+            f"{folder}: no texts in it; a folder needs one folder for each label, with .txt files in it "
+            f"(or {', '.join(SUFFIXES)})"
         )
-    return collect(rows, "text", "label")
+    return collect((_read_one(file, config, label) for file, label in files), "text", "label", read)
 
 
-def _read_text(file: Path, label: str | None = None) -> Row:
-    text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")
-    return Row(str(file), {"text": text, "label": label})
+def _read_one(file: Path, config: CorpusConfig, label: str | None = None) -> Row:
+    if file.suffix == ".txt":
+        text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+        return Row(str(file), {"text": text, "label": label})
+    try:
+        features = read_file(file, config)
+        label = read_label(file) if label is None and file.suffix == ".npz" else label
+    except ValueError as error:
+        return Row(str(file), {}, str(error))
+    return Row(str(file), {"text": features, "label": label, "id": f"{file.parent.name}/{file.name}"})

@@ -5,7 +5,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sentiment.config import CorpusConfig
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
-from sentiment.errors import CorpusError, listed
+from sentiment.errors import CorpusError, UsageError, listed
+from sentiment.features import content, digest
 from sentiment.writing import is_mark
 
 SHOWN = 3  # rows named in a message
@@ -23,9 +24,12 @@ SHOWN = 3  # rows named in a message
 
 @dataclass(frozen=True)
 class Split:
-    """Texts and the numbers of their classes, (B,), and what the corpus calls each text, if it does."""
+    """Texts and the numbers of their classes, (B,), and what the corpus calls each text, if it does.
 
-    texts: list[str]
+    Of a corpus of features the texts are arrays (T, F), here and wherever texts of a corpus are spoken of.
+    """
+
+    texts: list[Any]
     labels: NDArray[np.int64]
     ids: list[Any] | None = None
 
@@ -56,7 +60,7 @@ class Corpus:
     train: Split
     validation: Split
     test: Split
-    unlabelled: list[str] = field(default_factory=list)
+    unlabelled: list[Any] = field(default_factory=list)
     cut: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -66,6 +70,16 @@ class Corpus:
         sizes = {role: len(getattr(self, role)) for role in ("train", "validation", "test")}
         return sizes | {"unlabelled": len(self.unlabelled)}
 
+    @property
+    def width(self) -> int | None:
+        """Number of features of a step, or None for texts."""
+        return width_of(self.train.texts)
+
+    @property
+    def noun(self) -> str:
+        """What its texts are called where people read."""
+        return "texts" if self.width is None else "sequences"
+
     def fingerprint(self) -> str:
         """SHA-256 of every text and label, in order: equal corpora have equal ones."""
         return self._sha256((self.train, self.validation, self.test), self.unlabelled)
@@ -74,15 +88,20 @@ class Corpus:
         """SHA-256 of the test texts and labels: whatever was trained on, scores on them compare."""
         return self._sha256((self.test,))
 
-    def _sha256(self, splits: Iterable[Split], texts: Iterable[str] = ()) -> str:
-        digest = hashlib.sha256(repr(self.labels).encode())
+    def _sha256(self, splits: Iterable[Split], texts: Iterable[Any] = ()) -> str:
+        sha256 = hashlib.sha256(repr(self.labels).encode())
         for split in splits:
             for text in split.texts:
-                digest.update(text.encode() + b"\0")
-            digest.update(split.labels.astype("<i8").tobytes())
+                sha256.update(content(text) + b"\0")
+            sha256.update(split.labels.astype("<i8").tobytes())
         for text in texts:
-            digest.update(text.encode() + b"\0")
-        return digest.hexdigest()
+            sha256.update(content(text) + b"\0")
+        return sha256.hexdigest()
+
+
+def width_of(texts: Sequence[Any]) -> int | None:
+    """Return the number of features of a step, or None if they are texts."""
+    return None if isinstance(texts[0], str) else int(texts[0].shape[1])
 
 
 def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0) -> Corpus:
@@ -100,8 +119,15 @@ def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0) -> Corpus:
     return divide(read_corpus(config), config, seed)
 
 
-def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dict[str, Any], Split]:
+def load_for_scoring(
+    config: CorpusConfig, labels: tuple[str, ...], width: int | None = None
+) -> tuple[dict[str, Any], Split]:
     """Read what a corpus offers to score a model of known `labels` on: its test split, or all of it.
+
+    Parameters
+    ----------
+    width
+        Number of features that the model takes, or None for texts.
 
     Returns
     -------
@@ -111,12 +137,17 @@ def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dic
     Raises
     ------
     CorpusError
-        If it has labels that the model does not know.
+        If it has labels that the model does not know, or other features.
     """
     raw = read_corpus(config)
     check_rows(raw, config)
     role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
     split = raw.splits[role]
+    if split.texts and width_of(split.texts) != width:
+        theirs, ours = (
+            "texts" if one is None else f"{one} features a step" for one in (width_of(split.texts), width)
+        )
+        raise CorpusError(f"{raw.source}: it has {theirs}, but the model is of {ours}")
     if not split.labelled:
         raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
     unknown = sorted({str(label) for label in split.labels} - set(labels))
@@ -140,12 +171,15 @@ def load_for_scoring(config: CorpusConfig, labels: tuple[str, ...]) -> tuple[dic
 ASCII_SIGNS = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
-def normalise(text: str) -> str:
+def normalise(text: Any) -> str:
     """Return a text without case, punctuation and spacing: what makes two texts repeats.
 
     Symbols beyond ASCII, such as emoji, stay: they can be all that tells two texts apart. So do accents
-    and vowel signs that are characters of their own.
+    and vowel signs that are characters of their own. Of features it is a digest: the slightest difference
+    counts.
     """
+    if not isinstance(text, str):
+        return digest(text)
     folded = text.casefold().translate(ASCII_SIGNS)
     kept = re.sub(r"[^\w\s]", _keep_symbol, folded) if not folded.isascii() else folded
     return " ".join(kept.split()) or " ".join(text.casefold().split())
@@ -195,6 +229,8 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     if validation is None:
         pool, validation = pool.cut(config.validation_share, len(labels), seed, left=1)
     if config.near_duplicates == "drop":
+        if not isinstance(test.texts[0], str):
+            raise UsageError("corpus.near_duplicates=drop is for texts, and these are features")
         from sentiment.corpus.near import near_duplicates
 
         kept = [*test.texts, *validation.texts]
@@ -223,7 +259,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
 class _Texts:
     """Texts, labels and normalised keys that are filtered together."""
 
-    def __init__(self, texts: list[str], labels: NDArray[np.int64], keys: list[str], ids: list[Any]) -> None:
+    def __init__(self, texts: list[Any], labels: NDArray[np.int64], keys: list[str], ids: list[Any]) -> None:
         self.texts, self.labels, self.keys, self.ids = texts, labels, keys, ids
 
     @classmethod

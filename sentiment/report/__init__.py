@@ -23,7 +23,9 @@ from sentiment.report.wording import verdict
 if TYPE_CHECKING:
     from sentiment.config import Config, ReportConfig
     from sentiment.corpus import Corpus
-    from sentiment.tokenizer import Encoded, Tokenizer
+    from sentiment.features import Features
+    from sentiment.sequences import Encoded
+    from sentiment.tokenizer import Tokenizer
     from sentiment.training import Trainer
 
 __all__ = [
@@ -85,7 +87,7 @@ def assemble(
     manifest: dict[str, Any],
     trainer: Trainer,
     device: str,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | Features,
     embeddings: dict[str, Any],
     scored: dict[str, Any],
     timing: dict[str, float],
@@ -99,6 +101,7 @@ def assemble(
     best = [record for record in history if record["best"]][-1]
     seconds = sum(record["seconds"] for record in history)
     model = settings.model.model_dump()
+    kind = "features" if corpus.width is not None else settings.tokenizer.kind
     result = {
         "schema": SCHEMA,
         "created": manifest["created"],
@@ -110,7 +113,7 @@ def assemble(
             "left_out": corpus.left_out,
             "scored_split": "test",
         },
-        "tokenizer": {"kind": settings.tokenizer.kind, "types": len(tokenizer), **tokens},
+        "tokenizer": {"kind": kind, "types": len(tokenizer), **tokens},
         "embedding": {key: value for key, value in embeddings.items() if key != "matrix"},
         "model": {"parameters": count_parameters(trainer.model), **model},
         "training": {

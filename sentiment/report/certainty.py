@@ -24,7 +24,7 @@ from sentiment.report.figure import (
     room_for,
     thousands,
 )
-from sentiment.report.wording import coverage, coverage_sentence, number, percent, rounded, shorten
+from sentiment.report.wording import coverage, coverage_sentence, number, percent, rounded, shorten, texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def reliability(report: dict[str, Any]) -> Iterator[Plot]:
         axes.tick_params(labelbottom=False)
         counts = figure.add_subplot(grid[1], sharex=axes)
         counts.bar(edges, [one["count"] for one in bins], widths, align="edge", color=MUTED, edgecolor=GROUND)
-        counts.set(xlabel="probability of the predicted class", ylabel="texts")
+        counts.set(xlabel="probability of the predicted class", ylabel=texts(report))
         counts.yaxis.set_major_locator(few(2))
         thousands(counts.yaxis)
         percents(axes.yaxis)
@@ -115,7 +115,8 @@ def histogram(report: dict[str, Any]) -> Iterator[Plot]:
     edges, counts = found["edges"], found["counts"]
     if len(counts) == 2:
         threshold = _threshold(report, list(counts)[1])
-        caption = f"Share of the texts of a class{'' if threshold is None else '; dashed: the threshold'}."
+        dashed = "" if threshold is None else "; dashed: the threshold"
+        caption = f"Share of the {texts(report)} of a class{dashed}."
 
         def draw(figure: Figure) -> None:
             _panels(figure, edges, counts, threshold)
@@ -125,13 +126,13 @@ def histogram(report: dict[str, Any]) -> Iterator[Plot]:
         each = report["test"]["classification_report"]
         names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
         which = f"The {SHOWN} classes of lowest recall" if len(counts) > SHOWN else "Lowest recall first"
-        caption = f"{which}. The darker, the more texts of the class."
+        caption = f"{which}. The darker, the more {texts(report)} of the class."
 
         def draw(figure: Figure) -> None:
             _strips(figure, edges, {name: counts[name] for name in names})
 
         height = max(200, 20 * len(names) + 70)
-    sentence = "Histogram of the probability for the texts of each class."
+    sentence = f"Histogram of the probability for the {texts(report)} of each class."
     yield Plot("probabilities", "Probabilities by true class", caption, sentence, draw, (WIDTH, height))
 
 
@@ -262,7 +263,7 @@ def _caption(report: dict[str, Any], curves: dict[str, Any], point: tuple[float,
         return f"Each class against the rest; the {LINES} weakest are named."
     if len(report["test"]["labels"]) > 2:
         return "Each class against the rest."
-    unsure = ", unsure texts aside" if report.get("decision", {}).get("unsure") else ""
+    unsure = f", unsure {texts(report)} aside" if report.get("decision", {}).get("unsure") else ""
     decides = f"; the point is where the model decides{unsure}" if point else ""
     return f"For {next(iter(curves))}{decides}."
 

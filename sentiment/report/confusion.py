@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, room_for
 from sentiment.report.tables import confusions
-from sentiment.report.wording import percent, rounded, shorten, width
+from sentiment.report.wording import percent, rounded, shorten, texts, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     labels, matrix = test["labels"], test["confusion_matrix"]
     count = len(labels)
     if count > MATRIX:
-        yield _pairs(test)
+        yield _pairs(report)
         return
     names = [shorten(label, NAME) for label in labels]
     roomy = count <= ROOMY
@@ -34,16 +34,16 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
         axes = figure.add_subplot()
         for row, counts in enumerate(matrix):
             total = sum(counts) or 1
-            for column, texts in enumerate(counts):
-                if not texts and not roomy:
+            for column, cases in enumerate(counts):
+                if not cases and not roomy:
                     continue
-                share, right = texts / total, row == column
+                share, right = cases / total, row == column
                 # By the root, or rare confusions could not be seen.
                 axes.add_patch(cell(column, row, TINTED * share**0.5, FIRST if right else SECOND))
                 axes.text(
                     column,
                     row,
-                    f"{texts:,}\n{_share(share, roomy)}",
+                    f"{cases:,}\n{_share(share, roomy)}",
                     ha="center",
                     va="center",
                     fontsize=12 if roomy else 11,
@@ -66,25 +66,26 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     yield Plot(
         "confusion",
         "Confusion matrix",
-        f"Texts, and their share of the true class (the row){chosen}.",
+        f"{texts(report).title()}, and their share of the true class (the row){chosen}.",
         f"Rows are true classes, columns what was predicted. Confused: {_spoken(test)}",
         draw,
         (side, 300 if roomy else 0.62 * side + 120),
     )
 
 
-def _pairs(test: dict[str, Any]) -> Plot:
+def _pairs(report: dict[str, Any]) -> Plot:
+    test = report["test"]
     found = confusions(test)[:PAIRS]
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for place, (true, other, texts, share) in enumerate(found):
-            axes.barh(place + 0.2, texts, 0.3, color=SECOND)
+        for place, (true, other, cases, share) in enumerate(found):
+            axes.barh(place + 0.2, cases, 0.3, color=SECOND)
             pair = f"{shorten(true, NAME)} → {shorten(other, NAME)}"
             axes.text(0, place - 0.17, pair, va="center", fontsize=11)
-            note = f"{texts:,} · {percent(share)}"
+            note = f"{cases:,} · {percent(share)}"
             axes.annotate(
-                note, (texts, place + 0.2), (5, 0), textcoords="offset points", va="center", color=MUTED
+                note, (cases, place + 0.2), (5, 0), textcoords="offset points", va="center", color=MUTED
             )
         axes.set(ylim=(len(found) - 0.5, -0.6), xlim=(0, 1.4 * max((one[2] for one in found), default=1)))
         bare(axes)
@@ -94,7 +95,7 @@ def _pairs(test: dict[str, Any]) -> Plot:
     return Plot(
         "confusion",
         "Most frequent confusions",
-        "True class → predicted class: texts, and their share of the true class.",
+        f"True class → predicted class: {texts(report)}, and their share of the true class.",
         _spoken(test),
         draw,
         (WIDTH, 34 * max(1, len(found)) + 20),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sentiment.corpus.audit import unit
+from sentiment.report import wording
 from sentiment.report.wording import percent
 
 Pair = tuple[str, str]
@@ -27,7 +28,7 @@ def facts(report: dict[str, Any]) -> list[Pair]:
 
 
 def audit_table(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """Return the head and the rows of the table of splits: texts, classes, words."""
+    """Return the head and the rows of the table of splits: texts, classes, lengths."""
     rows = []
     for role, split in audit["splits"].items():
         total, words = max(1, split["texts"]), split["words"]
@@ -37,7 +38,7 @@ def audit_table(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
             [role, f"{split['texts']:,}", ", ".join(classes[:SHOWN] + more),
              *(f"{words[key]:,}" for key in ("median", "95th percentile", "most"))]
         )  # fmt: skip
-    return ["split", "texts", "classes", f"median {unit(audit)}s", "95 %", "most"], rows
+    return ["split", _texts(audit), "classes", f"median {unit(audit)}s", "95 %", "most"], rows
 
 
 def long_words(kind: str, length: float) -> str | None:
@@ -51,6 +52,10 @@ def long_words(kind: str, length: float) -> str | None:
     )
 
 
+def _texts(audit: dict[str, Any]) -> str:
+    return "sequences" if audit.get("kind") == "features" else "texts"
+
+
 def findings(audit: dict[str, Any]) -> list[str]:
     """Return a sentence for each thing in a corpus that calls for attention."""
     return [*_repeats(audit), *_odd(audit)]
@@ -59,12 +64,10 @@ def findings(audit: dict[str, Any]) -> list[str]:
 def _repeats(audit: dict[str, Any]) -> Iterator[str]:
     for pair in audit.get("repeats", []):
         where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
-        yield (
-            f"{pair['of']}: {pair['exact']:,} texts {where} exactly, "
-            f"{pair['normalised']:,} but for case and punctuation."
-        )
+        alike = f", {pair['normalised']:,} but for case and punctuation" if _texts(audit) == "texts" else ""
+        yield f"{pair['of']}: {pair['exact']:,} {_texts(audit)} {where} exactly{alike}."
     if conflicts := audit.get("conflicts", {}).get("count"):
-        yield f"{conflicts:,} texts occur with two labels."
+        yield f"{conflicts:,} {_texts(audit)} occur with two labels."
     near = audit.get("near_duplicates") or {}
     for pair in near.get("by_splits", []):
         yield (
@@ -76,9 +79,9 @@ def _repeats(audit: dict[str, Any]) -> Iterator[str]:
 def _odd(audit: dict[str, Any]) -> Iterator[str]:
     for role, split in audit.get("splits", {}).items():
         if unusable := split["unusable_rows"]["count"]:
-            yield f"{role}: {unusable:,} rows have no usable text or label."
+            yield f"{role}: {unusable:,} rows have no usable {_texts(audit)[:-1]} or label."
         for name, odd in split["oddities"].items():
-            yield f"{role}: {odd['count']:,} texts with {name}."
+            yield f"{role}: {odd['count']:,} {_texts(audit)} with {name}."
 
 
 def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
@@ -90,17 +93,33 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
     if sizes:
-        yield "texts", sizes
+        yield wording.texts(report), sizes
     if corpus.get("cut"):
-        yield "cut by seed", " and ".join(corpus["cut"]) + ", stratified; no text on two sides"
+        yield (
+            "cut by seed",
+            " and ".join(corpus["cut"]) + f", stratified; no {wording.text(report)} on two sides",
+        )
     if corpus.get("left_out"):
-        yield "left out", ", ".join(f"{count:,} {why}" for why, count in corpus["left_out"].items())
+        yield (
+            "left out",
+            ", ".join(
+                f"{count:,} {why.replace('texts', wording.texts(report))}"
+                for why, count in corpus["left_out"].items()
+            ),
+        )
     if corpus.get("scored_split") == "train":
-        yield "scored", "all texts: the corpus has no test split"
+        yield "scored", f"all {wording.texts(report)}: the corpus has no test split"
 
 
 def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
     tokens, embedding = report.get("tokenizer"), report.get("embedding")
+    if tokens and tokens["kind"] == "features":
+        yield (
+            "features",
+            f"{tokens['types']:,} numbers a step, each normalised by its mean and deviation in training; of "
+            f"the test sequences {percent(tokens['test']['truncated'])} truncated",
+        )
+        return
     if tokens:
         test = tokens["test"]
         yield (
@@ -145,6 +164,6 @@ def _training(report: dict[str, Any]) -> Iterator[Pair]:
         yield (
             "training",
             f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
-            f"{training['tokens_per_second']:,.0f} tokens/s on {training['device']}, "
+            f"{training['tokens_per_second']:,.0f} {wording.tokens(report)}/s on {training['device']}, "
             f"seed {training['seed']}{steps}",
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.report import wording
 from sentiment.report.certainty import histogram, kept, precision_recall, reliability, roc
 from sentiment.report.confusion import confusion
 from sentiment.report.figure import (
@@ -62,7 +63,9 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
             axes.fill_between(sides, low, high, color=FIRST, alpha=0.25, linewidth=0)
             axes.plot(sides, [one["accuracy"]] * 2, color=FIRST)
         axes.axhline(report["test"]["accuracy"], color=MUTED, linewidth=1, linestyle=DASHED)
-        axes.set(xscale="log", xlabel="tokens of the text", ylabel="right")
+        axes.set(
+            xscale="log", xlabel=f"{wording.tokens(report)} of the {wording.text(report)}", ylabel="right"
+        )
         axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5), numticks=8))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.minorticks_off()
@@ -72,8 +75,11 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
     yield Plot(
         "lengths",
         "Length and accuracy",
-        "Band: 95 % interval. Dashed: all texts.",
-        "; ".join(f"{one['low']:,} to {one['high']:,} tokens: {percent(one['accuracy'])}" for one in bins),
+        f"Band: 95 % interval. Dashed: all {wording.texts(report)}.",
+        "; ".join(
+            f"{one['low']:,} to {one['high']:,} {wording.tokens(report)}: {percent(one['accuracy'])}"
+            for one in bins
+        ),
         draw,
     )
 
@@ -101,10 +107,11 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         percents(axes.xaxis)
         room_for(figure, [line for name in names for line in name.splitlines()])
 
+    texts = wording.texts(report)
     yield Plot(
         "slices",
         "Where it fails",
-        "Kinds of texts, the worst first, with 95 % intervals. Dashed: all texts.",
+        f"Kinds of {texts}, the worst first, with 95 % intervals. Dashed: all {texts}.",
         "; ".join(f"{one['slice']} {one['value']}: {percent(one['accuracy'])}" for one in found),
         draw,
         (WIDTH, (24 if fits else 32) * len(found) + 54),

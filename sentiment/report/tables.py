@@ -127,18 +127,19 @@ def _scores(report: dict[str, Any]) -> Section:
         elif difference is not None and difference < 0:
             sentences.append(f"{name} is better than this model.")
     own = "training" in report and "trained_on" not in report.get("corpus", {})
-    once = "Test texts were scored once, by the final model. " if own else ""
+    texts = wording.texts(report)
+    once = f"Test {texts} were scored once, by the final model. " if own else ""
     sentences.append(
-        f"{once}Intervals: 95 %, Wilson's for accuracy, bootstrap over the texts for the others."
+        f"{once}Intervals: 95 %, Wilson's for accuracy, bootstrap over the {texts} for the others."
     )
     tables = [score_table(report)]
     if "teachers" in report:
         tables.append(_teachers(report))
     if rivals:
         sentences.append(
-            "Baselines saw the same training texts. Difference: the model's accuracy less theirs, in points, "
-            "with the 95 % interval of a paired bootstrap. Alone right: texts that only the model : only the "
-            "baseline gets right; p: McNemar's exact test on them."
+            f"Baselines saw the same training {texts}. Difference: the model's accuracy less theirs, in "
+            f"points, with the 95 % interval of a paired bootstrap. Alone right: {texts} that only the model "
+            ": only the baseline gets right; p: McNemar's exact test on them."
         )
         head = ["", "accuracy", "difference", "alone right", "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
@@ -170,7 +171,7 @@ def _decision(report: dict[str, Any]) -> Section:
     decision, calibration = report.get("decision"), report.get("calibration")
     labels = report["test"]["labels"]
     if decision:
-        sentences += list(_rule(decision))
+        sentences += list(_rule(decision, report))
     sentence = wording.coverage_sentence(report)
     if sentence:
         sentences.append(sentence)
@@ -183,23 +184,25 @@ def _decision(report: dict[str, Any]) -> Section:
                 chosen, _ = _measured(chosen_on.get(key))
                 rows.append([name, percent(chosen), percent(value, around)])
         title = f"At the operating point{', which was chosen on validation' if chosen_on else ''}"
-        title += "; rates are those of the decided texts" if decision.get("unsure") else ""
+        title += f"; rates are those of the decided {wording.texts(report)}" if decision.get("unsure") else ""
         tables.append(Table(["", "validation", "test, 95 % interval"], rows, title))
     if calibration:
         states = [calibration, calibration["before"]] if "before" in calibration else [calibration]
         rows = [[name, *(percent(state[key]) for state in states)] for key, name in ERRORS.items()]
         rows += [[name, *(number(state["brier"][key]) for state in states)] for key, name in BRIER.items()]
         head = ["", "model", "before temperature"][: 1 + len(states)]
-        tables.append(Table(head, rows, "Calibration: are 80 of 100 texts right that are given 80 %?"))
+        title = f"Calibration: are 80 of 100 {wording.texts(report)} right that are given 80 %?"
+        tables.append(Table(head, rows, title))
     return Section("decision", "Calibration and decision", sentences, tables)
 
 
-def _rule(decision: dict[str, Any]) -> Iterator[str]:
+def _rule(decision: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     """Say how a class is chosen, and whether the target holds."""
     if decision["rule"] == "threshold":
         yield (
-            f"A text is {decision['positive']} from a probability of {decision['threshold']:.4f} on; "
-            f"else it is not. Probabilities are at temperature {decision['temperature']:.3f}."
+            f"A {wording.text(report)} is {decision['positive']} from a probability of "
+            f"{decision['threshold']:.4f} on; else it is not. "
+            f"Probabilities are at temperature {decision['temperature']:.3f}."
         )
     else:
         yield (
@@ -215,7 +218,7 @@ def _rule(decision: dict[str, Any]) -> Iterator[str]:
         between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
         yield (
             f"{between} {unsure['high']:.4f} the answer is “unsure”, "
-            f"meant for the least sure {percent(unsure['share'])} of the texts."
+            f"meant for the least sure {percent(unsure['share'])} of the {wording.texts(report)}."
         )
 
 
@@ -231,9 +234,9 @@ def _classes(report: dict[str, Any]) -> Section:
     ]  # fmt: skip
     shown = WORST if many else len(rows)
     note = f"The {shown} classes of lowest F1; there are {len(rows) - shown} more." if many else ""
-    head = ["class", "precision", "recall", "F1", "texts"]
+    head = ["class", "precision", "recall", "F1", wording.texts(report)]
     classes = Table(head, rows[:shown], "Each class", note, rows[shown:])
-    return Section("classes", "Classes", tables=[classes, _confusions(test) if many else _confusion(test)])
+    return Section("classes", "Classes", tables=[classes, _confusions(report) if many else _confusion(test)])
 
 
 def _confusion(test: dict[str, Any]) -> Table:
@@ -262,11 +265,12 @@ def confusions(test: dict[str, Any]) -> list[tuple[str, str, int, float]]:
     return sorted(found, key=lambda one: -one[2])
 
 
-def _confusions(test: dict[str, Any]) -> Table:
+def _confusions(report: dict[str, Any]) -> Table:
     rows: list[list[Cell]] = [
-        [name, other, f"{count:,}", percent(share)] for name, other, count, share in confusions(test)[:WORST]
+        [name, other, f"{count:,}", percent(share)]
+        for name, other, count, share in confusions(report["test"])[:WORST]
     ]
-    head = ["true class", "predicted", "texts", "of the class"]
+    head = ["true class", "predicted", wording.texts(report), "of the class"]
     return Table(head, rows, "Most frequent confusions", wordy=(0, 1))
 
 
@@ -285,10 +289,11 @@ def _slices(report: dict[str, Any]) -> Section:
     ]
     if not rows:
         return Section("slices", "Where it fails")
-    sentence = "Kinds of texts, the worst first. Difference: in points of accuracy, to all other texts."
+    texts = wording.texts(report)
+    sentence = f"Kinds of {texts}, the worst first. Difference: in points of accuracy, to all other {texts}."
     if corrected:
         sentence += " p: Fisher's exact test, corrected for the number of kinds."
-    head = ["texts with", "texts", "accuracy, 95 % interval", "difference", "p"]
+    head = [f"{texts} with", texts, "accuracy, 95 % interval", "difference", "p"]
     return Section("slices", "Where it fails", [sentence], [Table(head, rows[:WORST], more=rows[WORST:])])
 
 
@@ -305,7 +310,7 @@ def _mistakes(report: dict[str, Any], letters: int, most: int) -> Section:
     ]
     if not rows:
         return Section("mistakes", "Most confident mistakes")
-    head = ["row", "true", "predicted", "probability", "text"][: len(rows[0])]
+    head = ["row", "true", "predicted", "probability", wording.text(report)][: len(rows[0])]
     return Section("mistakes", "Most confident mistakes", tables=[Table(head, rows, wordy=(1, 2, 4))])
 
 
@@ -324,7 +329,7 @@ def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
         return Section("suspects", "Suspected label errors")
     count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
     sentence = f"Labels that the model contradicts (confident learning): {count:,}, the most suspect first."
-    head = ["row", "label", "suggested", "quality", "text"][: len(rows[0])]
+    head = ["row", "label", "suggested", "quality", wording.text(report)][: len(rows[0])]
     return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
 
 

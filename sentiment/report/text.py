@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from sentiment.report import wording
 from sentiment.report.content import Passage, Section, Table
 from sentiment.report.tables import sections
 from sentiment.rows import printable
@@ -45,7 +46,11 @@ def card(report: dict[str, Any]) -> str:
         if section.pairs:
             blocks.append("\n".join(f"- {name}: {_escaped(text)}" for name, text in section.pairs))
     if "training" in report:
-        blocks += ["## Use", '    sentiment predict "…" --model DIR\n    sentiment report DIR --html FILE']
+        what = '"…"' if wording.texts(report) == "texts" else "--input FILE"
+        blocks += [
+            "## Use",
+            f"    sentiment predict {what} --model DIR\n    sentiment report DIR --html FILE",
+        ]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -6,9 +6,29 @@ from typing import Any
 
 from sentiment.rows import printable
 
-BASELINES = {"majority": "majority", "tfidf_lr": "TF-IDF + LR", "nbsvm": "NB-SVM"}
+BASELINES = {
+    "majority": "majority",
+    "tfidf_lr": "TF-IDF + LR",
+    "nbsvm": "NB-SVM",
+    "statistics_lr": "statistics + LR",
+}
 CHANCE = 0.05  # from this p on a difference is within chance
 LEFT_TO_PERSON = 0.1  # share of the texts in the sentence on coverage
+
+
+def texts(report: dict[str, Any]) -> str:
+    """Say what is classified: texts, or sequences of features."""
+    return "sequences" if report.get("tokenizer", {}).get("kind") == "features" else "texts"
+
+
+def text(report: dict[str, Any]) -> str:
+    """Say what one of them is."""
+    return texts(report).removesuffix("s")
+
+
+def tokens(report: dict[str, Any]) -> str:
+    """Say what one of them consists of."""
+    return "tokens" if texts(report) == "texts" else "steps"
 
 
 def number(value: float | None) -> str:
@@ -91,7 +111,7 @@ def verdict(report: dict[str, Any]) -> str:
     value, _, edges = percent(test["accuracy"], report["intervals"]["accuracy"]).partition(" [")
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
     sentence = (
-        f"{value} accuracy [{edges} on {scored_texts(report):,} {held_out}texts"
+        f"{value} accuracy [{edges} on {scored_texts(report):,} {held_out}{texts(report)}"
         f"{' of ' + corpus['name'] if corpus.get('name') else ''}"
     )
     key = strongest(report)

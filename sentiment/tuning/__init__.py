@@ -24,7 +24,7 @@ from sentiment.bundle import ARTIFACTS
 from sentiment.config import Config
 from sentiment.corpus import Corpus, Split, load_corpus
 from sentiment.errors import BundleError, CorpusError, Diverged, Interrupted, UsageError
-from sentiment.fitting import Listener, Prepared, prepare
+from sentiment.fitting import OF_TEXTS, Listener, Prepared, check_kind, prepare
 from sentiment.model import infer
 from sentiment.report.tables import SCORES
 from sentiment.report.wording import number, seconds
@@ -106,9 +106,12 @@ def tune(
             "a search is of single trainings; leave out pretraining.first and distillation.teachers, "
             "and give them to train beside the recipe"
         )
-    searched = space.free(settings, fixed)
     listener.stage(f"loading {settings.corpus.name}")
     corpus = load_corpus(settings.corpus, settings.seed)
+    check_kind(settings, corpus)
+    if corpus.width is not None:
+        fixed = [*fixed, *(name for name in space.SPACE if name.startswith(OF_TEXTS))]
+    searched = space.free(settings, fixed)
     decision.read_target(settings.decision, corpus.labels)  # the recipe will have it
     if out is None:
         out = ARTIFACTS / f"{corpus.name}-tune-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
