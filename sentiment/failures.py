@@ -128,6 +128,7 @@ def _masks(
         yield "source", source, np.array(sources) == source
     properties = {
         "truncated": encoded.truncated,
+        "several windows": encoded.sequences.counts > 1,
         "negation (English words)": _matches(texts, NEGATION.search),
         "digits": _matches(texts, re.compile(r"\d").search),
         "URL": _matches(texts, URL.search),

@@ -105,7 +105,7 @@ def _article(explanation: Explanation) -> str:
         else:
             share = word.weight / strongest
             style = f' style="{_css(share)}"' if abs(share) > FAINT else ""
-            weight, drop = f"{word.weight:+.3f}", f"{word.leave_one_out:+.3f}"
+            weight, drop = _signed(word.weight), _signed(word.leave_one_out)
             pieces.append(
                 f'<span data-weight="{weight}" title="{weight}; left out: {drop}"{style}>{shown}</span>'
             )
@@ -140,7 +140,11 @@ def _footnote(explanation: Explanation) -> str:
 
 
 def _cells(word: Word) -> list[str]:
-    return [printable(word.text), f"{word.weight:+.3f}", f"{word.leave_one_out:+.3f}"]
+    return [printable(word.text), _signed(word.weight), _signed(word.leave_one_out)]
+
+
+def _signed(value: float | None) -> str:
+    return "not tried" if value is None else f"{value:+.3f}"
 
 
 def _strongest(explanation: Explanation) -> float:

@@ -1,7 +1,7 @@
-"""Many sequences of different lengths in two flat arrays."""
+"""Many sequences of different lengths in two flat arrays; long ones may be read in windows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,10 +21,16 @@ class Sequences:
         All steps: (N,) ids, of 16 bits where these suffice, or (N, F) features.
     offsets
         (B + 1,) where each sequence begins; the last is N.
+    window
+        A longer sequence is read in windows of so many steps; None if all are read whole.
+    overlap
+        Steps that a window shares at least with the next.
     """
 
     values: Steps
     offsets: NDArray[np.int64]
+    window: int | None = None
+    overlap: int = 0
 
     @classmethod
     def of(cls, arrays: Iterable[Steps | Sequence[int]]) -> "Sequences":
@@ -44,6 +50,53 @@ class Sequences:
     def lengths(self) -> NDArray[np.int64]:
         """(B,) number of steps of each sequence."""
         return np.diff(self.offsets)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(B,) number of windows in which each sequence is read; 1 if it is read whole."""
+        return self._counts(self.lengths)
+
+    def steps(self, most: int | None = None) -> NDArray[np.int64]:
+        """(B,) number of steps that are read of each sequence, in at most so many windows."""
+        lengths = self.lengths
+        if self.window is None:
+            return lengths
+        counts = self._counts(lengths)
+        kept = counts if most is None else np.minimum(counts, most)
+        return np.where(counts > 1, kept * self.window, lengths)
+
+    def windowed(self, longest: int, overlap: int) -> "Sequences":
+        """Have sequences of more than `longest` steps read in windows."""
+        return replace(self, window=longest, overlap=overlap)
+
+    def windows(
+        self, rows: NDArray[np.int64], most: int | None = None, generator: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Say where the windows of some sequences begin (W,), their lengths (W,) and numbers (B,).
+
+        The windows of one sequence are of one length, and spread evenly from its first to its last step.
+        Of a sequence that has more than `most`, so many are drawn.
+        """
+        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
+        counts = self._counts(lengths)
+        if self.window is None or counts.max() == 1:
+            return starts, lengths, counts
+        kept = counts if most is None else np.minimum(counts, most)
+        begins = np.cumsum(kept) - kept
+        number = np.arange(kept.sum()) - np.repeat(begins, kept)
+        for row in np.flatnonzero(kept < counts):
+            assert generator is not None
+            drawn = generator.choice(counts[row], kept[row], replace=False)
+            number[begins[row] : begins[row] + kept[row]] = np.sort(drawn)
+        beyond, gaps = np.maximum(lengths - self.window, 0), np.maximum(counts - 1, 1)
+        places = number * np.repeat(beyond, kept) // np.repeat(gaps, kept)
+        return np.repeat(starts, kept) + places, np.repeat(lengths - beyond, kept), kept
+
+    def _counts(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.window is None:
+            return np.ones_like(lengths)
+        beyond = np.maximum(lengths - self.window, 0)
+        return 1 + -(-beyond // (self.window - self.overlap))
 
     def truncated(self, longest: int, policy: Truncation) -> "Sequences":
         """Keep at most `longest` steps: the first, the last, or half of each."""

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sentiment import checkpoint, objectives
-from sentiment.batches import Batch, buckets, pack, padding, resident
+from sentiment.batches import Batch, balanced, buckets, pack, padding, resident
 from sentiment.config import TrainingConfig
 from sentiment.errors import SentimentError, UsageError
 from sentiment.metrics import quick_scores
@@ -119,8 +120,9 @@ class Trainer:
         )
         # Also for bfloat16: autocast runs cuDNN's recurrences in float16, whatever type is asked for.
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
-        self.loss = nn.CrossEntropyLoss(_class_weights(train.labels, config), reduction="sum",
-                                        label_smoothing=config.label_smoothing).to(device)  # fmt: skip
+        loss = partial(objectives.Focal, config.focal) if config.focal else nn.CrossEntropyLoss
+        self.loss = loss(_class_weights(train.labels, config), reduction="sum",
+                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
         self.labels = torch.from_numpy(train.labels).to(device)
         self.resident = resident(train.sequences, device)
         self.objectives = objectives.wanted(config)
@@ -158,25 +160,30 @@ class Trainer:
 
     def run(self) -> Iterator[Step | Epoch]:
         """Train from the present state to the end, then put the best weights into the model."""
-        config = self.config
+        config, most = self.config, self.config.max_windows
         while not self.finished:
             generator = np.random.default_rng([self.seed, self.epoch])
-            lengths = self.train.sequences.lengths
-            batches = buckets(lengths, config.batch_size, config.batch_tokens, generator)
+            lengths, limits = self.train.sequences.steps(most), (config.batch_size, config.batch_tokens)
+            drawn = np.arange(len(lengths))
+            if config.sampling == "balanced":
+                drawn = balanced(self.train.labels, generator)
+            batches = [drawn[rows] for rows in buckets(lengths[drawn], *limits, generator)]
             further: list[NDArray[np.int64]] = []
             if self.unlabelled is not None:
-                further = buckets(self.unlabelled.lengths, config.batch_size, config.batch_tokens, generator)
+                further = buckets(self.unlabelled.steps(most), *limits, generator)
             self.model.train()
             for part, frozen_epochs in self._thawing():
                 part.requires_grad_(0 <= frozen_epochs <= self.epoch)
             while self.step < len(batches):
                 begun = time.perf_counter()
-                batch = pack(self.train.sequences, batches[self.step], self.device, self.resident)
+                generator = np.random.default_rng([self.seed, self.epoch, self.step])
+                packed = partial(pack, device=self.device, most=most, generator=generator)
+                batch = packed(self.train.sequences, batches[self.step], values=self.resident)
                 progress = (self.epoch + self.step / len(batches)) / self.epochs
                 beside = None
                 if self.unlabelled is not None:
                     rows = further[self.step % len(further)]
-                    beside = pack(self.unlabelled, rows, self.device, self.unlabelled_resident)
+                    beside = packed(self.unlabelled, rows, values=self.unlabelled_resident)
                 rate = config.learning_rate * schedule(config.schedule, progress)
                 self._update(batch, rate, beside)
                 self.step += 1
@@ -205,7 +212,7 @@ class Trainer:
                 self.tokens += unlabelled.tokens
         else:
             with self._autocast():
-                logits = self.model(batch.inputs)
+                logits = self.model(batch.inputs, batch.counts)
             total = self.loss(logits.float(), labels)
             self.scaler.scale(total / len(batch.rows)).backward()
         if self.config.clip_norm:
@@ -231,7 +238,7 @@ class Trainer:
         assert self.model.embedding is not None
         return objectives.accumulate(
             self.model, batch.inputs, objectives.spread_of(self.model.embedding.weight, self.frequencies),
-            self.config, loss, scale=self.scaler.scale, autocast=self._autocast,
+            self.config, loss, counts=batch.counts, scale=self.scaler.scale, autocast=self._autocast,
         )  # fmt: skip
 
     def _end_epoch(self, padded: float) -> dict[str, Any]:
