@@ -169,8 +169,14 @@ def merge(pooled: Pooled, counts: Tensor, hidden_size: int) -> Pooled:
     merged = {}
     ends = counts.cumsum(0)
     for name, values in pooled.items():
-        if name in ("max", "mean"):
-            merged[name] = torch.segment_reduce(values, name, lengths=counts)
+        if name == "max":
+            # Windows that end alike have equal outputs there. The gradient of segment_reduce's maximum goes
+            # to each of them in full where it is negative (seen in torch 2.13); here they share it.
+            text = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+            lowest = values.new_full((len(counts), values.shape[1]), float("-inf"))
+            merged[name] = lowest.scatter_reduce(0, text[:, None].expand_as(values), values, "amax")
+        elif name == "mean":
+            merged[name] = torch.segment_reduce(values, "mean", lengths=counts)
         elif name == "last":
             forward, backward = values[ends - 1, :hidden_size], values[ends - counts, hidden_size:]
             merged[name] = torch.cat([forward, backward], 1)
