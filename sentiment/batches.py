@@ -16,25 +16,28 @@ POOL = 50  # batches drawn at random, then sorted by length: little padding, sti
 
 @dataclass(frozen=True)
 class Batch:
-    """Some sequences, longest first.
+    """Some sequences, longest first, as W windows: one each, but for those that are read in several.
 
     Attributes
     ----------
     inputs
         Packed ids (N,) or features (N, F), time-major.
     lengths
-        (B,) steps of each sequence, descending, on the CPU.
+        (W,) steps of each window, descending, on the CPU.
     rows
         (B,) where each sequence stands in the data.
+    counts
+        (B,) windows of each sequence, one after another in the packed data; None if each has one.
     """
 
     inputs: PackedSequence
     lengths: Tensor
     rows: NDArray[np.int64]
+    counts: Tensor | None = None
 
     @property
     def tokens(self) -> int:
-        """Steps in all sequences."""
+        """Steps in all windows."""
         return len(self.inputs.data)
 
 
@@ -47,7 +50,13 @@ def resident(sequences: Sequences, device: torch.device) -> Tensor | None:
 
 
 def pack(
-    sequences: Sequences, rows: NDArray[np.int64], device: torch.device, values: Tensor | None = None
+    sequences: Sequences,
+    rows: NDArray[np.int64],
+    device: torch.device,
+    values: Tensor | None = None,
+    *,
+    most: int | None = None,
+    generator: np.random.Generator | None = None,
 ) -> Batch:
     """Gather rows of the data into one packed batch.
 
@@ -55,21 +64,22 @@ def pack(
     ----------
     values
         What `resident` gave: the batch is gathered on the device, and only places travel there.
+    most, generator
+        Windows of a sequence, and what draws them if it has more.
     """
-    lengths = sequences.lengths[rows]
-    order = np.argsort(-lengths, kind="stable")
-    rows, lengths = rows[order], lengths[order]
+    rows = rows[np.argsort(-sequences.steps(most)[rows], kind="stable")]
+    starts, lengths, counts = sequences.windows(rows, most, generator)  # in this order the longest come first
     # At step t the first batch_sizes[t] sequences are still running.
     batch_sizes = torch.from_numpy(np.searchsorted(-lengths, -np.arange(lengths[0]), side="left"))  # (T,)
     slot, step = positions(batch_sizes, device)
-    starts = torch.from_numpy(sequences.offsets[rows]).to(device, non_blocking=True)
-    places = starts[slot] + step  # (N,)
+    places = torch.from_numpy(starts).to(device, non_blocking=True)[slot] + step  # (N,)
     if values is None:
         steps = sequences.values[places.cpu().numpy()]
         values = torch.from_numpy(steps if steps.ndim > 1 else steps.astype(np.int32)).to(device)
     else:
         values = values[places]
-    return Batch(PackedSequence(values, batch_sizes), torch.from_numpy(lengths), rows)
+    several = torch.from_numpy(counts).to(device) if len(starts) > len(rows) else None
+    return Batch(PackedSequence(values, batch_sizes), torch.from_numpy(lengths), rows, several)
 
 
 def positions(batch_sizes: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -95,7 +105,7 @@ def buckets(
     Parameters
     ----------
     lengths
-        (B,) steps of each sequence.
+        (B,) steps of each sequence, those that windows share counted in each.
     batch_size, batch_tokens
         Most sequences in a batch, and most steps counting padding; one sequence always fits.
     generator
@@ -122,14 +132,28 @@ def in_order(
 ) -> Iterator[Batch]:
     """Yield all sequences, longest first: what evaluation and prediction run over."""
     values = resident(sequences, device)
-    for rows in buckets(sequences.lengths, batch_size, batch_tokens):
+    for rows in buckets(sequences.steps(), batch_size, batch_tokens):
         yield pack(sequences, rows, device, values)
+
+
+def balanced(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many rows as there are labels (B,), of each class equally many.
+
+    Of a class all rows come equally often, but for those that are drawn to fill it up. Classes that get a
+    row more than others, where the numbers do not divide, are drawn too.
+    """
+    classes = [np.flatnonzero(labels == label) for label in generator.permutation(np.unique(labels))]
+    shares = np.diff(np.linspace(0, len(labels), len(classes) + 1).astype(np.int64))
+    drawn = []
+    for rows, share in zip(classes, shares, strict=True):
+        drawn += [np.tile(rows, share // len(rows)), generator.choice(rows, share % len(rows), replace=False)]
+    return np.concatenate(drawn)
 
 
 def padding(batches: list[NDArray[np.int64]], lengths: NDArray[np.int64]) -> float:
     """Share of padding if the batches were padded to their longest sequence."""
     area = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
-    return 1 - int(lengths.sum()) / area if area else 0.0
+    return 1 - sum(int(lengths[rows].sum()) for rows in batches) / area if area else 0.0
 
 
 def _cut(

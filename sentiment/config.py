@@ -89,10 +89,13 @@ class TokenizerConfig(_Section):
         ge=1,
     )
     max_size: int = _setting(30_000, "most types in the vocabulary", ge=3, le=2**31 - 1)
-    max_length: int = _setting(400, "tokens kept of a text", ge=1, le=2**31 - 1)
-    truncation: Literal["head", "tail", "head+tail"] = _setting(
-        "head+tail", "which tokens of a longer text are kept; head+tail keeps half of each"
+    max_length: int = _setting(400, "tokens kept of a text, or in a window", ge=1, le=2**31 - 1)
+    truncation: Literal["head", "tail", "head+tail", "windows"] = _setting(
+        "head+tail",
+        "which tokens of a longer text are kept; head+tail keeps half of each, windows reads all, max_length "
+        "at a time",
     )
+    window_overlap: int = _setting(50, "windows only: tokens that a window shares with the next", ge=0)
 
 
 class FeaturesConfig(_Section):
@@ -232,6 +235,15 @@ class TrainingConfig(_Section):
     class_weights: Literal["none", "balanced"] = _setting(
         "none", "balanced: a class weighs in inverse proportion to its frequency"
     )
+    sampling: Literal["natural", "balanced"] = _setting(
+        "natural", "balanced: an epoch, of the same length, has as many texts of each class"
+    )
+    focal: float = _setting(
+        0.0, "exponent of 1 - p, by which a text weighs less the surer its label is; 0: off", ge=0, le=100
+    )
+    max_windows: int = _setting(
+        16, "most windows of a text in a training step, drawn anew each time; bounds its memory", ge=1
+    )
     ema: Dropout = _setting(0.99, "decay of a moving average of the weights, used instead of them; 0: off")
     metric: Literal["mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"] = _setting(
         "mcc", "on validation: chooses the epoch that is kept, ties by log_loss"
@@ -332,6 +344,26 @@ class Config(_Section):
             raise ValueError(
                 f"model.layer_dropout = {self.model.layer_dropout} needs model.layers >= 2, "
                 f"not {self.model.layers}"
+            )
+        tokenizer, training = self.tokenizer, self.training
+        if tokenizer.truncation == "windows" and 2 * tokenizer.window_overlap > tokenizer.max_length:
+            raise ValueError(
+                f"tokenizer.window_overlap = {tokenizer.window_overlap} is more than half of "
+                f"tokenizer.max_length = {tokenizer.max_length}; lower it"
+            )
+        if tokenizer.truncation == "windows" and "middle" in self.model.pooling:
+            raise ValueError(
+                "model.pooling = 'middle' is of texts cut around what matters, and windows have no such "
+                "middle; choose another, or another tokenizer.truncation"
+            )
+        if training.focal and self.distillation.teachers:
+            raise ValueError(
+                "training.focal is for labels, and distillation.teachers give probabilities; "
+                "leave one of them out"
+            )
+        if training.class_weights == training.sampling == "balanced":
+            raise ValueError(
+                "training.class_weights and training.sampling both balance the classes; leave one of them out"
             )
         if self.decision.target and self.decision.false_positive_cost != self.decision.false_negative_cost:
             raise ValueError("decision.target and costs both ask for a threshold; leave one of them out")

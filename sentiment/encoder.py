@@ -27,7 +27,7 @@ STATE = "pretraining.json"  # in an unfinished run: what a resumed one must find
 FILES = ("config.toml", TOKENIZER, WEIGHTS, SEEN, "history.jsonl")
 # What a classifier has to have in common with the encoder that it begins from.
 SHARED = ("model.kind", "model.hidden_size", "model.layers", "model.bidirectional", "embedding.size")
-NOT_SHARED = {"tokenizer.max_length", "tokenizer.truncation"}
+NOT_SHARED = {"tokenizer.max_length", "tokenizer.truncation", "tokenizer.window_overlap"}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ vocabulary, E numbers in an embedding, H units of a direction, R directions, D =
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,35 +88,64 @@ class NumpyClassifier:
         logits = np.empty((len(sequences), len(self.weights["linear.bias"])))
         with self.blas.limit(limits=1):
             for row in range(len(sequences)):
-                logits[row] = self.logits(sequences[row])
+                starts, lengths, _ = sequences.windows(np.array([row]))
+                logits[row] = self.logits(
+                    sequences.values[start : start + length]
+                    for start, length in zip(starts, lengths, strict=True)
+                )
         exponentials = np.exp(logits - logits.max(1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
 
-    def logits(self, steps: NDArray[Any]) -> Array:
-        """Return (C,) for the token ids (T,) of one text, or features (T, E)."""
+    def logits(self, windows: Iterable[NDArray[Any]]) -> Array:
+        """Return (C,) for the token ids (T,), or features (T, E), of one text, or of each window of it."""
+        read = [self._read(steps) for steps in windows]
+        pooled = np.concatenate([_merge(name, read) for name in self.config.pooling])
+        return np.asarray(self.weights["linear.weight"] @ pooled + self.weights["linear.bias"])
+
+    def _read(self, steps: NDArray[Any]) -> dict[str, Array]:
+        """Return what is pooled (D,) of the steps of one window, by each pooling."""
         data = self.weights["embedding.weight"][steps] if steps.ndim == 1 else steps  # (T, E)
         for layer in self.layers:
             output = layer(data)  # (T, R, H)
             data = output.reshape(len(steps), -1)  # (T, D)
-        pooled = np.concatenate([self._pool(name, output, data) for name in self.config.pooling])
-        return np.asarray(self.weights["linear.weight"] @ pooled + self.weights["linear.bias"])
+        found: dict[str, Array] = {}
+        for name in self.config.pooling:
+            if name == "last":  # the second direction ends at the first step
+                found["forward"], found["backward"] = output[-1, 0].copy(), output[0, 1:].flatten()
+            elif name == "max":
+                found[name] = np.asarray(data.max(0))
+            elif name == "mean":
+                found[name] = np.asarray(data.mean(0))
+            elif name == "middle":
+                found[name] = np.asarray(data[len(data) // 2])
+            else:
+                found[name], found["share"] = self._attend(data)
+        return found
 
-    def _pool(self, name: str, output: Array, data: Array) -> Array:
-        """Reduce the steps (T, R, H), which are also (T, D), to (D,)."""
-        if name == "last":  # the second direction ends at the first step
-            return np.concatenate([output[-1, 0], *output[0, 1:]])
-        if name == "max":
-            return np.asarray(data.max(0))
-        if name == "mean":
-            return np.asarray(data.mean(0))
-        if name == "middle":
-            return np.asarray(data[len(data) // 2])
+    def _attend(self, data: Array) -> tuple[Array, Array]:
+        """Return the mean (D,) of steps (T, D) by attention, and the logarithm of what its scores sum to."""
         project, bias, score = (
             self.weights[f"attention.{part}"] for part in ("project.weight", "project.bias", "score.weight")
         )
         scores = np.tanh(data @ project.T + bias) @ score[0]  # (T,)
-        exponentials = np.exp(scores - scores.max())
-        return np.asarray(exponentials @ data / exponentials.sum())
+        highest = scores.max()
+        exponentials = np.exp(scores - highest)
+        total = exponentials.sum()
+        return np.asarray(exponentials @ data / total), np.asarray(highest + np.log(total))
+
+
+def _merge(name: str, read: list[dict[str, Array]]) -> Array:
+    """Reduce what was pooled of the windows of a text to (D,), as `sentiment.model.merge` does."""
+    if name == "last":
+        return np.concatenate([read[-1]["forward"], read[0]["backward"]])
+    values = np.stack([window[name] for window in read])
+    if name == "max":
+        return np.asarray(values.max(0))
+    if name == "mean" or len(read) == 1:
+        return np.asarray(values.mean(0))
+    shares = np.array([window["share"] for window in read])
+    weights = np.exp(shares - shares.max())
+    return np.asarray(weights @ values / weights.sum())
 
 
 class _Layer:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 POINTS, MOST_SEGMENTS = 32, 64  # on a segment of the path (Gauss-Legendre); then halving stops
 TOLERANCE = 0.01  # of completeness: in logits, or as a share of the change if that is above 1
 TOKENS = 16_384  # in a batch: bounds memory
+MOST_STEPS = 1_000_000  # to read, until leaving out each word takes too long
 
 Segments = list[tuple[float, float]]
 
@@ -45,7 +46,8 @@ class Word:
     weight
         What it adds to the difference of logits, by integrated gradients; None if truncation cut it off.
     leave_one_out
-        By how much the difference falls without the word; None likewise.
+        By how much the difference falls without the word; None likewise, and in a text that is too long
+        to be read without each of its words.
     """
 
     start: int
@@ -81,7 +83,7 @@ class Explanation:
     steps
         Points on the path of integration.
     agreement
-        Rank correlation (Spearman) of the weights with `leave_one_out`; None below three words.
+        Rank correlation (Spearman) of the weights with `leave_one_out`; None below three words, or without.
     unit
         What the words are called: word, or step.
     """
@@ -160,19 +162,29 @@ def _explain(predictor: Predictor, text: Any, prediction: Prediction, label: str
         words = find_words(tokenizer, text)
         assert model.embedding is not None
         vectors = model.embedding.weight.detach()[torch.from_numpy(words.ids).long().to(device)]
+    starts, lengths, _ = tokenizer.limited(Sequences.of([words.ids])).windows(np.array([0]))
+    windows = torch.from_numpy(starts[:, None] + np.arange(lengths[0])).to(device)  # (W, L)
     temperature = predictor.bundle.decision.temperature
 
-    def difference(inputs: PackedSequence) -> Tensor:  # (B,)
-        logits = model.classify(inputs) / temperature
+    def difference(inputs: PackedSequence) -> Tensor:  # (B · W windows) -> (B,)
+        logits = _classify(model, inputs, len(windows)) / temperature
         return logits[:, pair[0]] - logits[:, pair[1]]
 
     # cuDNN has no gradients of a recurrence outside of training.
     with torch.backends.cudnn.flags(enabled=False):
-        found = _integrate(difference, vectors[None])
+        found = _integrate(difference, vectors[None], windows)
     weights = np.zeros(len(words.spans))
     np.add.at(weights, words.owners, found.weights)
-    drops = _leave_one_out(model, words, *pair) / temperature
+    drops = None
+    if len(words.spans) * len(words.ids) <= MOST_STEPS:
+        drops = _leave_one_out(model, words, *pair, tokenizer.limited) / temperature
     read = np.bincount(words.owners, minlength=len(words.spans)) > 0
+
+    def told(values: NDArray[np.float64] | None) -> list[float | None]:
+        if values is None:
+            return [None] * len(read)
+        return [float(value) if there else None for value, there in zip(values, read, strict=True)]
+
     return Explanation(
         words.text,
         prediction.label,
@@ -181,16 +193,14 @@ def _explain(predictor: Predictor, text: Any, prediction: Prediction, label: str
         shares[label],
         rival,
         [
-            Word(
-                start, end, words.text[start:end], *((float(weight), float(drop)) if there else (None, None))
-            )
-            for (start, end), weight, drop, there in zip(words.spans, weights, drops, read, strict=True)
+            Word(start, end, words.text[start:end], weight, drop)
+            for (start, end), weight, drop in zip(words.spans, *map(told, (weights, drops)), strict=True)
         ],
         found.difference,
         found.baseline_difference,
         found.error,
         found.steps,
-        _agreement(weights[read], drops[read]),
+        None if drops is None else _agreement(weights[read], drops[read]),
         prediction.unsure,
         prediction.truncated,
         "step" if words.ids.ndim > 1 else "word",
@@ -206,8 +216,25 @@ class _Integral:
     steps: int
 
 
-def _integrate(difference: Callable[[PackedSequence], Tensor], vectors: Tensor) -> _Integral:
+def _classify(model: SequenceClassifier, inputs: PackedSequence, windows: int) -> Tensor:
+    """Return logits (B, C) of packed vectors, in bounded memory if a text has very many windows."""
+    import torch
+
+    from sentiment.model import in_parts, joined, reread
+
+    parts = list(in_parts(inputs, TOKENS))
+    read = [model.read(inputs)] if len(parts) == 1 else [reread(model, part) for part in parts]
+    texts = int(inputs.batch_sizes[0]) // windows
+    counts = torch.full((texts,), windows, device=inputs.data.device) if windows > 1 else None
+    return model.decide(joined(read), counts)
+
+
+def _integrate(
+    difference: Callable[[PackedSequence], Tensor], vectors: Tensor, windows: Tensor | None = None
+) -> _Integral:
     """Integrate the gradients of what is asked of packed vectors, for one text (1, T, E).
+
+    It is read in windows (W, L), which are places in it.
 
     A recurrence can be so steep somewhere on the path, near zeros above all, that no even grid sees it.
     But the integral over a part of the path is known to sum to the change over that part: so the parts
@@ -217,17 +244,23 @@ def _integrate(difference: Callable[[PackedSequence], Tensor], vectors: Tensor) 
     from captum.attr import IntegratedGradients
     from torch.nn.utils.rnn import PackedSequence
 
-    length = vectors.shape[1]
+    length = vectors.shape[1] if windows is None else windows.numel()
+    at_once = max(1, TOKENS // length)
 
     def at(points: Tensor) -> Tensor:  # (S, T, E) -> (S,)
-        sizes = torch.full((length,), len(points))
+        if windows is not None and len(windows) > 1:
+            points = points[:, windows].flatten(0, 1)  # (S · W, L, E)
+        sizes = torch.full((points.shape[1],), len(points))
         return difference(PackedSequence(points.transpose(0, 1).flatten(0, 1), sizes))
 
     def along(part: Segments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (K, T), (K,)
+        if len(part) > at_once:
+            found = [along(part[row : row + at_once]) for row in range(0, len(part), at_once)]
+            return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
         begin, end = torch.tensor(part, device=vectors.device)[:, :, None, None].unbind(1)
         attributions, errors = IntegratedGradients(at).attribute(
             end * vectors, begin * vectors, n_steps=POINTS, return_convergence_delta=True,
-            internal_batch_size=max(len(part), TOKENS // length),
+            internal_batch_size=at_once,
         )  # fmt: skip
         weights = attributions.detach().double().cpu().sum(2)
         return weights.numpy(), errors.detach().double().cpu().numpy()
@@ -254,15 +287,20 @@ def _integrate(difference: Callable[[PackedSequence], Tensor], vectors: Tensor) 
     return _Integral(total, after, before, error, POINTS * len(segments))
 
 
-def _leave_one_out(model: SequenceClassifier, words: Words, of: int, against: int) -> NDArray[np.float64]:
-    """Return by how much the difference of logits falls without each word, (W,)."""
+def _leave_one_out(
+    model: SequenceClassifier, words: Words, of: int, against: int, limited: Callable[[Sequences], Sequences]
+) -> NDArray[np.float64]:
+    """Return by how much the difference of logits falls without each word, (W,).
+
+    `limited` is what the tokenizer does to longer texts.
+    """
     from sentiment.model import infer
 
     rest = [words.ids[words.owners != word] for word in range(len(words.spans))]
     # What the tokenizer gives for a text without tokens, or the mean step.
     nothing = np.array([UNKNOWN_ID], np.int32) if words.ids.ndim == 1 else np.zeros_like(words.ids[:1])
     sequences = Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)])
-    probabilities = infer(model, sequences, model.linear.weight.device)
+    probabilities = infer(model, limited(sequences), model.linear.weight.device)
     logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     differences = logs[:, of] - logs[:, against]
     drops: NDArray[np.float64] = differences[0] - differences[1:]

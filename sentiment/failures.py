@@ -130,7 +130,7 @@ def _masks(
         yield "label", name, labels == number
     for source in sorted(set(sources or ())):
         yield "source", source, np.array(sources) == source
-    properties = {"truncated": encoded.truncated}
+    properties = {"truncated": encoded.truncated, "several windows": encoded.sequences.counts > 1}
     if are_texts:
         properties |= _properties(texts)
     for name, mask in properties.items():

@@ -193,9 +193,12 @@ class Features:
         whole = Sequences.of(arrays or [np.empty((0, len(self)), np.float32)])
         if not arrays:
             whole = Sequences(whole.values, np.zeros(1, np.int64))
-        kept = whole.truncated(self.config.max_length, self.config.truncation)
-        lengths = whole.lengths
-        return Encoded(kept, np.zeros(len(whole)), lengths > self.config.max_length, lengths)
+        kept, lengths = self.limited(whole), whole.lengths
+        return Encoded(kept, np.zeros(len(whole)), lengths > kept.lengths, lengths)
+
+    def limited(self, whole: Sequences) -> Sequences:
+        """Truncate sequences as the settings say."""
+        return whole.truncated(self.config.max_length, self.config.truncation)
 
     encode_kept = encode  # quicker than a cache
 

@@ -33,7 +33,7 @@ OF_FEATURES = ("features.",)
 OF_TEXTS = (
     "tokenizer.", "embedding.", "model.word_", "model.embedding_", "model.spatial_", "model.init_from",
     "pretraining.", "distillation.ngrams", "training.adversarial", "training.virtual_adversarial",
-    "training.entropy",
+    "training.entropy", "training.max_windows",
 )  # fmt: skip
 
 

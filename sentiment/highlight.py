@@ -108,7 +108,7 @@ def _article(explanation: Explanation) -> str:
         else:
             share = word.weight / strongest
             style = f' style="{_css(share)}"' if abs(share) > FAINT else ""
-            weight, drop = f"{word.weight:+.3f}", f"{word.leave_one_out:+.3f}"
+            weight, drop = _signed(word.weight), _signed(word.leave_one_out)
             pieces.append(
                 f'<span data-weight="{weight}" title="{weight}; left out: {drop}"{style}>{shown}</span>'
             )
@@ -149,7 +149,11 @@ def _cells(word: Word, text: str) -> list[str]:
     """Return a word for the table; a part of a longer run of letters, as of DNA or Chinese, has its place."""
     inside = word.text[:1].isalnum() and (text[: word.start][-1:] + text[word.end : word.end + 1]).isalnum()
     name = f"{word.text} at {word.start + 1}" if inside else word.text
-    return [printable(name), f"{word.weight:+.3f}", f"{word.leave_one_out:+.3f}"]
+    return [printable(name), _signed(word.weight), _signed(word.leave_one_out)]
+
+
+def _signed(value: float | None) -> str:
+    return "not tried" if value is None else f"{value:+.3f}"
 
 
 def _strongest(explanation: Explanation) -> float:

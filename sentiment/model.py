@@ -1,10 +1,13 @@
 """The classifier: embedding or features → packed recurrence → pooling → linear.
 
-Shapes: B sequences in a batch, T steps of the longest, N steps of all (packed), V types in the
-vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent outputs, C classes.
+Shapes: B sequences in a batch, read in W windows (one each, if they are not long), N steps of all windows
+(packed), V types in the vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent
+outputs, C classes.
 """
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +23,7 @@ from sentiment.sequences import Sequences
 
 CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
 INFERENCE_SIZE, INFERENCE_TOKENS = 256, 16_384  # texts and tokens in a batch that is only scored
+Pooled = dict[str, Tensor]  # by pooling
 
 
 class SequenceClassifier(nn.Module):
@@ -93,8 +97,15 @@ class SequenceClassifier(nn.Module):
         self.dropout = nn.Dropout(config.output_dropout)
         self.linear = nn.Linear(output_size * len(config.pooling), num_labels)
 
-    def forward(self, inputs: PackedSequence) -> Tensor:
-        """Return logits (B, C) for packed ids (N,) or features (N, F), in the order of packing."""
+    def forward(self, inputs: PackedSequence, counts: Tensor | None = None) -> Tensor:
+        """Return logits (B, C) for packed ids (N,) or features (N, F), in the order of packing.
+
+        Of the packed sequences, the first counts[0] are the windows of the first text, and so on.
+        """
+        return self.decide(self.read(self.embed(inputs)), counts)
+
+    def embed(self, inputs: PackedSequence) -> PackedSequence:
+        """Return packed vectors (N, E) for packed ids (N,), or check packed features (N, F)."""
         if self.embedding is not None:
             data = self.embedding(inputs)  # (N, E)
         else:
@@ -103,18 +114,32 @@ class SequenceClassifier(nn.Module):
                 raise ValueError(
                     f"features are {tuple(data.shape)}, but the model takes (steps, {self.input_size})"
                 )
-        return self.classify(PackedSequence(data, inputs.batch_sizes))
+        return PackedSequence(data, inputs.batch_sizes)
 
-    def classify(self, inputs: PackedSequence) -> Tensor:
+    def classify(self, inputs: PackedSequence, counts: Tensor | None = None) -> Tensor:
         """Return logits (B, C) for packed vectors (N, E): all that comes after the embedding."""
+        return self.decide(self.read(inputs), counts)
+
+    def read(self, inputs: PackedSequence) -> Pooled:
+        """Run the recurrence over packed vectors (N, E), and pool its outputs."""
         output, state = self.recurrence(inputs)  # (N, D)
-        hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, B, H)
-        logits: Tensor = self.linear(self.dropout(self.pool(output, hidden)))  # (B, C)
+        hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, W, H)
+        return self.pool(output, hidden)
+
+    def decide(self, pooled: Pooled, counts: Tensor | None = None) -> Tensor:
+        """Return logits (B, C) for what was pooled: of windows if there are counts (B,) of them."""
+        if counts is not None:
+            pooled = merge(pooled, counts, self.config.hidden_size)
+        joined = torch.cat([pooled[name] for name in self.config.pooling], 1)  # (B, D · poolings)
+        logits: Tensor = self.linear(self.dropout(joined))  # (B, C)
         return logits
 
-    def pool(self, output: PackedSequence, hidden: Tensor) -> Tensor:
-        """Reduce the outputs of each sequence to (B, D · poolings), over its own steps only."""
-        found: dict[str, Tensor] = {}
+    def pool(self, output: PackedSequence, hidden: Tensor) -> Pooled:
+        """Reduce the outputs of each window to (W, D) by each pooling, over its own steps only.
+
+        With attention there is also ``share`` (W, 1), the logarithm of what its scores sum to.
+        """
+        found: Pooled = {}
         if {"max", "mean"} & set(self.config.pooling):
             found["max"], found["mean"] = pool(output)
         if "last" in self.config.pooling:
@@ -127,7 +152,44 @@ class SequenceClassifier(nn.Module):
             scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))
             weights = scores.softmax(1)[slot, step]  # (N, 1), 0 beyond the end of a sequence
             found["attention"] = unpack(weights * output.data, slot, step, output.batch_sizes, 0.0).sum(1)
-        return torch.cat([found[name] for name in self.config.pooling], 1)
+            found["share"] = scores.logsumexp(1)
+        return found
+
+
+def merge(pooled: Pooled, counts: Tensor, hidden_size: int) -> Pooled:
+    """Reduce what was pooled of the windows (W, D) of each text to (B, D).
+
+    It is what pooling the outputs of all windows at once would give; a token that two windows share has
+    two outputs. The last state is that of the last window, and from the end that of the first.
+
+    Parameters
+    ----------
+    counts
+        (B,) windows of each text; those of one text are equally long.
+    hidden_size
+        H of a direction.
+    """
+    merged = {}
+    ends = counts.cumsum(0)
+    for name, values in pooled.items():
+        if name == "max":
+            # Windows that end alike have equal outputs there. The gradient of segment_reduce's maximum goes
+            # to each of them in full where it is negative (seen in torch 2.13); here they share it.
+            text = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+            lowest = values.new_full((len(counts), values.shape[1]), float("-inf"))
+            merged[name] = lowest.scatter_reduce(0, text[:, None].expand_as(values), values, "amax")
+        elif name == "mean":
+            merged[name] = torch.segment_reduce(values, "mean", lengths=counts)
+        elif name == "last":
+            forward, backward = values[ends - 1, :hidden_size], values[ends - counts, hidden_size:]
+            merged[name] = torch.cat([forward, backward], 1)
+        elif name == "attention":
+            shares = pooled["share"]  # (W, 1)
+            highest = torch.segment_reduce(shares.detach(), "max", lengths=counts)
+            weights = (shares - highest.repeat_interleave(counts, 0)).exp()
+            sums = (torch.segment_reduce(one, "sum", lengths=counts) for one in (weights * values, weights))
+            merged[name] = torch.div(*sums)
+    return merged
 
 
 class Embedding(nn.Embedding):
@@ -199,5 +261,56 @@ def infer(model: SequenceClassifier, sequences: Sequences, device: torch.device)
         torch.backends.cudnn.flags(allow_tf32=False, deterministic=deterministic),
     ):
         for batch in in_order(sequences, INFERENCE_SIZE, INFERENCE_TOKENS, device):
-            logits[batch.rows] = model(batch.inputs).float().cpu()
+            parts = [model.read(model.embed(part)) for part in in_parts(batch.inputs, INFERENCE_TOKENS)]
+            logits[batch.rows] = model.decide(joined(parts), batch.counts).float().cpu()
     return logits.double().softmax(1).numpy()
+
+
+def in_parts(inputs: PackedSequence, most: int) -> Iterator[PackedSequence]:
+    """Cut a batch of more than `most` steps, which is of one text, into windows that are fewer together.
+
+    What is pooled of them all is small; so the memory that a text takes has a bound, however long it is.
+    """
+    data, sizes = inputs.data, inputs.batch_sizes
+    windows, length = int(sizes[0]), len(sizes)
+    size = max(1, most // length)
+    if size >= windows:
+        yield inputs
+        return
+    for part in torch.split(data.view(length, windows, *data.shape[1:]), size, 1):
+        yield PackedSequence(part.flatten(0, 1), torch.full_like(sizes, part.shape[1]))
+
+
+def joined(parts: list[Pooled]) -> Pooled:
+    """Put together what was pooled of the parts of a batch."""
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def reread(model: SequenceClassifier, inputs: PackedSequence) -> Pooled:
+    """Do what `SequenceClassifier.read` does, again for the gradients: until then nothing stays in memory.
+
+    The gradients are those of the inputs; parameters get none.
+    """
+    names: list[str] = []
+    values = _Reread.apply(model, names, inputs.batch_sizes, inputs.data)  # type: ignore[no-untyped-call]
+    return dict(zip(names, values, strict=True))
+
+
+class _Reread(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, model: SequenceClassifier, names: list[str], sizes: Tensor, data: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.model, ctx.sizes = model, sizes
+        ctx.save_for_backward(data)
+        pooled = model.read(PackedSequence(data, sizes))
+        names.extend(pooled)
+        return tuple(pooled.values())
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        data = ctx.saved_tensors[0].detach().requires_grad_()
+        with torch.enable_grad():
+            pooled = ctx.model.read(PackedSequence(data, ctx.sizes))
+        return None, None, None, torch.autograd.grad(tuple(pooled.values()), data, gradients)[0]

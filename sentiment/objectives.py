@@ -1,6 +1,6 @@
-"""Losses beside the cross-entropy: adversarial, virtual adversarial, entropy.
+"""Losses beside the cross-entropy: focal, adversarial, virtual adversarial, entropy.
 
-They are those of Miyato et al. 2017 and Sachan et al. 2019.
+They are those of Lin et al. 2017, Miyato et al. 2017 and Sachan et al. 2019.
 Perturbations are of embeddings normalised by the frequencies of the types: each dimension is measured in
 its standard deviation, so that larger embeddings are no way out. The model itself stays as it is.
 
@@ -9,15 +9,18 @@ Shapes: B texts, N tokens of all (packed), V types, E numbers in an embedding, C
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.batches import positions
 from sentiment.config import TrainingConfig
 from sentiment.model import SequenceClassifier
 
+SURE = 1e-7  # of 1 - p: below it, its power of less than 1 is too steep
 TINY = 1e-30  # a gradient of 0 has no direction, and stays 0
 
 
@@ -31,6 +34,24 @@ def on_unlabelled(config: TrainingConfig) -> bool:
     return bool(config.virtual_adversarial or config.entropy)
 
 
+class Focal(nn.CrossEntropyLoss):
+    """The cross-entropy, of each text times (1 - p) ** gamma, with p the probability of its label.
+
+    What the model is sure and right about weighs less (Lin et al. 2017). Arguments beside `gamma` are those
+    of `torch.nn.CrossEntropyLoss`; the result is summed over the texts.
+    """
+
+    def __init__(self, gamma: float, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options | {"reduction": "none"})
+        self.gamma = gamma
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the sum for logits (B, C) and labels (B,)."""
+        wrong = -torch.expm1(-F.cross_entropy(input, target, reduction="none"))  # 1 - p, exact near 0
+        loss = wrong.clamp_min(SURE) ** self.gamma * super().forward(input, target)
+        return loss.sum()
+
+
 def accumulate(
     model: SequenceClassifier,
     inputs: PackedSequence,
@@ -38,6 +59,7 @@ def accumulate(
     config: TrainingConfig,
     loss: Callable[[Tensor], Tensor] | None = None,
     *,
+    counts: Tensor | None = None,
     scale: Callable[[Tensor], Tensor] = lambda total: total,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Tensor | None:
@@ -54,6 +76,8 @@ def accumulate(
         (E,), of `spread_of`.
     loss
         Takes logits (B, C) to their summed cross-entropy; None for unlabelled texts.
+    counts
+        (B,) packed windows of each text; None if each has one.
     scale
         Of the gradients, for training in half precision.
     autocast
@@ -66,17 +90,19 @@ def accumulate(
     """
     assert model.embedding is not None
     assert config.adversarial != "auto"
-    texts = int(inputs.batch_sizes[0])
+    texts = int(inputs.batch_sizes[0]) if counts is None else len(counts)
     with autocast():
         embedded = model.embedding(inputs)  # (N, E)
     # Gradients of all passes meet in this leaf, and go into the embedding once.
     leaf = embedded.detach().float().requires_grad_()
-    slot, _ = positions(inputs.batch_sizes, leaf.device)
+    slot, _ = positions(inputs.batch_sizes, leaf.device)  # (N,) window, then text, of each token
+    if counts is not None:
+        slot = torch.arange(texts, device=leaf.device).repeat_interleave(counts)[slot]
     noise = _NoiseState(leaf.device)
 
     def classify(vectors: Tensor) -> Tensor:
         with noise.replayed(), autocast():
-            return model.classify(PackedSequence(vectors, inputs.batch_sizes)).float()
+            return model.classify(PackedSequence(vectors, inputs.batch_sizes), counts).float()
 
     def backward(total: Tensor, weight: float, again: bool = False) -> None:
         torch.autograd.backward(scale(total * (weight / texts)), retain_graph=again)

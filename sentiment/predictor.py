@@ -144,7 +144,7 @@ class Predictor:
         if self.device not in ("auto", "cpu"):
             return False
         limit = WARM if more or "torch" in sys.modules else COLD
-        return self.bundle.numpy_model.seconds(int(encoded.sequences.offsets[-1])) < limit
+        return self.bundle.numpy_model.seconds(int(encoded.sequences.steps().sum())) < limit
 
     def predict(self, texts: Iterable[Any]) -> list[Prediction]:
         """Classify texts.

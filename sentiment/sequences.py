@@ -1,7 +1,7 @@
-"""Many sequences of different lengths in two flat arrays."""
+"""Many sequences of different lengths in two flat arrays; long ones may be read in windows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,10 +21,16 @@ class Sequences:
         All steps: (N,) ids, of 16 bits where these suffice, or (N, F) features.
     offsets
         (B + 1,) where each sequence begins; the last is N.
+    window
+        A longer sequence is read in windows of so many steps; None if all are read whole.
+    overlap
+        Steps that a window shares at least with the next.
     """
 
     values: Steps
     offsets: NDArray[np.int64]
+    window: int | None = None
+    overlap: int = 0
 
     @classmethod
     def of(cls, arrays: Iterable[Steps | Sequence[int]]) -> "Sequences":
@@ -36,10 +42,10 @@ class Sequences:
 
     @classmethod
     def joined(cls, parts: Sequence["Sequences"]) -> "Sequences":
-        """Put the sequences of several parts one after another."""
+        """Put the sequences of several parts, all read in the same windows, one after another."""
         lengths = np.concatenate([part.lengths for part in parts])
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        return cls(np.concatenate([part.values for part in parts]), offsets)
+        return replace(parts[0], values=np.concatenate([part.values for part in parts]), offsets=offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -51,6 +57,53 @@ class Sequences:
     def lengths(self) -> NDArray[np.int64]:
         """(B,) number of steps of each sequence."""
         return np.diff(self.offsets)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(B,) number of windows in which each sequence is read; 1 if it is read whole."""
+        return self._counts(self.lengths)
+
+    def steps(self, most: int | None = None) -> NDArray[np.int64]:
+        """(B,) number of steps that are read of each sequence, in at most so many windows."""
+        lengths = self.lengths
+        if self.window is None:
+            return lengths
+        counts = self._counts(lengths)
+        kept = counts if most is None else np.minimum(counts, most)
+        return np.where(counts > 1, kept * self.window, lengths)
+
+    def windowed(self, longest: int, overlap: int) -> "Sequences":
+        """Have sequences of more than `longest` steps read in windows."""
+        return replace(self, window=longest, overlap=overlap)
+
+    def windows(
+        self, rows: NDArray[np.int64], most: int | None = None, generator: np.random.Generator | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Say where the windows of some sequences begin (W,), their lengths (W,) and numbers (B,).
+
+        The windows of one sequence are of one length, and spread evenly from its first to its last step.
+        Of a sequence that has more than `most`, so many are drawn.
+        """
+        starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]
+        counts = self._counts(lengths)
+        if self.window is None or counts.max() == 1:
+            return starts, lengths, counts
+        kept = counts if most is None else np.minimum(counts, most)
+        begins = np.cumsum(kept) - kept
+        number = np.arange(kept.sum()) - np.repeat(begins, kept)
+        for row in np.flatnonzero(kept < counts):
+            assert generator is not None
+            drawn = generator.choice(counts[row], kept[row], replace=False)
+            number[begins[row] : begins[row] + kept[row]] = np.sort(drawn)
+        beyond, gaps = np.maximum(lengths - self.window, 0), np.maximum(counts - 1, 1)
+        places = number * np.repeat(beyond, kept) // np.repeat(gaps, kept)
+        return np.repeat(starts, kept) + places, np.repeat(lengths - beyond, kept), kept
+
+    def _counts(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.window is None:
+            return np.ones_like(lengths)
+        beyond = np.maximum(lengths - self.window, 0)
+        return 1 + -(-beyond // (self.window - self.overlap))
 
     def truncated(self, longest: int, policy: Truncation) -> "Sequences":
         """Keep at most `longest` steps: the first, the last, or half of each."""
@@ -70,7 +123,7 @@ class Sequences:
         lengths = np.where(mask, other.lengths, self.lengths)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return Sequences(np.concatenate([self.values, other.values])[places], offsets)
+        return replace(self, values=np.concatenate([self.values, other.values])[places], offsets=offsets)
 
     def pieces(self, longest: int) -> "Sequences":
         """Cut each sequence into pieces of at most `longest` steps; nothing is left out."""
@@ -91,7 +144,7 @@ class Encoded:
     unknown_rate
         (B,) share of unknown tokens among those of the whole text; 0 of features.
     truncated
-        (B,) whether there were more steps than are kept.
+        (B,) whether there are steps that are not read.
     lengths
         (B,) steps of the whole.
     """

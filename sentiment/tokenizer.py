@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -147,9 +147,14 @@ class Tokenizer:
         if not len(whole):
             return Encoded(whole, np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
         unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)
-        kept = whole.truncated(self.config.max_length, self.config.truncation)
-        lengths = whole.lengths
-        return Encoded(kept, unknown / lengths, lengths > self.config.max_length, lengths)
+        kept, lengths = self.limited(whole), whole.lengths
+        return Encoded(kept, unknown / lengths, lengths > kept.lengths, lengths)
+
+    def limited(self, whole: Sequences) -> Sequences:
+        """Truncate sequences as the settings say, or have them read in windows."""
+        if self.config.truncation == "windows":
+            return whole.windowed(self.config.max_length, self.config.window_overlap)
+        return whole.truncated(self.config.max_length, self.config.truncation)
 
     def encode_kept(self, texts: Sequence[str]) -> Encoded:
         """Do what `encode` does, or find in the cache what it did; many ids are memory-mapped."""
@@ -157,7 +162,9 @@ class Tokenizer:
             return self.encode(texts)
         place = cache.folder() / f"ids-{self._key(texts)}"
         encoded = _read(place, len(texts))
-        if encoded is None:
+        if encoded is not None:
+            encoded = replace(encoded, sequences=self.limited(encoded.sequences))
+        else:
             encoded = self.encode(texts)
             with suppress(OSError):  # a cache that cannot be written to is no reason to fail
                 _keep(place, encoded)
@@ -219,7 +226,7 @@ class Tokenizer:
             ids, spans = found.ids, found.offsets
         ids, spans = ids or [UNKNOWN_ID], spans or [(0, len(text))]
         all_tokens = Sequences.of([np.arange(len(ids), dtype=np.int32)])
-        read = all_tokens.truncated(self.config.max_length, self.config.truncation)[0].astype(np.int32)
+        read = self.limited(all_tokens)[0].astype(np.int32)
         return Tokens(np.array(ids, np.int32)[read], spans, read)
 
     def _kmers(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:

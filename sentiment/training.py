@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment import checkpoint, objectives
-from sentiment.batches import Batch, buckets, pack, padding, resident
+from sentiment.batches import Batch, balanced, buckets, pack, padding, resident
 from sentiment.config import TrainingConfig
 from sentiment.errors import Diverged, UsageError
 from sentiment.metrics import quick_scores
@@ -134,8 +135,9 @@ class Trainer:
         )
         # Also for bfloat16: autocast runs cuDNN's recurrences in float16, whatever type is asked for.
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
-        self.loss = nn.CrossEntropyLoss(_class_weights(train.labels, config), reduction="sum",
-                                        label_smoothing=config.label_smoothing).to(device)  # fmt: skip
+        loss = partial(objectives.Focal, config.focal) if config.focal else nn.CrossEntropyLoss
+        self.loss = loss(_class_weights(train.labels, config), reduction="sum",
+                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
         goals = train.labels if train.targets is None else train.targets
         self.targets = torch.from_numpy(goals).to(device)  # (B,), or (B, C)
         self.resident = resident(train.sequences, device) if twins is None else None
@@ -175,31 +177,36 @@ class Trainer:
 
     def run(self) -> Iterator[Step | Epoch]:
         """Train from the present state to the end, then put the best weights into the model."""
-        config = self.config
+        config, most = self.config, self.config.max_windows
         while not self.finished:
             generator = np.random.default_rng([self.seed, self.epoch])
             sequences, values = self.train.sequences, self.resident
             if self.twins is not None:
                 sequences = sequences.mixed(self.twins, generator.random(len(sequences)) < 0.5)
                 values = resident(sequences, self.device)
-            lengths = sequences.lengths
-            batches = buckets(lengths, config.batch_size, config.batch_tokens, generator)
+            lengths, limits = sequences.steps(most), (config.batch_size, config.batch_tokens)
+            drawn = np.arange(len(lengths))
+            if config.sampling == "balanced":
+                drawn = balanced(self.train.labels, generator)
+            batches = [drawn[rows] for rows in buckets(lengths[drawn], *limits, generator)]
             further: list[NDArray[np.int64]] = []
             if self.unlabelled is not None:
-                further = buckets(self.unlabelled.lengths, config.batch_size, config.batch_tokens, generator)
+                further = buckets(self.unlabelled.steps(most), *limits, generator)
             self.model.train()
             for part, frozen_epochs in self._thawing():
                 part.requires_grad_(0 <= frozen_epochs <= self.epoch)
             while self.step < len(batches):
                 begun = time.perf_counter()
-                batch = pack(sequences, batches[self.step], self.device, values)
+                generator = np.random.default_rng([self.seed, self.epoch, self.step])
+                packed = partial(pack, device=self.device, most=most, generator=generator)
+                batch = packed(sequences, batches[self.step], values=values)
                 if self.augment is not None:
                     batch = replace(batch, inputs=self.augment(batch.inputs))
                 progress = (self.epoch + self.step / len(batches)) / self.epochs
                 beside = None
                 if self.unlabelled is not None:
                     rows = further[self.step % len(further)]
-                    beside = pack(self.unlabelled, rows, self.device, self.unlabelled_resident)
+                    beside = packed(self.unlabelled, rows, values=self.unlabelled_resident)
                 rate = config.learning_rate * schedule(config.schedule, progress)
                 self._update(batch, rate, beside)
                 self.step += 1
@@ -228,7 +235,7 @@ class Trainer:
                 self.tokens += unlabelled.tokens
         else:
             with self._autocast():
-                logits = self.model(batch.inputs)
+                logits = self.model(batch.inputs, batch.counts)
             total = self.loss(logits.float(), targets)
             self.scaler.scale(total / len(batch.rows)).backward()
         if self.config.clip_norm:
@@ -254,7 +261,7 @@ class Trainer:
         assert self.model.embedding is not None
         return objectives.accumulate(
             self.model, batch.inputs, objectives.spread_of(self.model.embedding.weight, self.frequencies),
-            self.config, loss, scale=self.scaler.scale, autocast=self._autocast,
+            self.config, loss, counts=batch.counts, scale=self.scaler.scale, autocast=self._autocast,
         )  # fmt: skip
 
     def _end_epoch(self, padded: float) -> dict[str, Any]:

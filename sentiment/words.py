@@ -84,7 +84,7 @@ def find_steps(features: Features, array: Array) -> Words:
     spans = [(int(end) - len(name), int(end)) for name, end in zip(names, ends, strict=True)]
     values = features.encode([array]).sequences.values
     steps = Sequences.of([np.arange(len(array), dtype=np.int32)])
-    read = steps.truncated(features.config.max_length, features.config.truncation).values
+    read = features.limited(steps).values
     return Words(" ".join(names), spans, values.astype(np.float32), read.astype(np.int64))
 
 

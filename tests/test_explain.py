@@ -134,7 +134,7 @@ def test_the_path_is_refined_where_it_is_steep(monkeypatch):
 def test_leaving_a_word_out_is_the_model_on_the_other_tokens():
     model = random_model()
     words = Words("abc", [(0, 1), (1, 2), (2, 3)], np.array([5, 6, 7, 8], np.int32), np.array([0, 1, 1, 2]))
-    drops = _leave_one_out(model, words, 1, 2)
+    drops = _leave_one_out(model, words, 1, 2, lambda whole: whole)
 
     def between(ids):
         packed = torch.nn.utils.rnn.PackedSequence(torch.tensor(ids), torch.ones(len(ids), dtype=torch.long))

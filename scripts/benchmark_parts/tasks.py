@@ -96,7 +96,7 @@ def staged_epoch(model: SequenceClassifier, examples: Examples, training: Traini
             output, (hidden, _) = model.recurrence(PackedSequence(data, batch.inputs.batch_sizes))
         cut = PackedSequence(output.data.detach().requires_grad_(), output.batch_sizes)
         with stage("pooling and loss, forward"):
-            logits = model.linear(model.dropout(model.pool(cut, hidden.detach())))
+            logits = model.decide(model.pool(cut, hidden.detach()))
             loss = nn.functional.cross_entropy(logits, labels[batch.rows])
         with stage("pooling and loss, backward"):
             loss.backward()

@@ -77,6 +77,7 @@ def token_statistics(encoded: Encoded, texts: Sequence[str]) -> dict[str, float]
         "tokens": int(lengths.sum()),
         "median_length": float(np.median(lengths)),
         "truncated": float(encoded.truncated.mean()),
+        "in_windows": float((encoded.sequences.counts > 1).mean()),
         "unknown_rate": float(encoded.unknown_rate.mean()),
     }
 

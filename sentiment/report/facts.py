@@ -122,10 +122,13 @@ def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
         return
     if tokens:
         test = tokens["test"]
+        long = f"{percent(test['truncated'])} truncated"
+        if test.get("in_windows"):
+            long = f"{percent(test['in_windows'])} read in several windows"
         yield (
             "tokens",
-            f"{tokens['kind']}, {tokens['types']:,} types; of the test texts {percent(test['truncated'])} "
-            f"truncated, {percent(test['unknown_rate'])} of tokens unknown",
+            f"{tokens['kind']}, {tokens['types']:,} types; of the test texts {long}, "
+            f"{percent(test['unknown_rate'])} of tokens unknown",
         )
     if embedding and embedding["source"] == "encoder":
         made = embedding["encoder"]

@@ -385,7 +385,7 @@ def _prepared(search: _Search, corpus: Corpus, settings: Config) -> Prepared:
     """Return token ids and vectors; trials that agree on them share them, and tokenizers stay on disk."""
     key = settings.tokenizer.model_dump_json() + settings.embedding.model_dump_json()
     if key not in search.ready:
-        tokenizer = settings.tokenizer.model_dump_json(exclude={"max_length", "truncation"})
+        tokenizer = settings.tokenizer.model_dump_json(exclude={"max_length", "truncation", "window_overlap"})
         folder = search.out / "tokenizers" / hashlib.sha256(tokenizer.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         while len(search.ready) >= KEPT_READY:
