@@ -93,6 +93,7 @@ class Prepared:
                 model.embedding.weight.copy_(torch.from_numpy(self.matrix))
         if self.begun_from is not None:
             self.begun_from.initialise(model)
+        augmented = self.corpus.width is not None and settings.features.augments
         return Trainer(
             model,
             Examples(self.train.sequences, self.corpus.train.labels),
@@ -103,7 +104,7 @@ class Prepared:
             frozen_epochs=settings.embedding.frozen_epochs,
             precision=runtime.choose_precision(settings.runtime.precision, device),
             unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
-            augment=partial(augment, config=settings.features) if self.corpus.width is not None else None,
+            augment=partial(augment, config=settings.features) if augmented else None,
         )
 
 
