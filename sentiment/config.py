@@ -102,18 +102,23 @@ class FeaturesConfig(_Section):
     """How a sequence of feature vectors becomes what a model reads; of a corpus of texts nothing is used."""
 
     deltas: Literal[0, 1, 2] = _setting(
-        0, "slopes over time beside each feature: 1, or also those of the slopes: 2"
+        1, "slopes over time beside each feature: 1, or also those of the slopes: 2"
     )
     max_length: int = _setting(1000, "steps kept of a sequence", ge=1, le=2**31 - 1)
     truncation: Literal["head", "tail", "head+tail"] = _setting(
         "head+tail", "which steps of a longer one are kept; head+tail keeps half of each"
     )
     noise: float = _setting(
-        0.0, "in training: deviation of what is added to each number, in deviations of its feature", ge=0
+        0.4, "in training: deviation of what is added to each number, in deviations of its feature", ge=0
     )
     time_mask: Dropout = _setting(
         0.0, "in training: longest stretch of steps that is hidden, as a share of a sequence; 0: off"
     )
+
+    @property
+    def augments(self) -> bool:
+        """Whether training changes the sequences that it is given."""
+        return self.noise > 0 or self.time_mask > 0
 
 
 class EmbeddingConfig(_Section):
@@ -196,7 +201,7 @@ class TrainingConfig(_Section):
     """The optimisation."""
 
     epochs: Epochs | Literal["auto"] = _setting(
-        "auto", "auto: as many as make about 1500 updates, from 4 to 30"
+        "auto", "auto: as many as make about 1500 updates, from 4 to 30; of augmented features to 100"
     )
     batch_size: int = _setting(32, "most texts in a batch", ge=1)
     batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)

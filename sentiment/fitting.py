@@ -100,6 +100,7 @@ class Prepared:
                 model.embedding.weight.copy_(torch.from_numpy(self.matrix))
         if self.begun_from is not None:
             self.begun_from.initialise(model)
+        augmented = self.corpus.width is not None and settings.features.augments
         return Trainer(
             model,
             examples or Examples(self.train.sequences, self.corpus.train.labels),
@@ -111,7 +112,7 @@ class Prepared:
             precision=runtime.choose_precision(settings.runtime.precision, device),
             unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
             twins=None if self.twins is None else self.twins.sequences,
-            augment=partial(augment, config=settings.features) if self.corpus.width is not None else None,
+            augment=partial(augment, config=settings.features) if augmented else None,
         )
 
 

@@ -37,6 +37,7 @@ from sentiment.sequences import Sequences
 from sentiment.training import Examples, Trainer
 
 CPU = torch.device("cpu")
+PLAIN = FeaturesConfig(deltas=0, noise=0)
 SETTINGS = {
     "training.epochs": 12,
     "training.batch_size": 8,
@@ -265,12 +266,12 @@ def test_the_audit_finds_repeats_conflicts_and_odd_sequences(tmp_path, command):
 
 def test_training_steps_get_mean_0_and_deviation_1(tmp_path):
     given = [np.array(row["features"], np.float32) for row in made()]
-    features = Features.fit(given, FeaturesConfig())
+    features = Features.fit(given, PLAIN)
     values = features.encode(given).sequences.values
     np.testing.assert_allclose(values.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(values.std(0), [1, 1, 0], atol=1e-5)  # the constant one stays 0
     features.save(tmp_path / "f.json")
-    again = Features.load(tmp_path / "f.json", FeaturesConfig())
+    again = Features.load(tmp_path / "f.json", PLAIN)
     assert np.array_equal(again.encode(given).sequences.values, values)
     assert len(again.encode([]).sequences) == 0
 
@@ -329,7 +330,7 @@ def packed(lengths, width=3):
 
 @hypothesis.given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.floats(0, 0.99))
 def test_a_hidden_stretch_is_whole_and_no_longer_than_allowed(lengths, share):
-    found = augment(packed(lengths), FeaturesConfig(time_mask=share))
+    found = augment(packed(lengths), FeaturesConfig(noise=0, time_mask=share))
     padded, _ = torch.nn.utils.rnn.pad_packed_sequence(found, batch_first=True)
     for row, length in zip(padded, sorted(lengths, reverse=True), strict=True):
         steps = row[:length]
@@ -341,7 +342,7 @@ def test_a_hidden_stretch_is_whole_and_no_longer_than_allowed(lengths, share):
 
 def test_every_number_of_hidden_steps_comes_as_often():
     torch.manual_seed(0)
-    found = augment(packed([10] * 5000), FeaturesConfig(time_mask=0.3))
+    found = augment(packed([10] * 5000), FeaturesConfig(noise=0, time_mask=0.3))
     padded, _ = torch.nn.utils.rnn.pad_packed_sequence(found, batch_first=True)
     counts = torch.bincount((padded[:, :, 0] == 0).sum(1))
     assert len(counts) == 4
@@ -354,13 +355,13 @@ def test_noise_has_the_asked_size_and_none_leaves_all_as_it_is():
     noisy = augment(inputs, FeaturesConfig(noise=0.4)).data - 1
     assert abs(noisy.std() - 0.4) < 0.01
     assert abs(noisy.mean()) < 0.01
-    assert torch.equal(augment(inputs, FeaturesConfig()).data, inputs.data)
+    assert torch.equal(augment(inputs, PLAIN).data, inputs.data)
 
 
 def test_a_training_with_augmentation_resumes_to_the_bit(tmp_path):
     given = [np.array(row["features"], np.float32) for row in made(48)]
     labels = np.arange(48) % 3
-    features = Features.fit(given, FeaturesConfig())
+    features = Features.fit(given, PLAIN)
     examples = Examples(features.encode(given).sequences, labels)
 
     def trainer(noise=0.3):
@@ -386,6 +387,13 @@ def test_a_training_with_augmentation_resumes_to_the_bit(tmp_path):
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, second.model.state_dict()[name]), name
     assert whole.history[0]["loss"] != plain.history[0]["loss"]
+
+
+@pytest.mark.parametrize(("change", "epochs"), [(None, 30), (lambda inputs: inputs, 100)])
+def test_few_sequences_are_seen_more_often_where_they_change(change, epochs):
+    examples = Examples(Sequences.of([np.ones((2, 3), np.float32)] * 40), np.arange(40) % 2)
+    model = SequenceClassifier(2, ModelConfig(hidden_size=2), input_size=3)
+    assert Trainer(model, examples, examples, TrainingConfig(), device=CPU, augment=change).epochs == epochs
 
 
 # --- a whole run -----------------------------------------------------------------------------------------
@@ -500,7 +508,7 @@ def test_a_changed_normalisation_is_noticed(trained, tmp_path):
         bundle.load(copy)
     path.write_text('{"mean": [0, 1], "scale": [1, 0]}', "utf-8")
     with pytest.raises(ValueError, match="not the normalisation"):
-        Features.load(path, FeaturesConfig())
+        Features.load(path, PLAIN)
 
 
 def test_the_linear_baseline_is_beaten_where_order_matters_and_beats_chance(file):
