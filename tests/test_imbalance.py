@@ -1,9 +1,13 @@
 """Rare classes: the focal loss is its formula, balanced sampling is balanced."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,3 +104,19 @@ def test_balancing_twice_is_refused(command):
     done = command("train", "sample_spam", *both)
     assert done.code == 2
     assert "training.class_weights and training.sampling both balance the classes" in done.err
+
+
+@pytest.mark.slow
+def test_the_script_compares_all_ways():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "rare.py", "sample_spam", "--share", "0.1", "--seeds", "1"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    head, _, *rows = done.stdout.splitlines()
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| as it is", "| class weights", "| balanced sampling", "| focal loss, gamma 2",
+    ]  # fmt: skip
+    for row in rows:
+        values = [float(value) for value in row.strip(" |").split(" | ")[1:]]
+        assert len(values) == head.count("|") - 2
+        assert all(np.isfinite(values))
