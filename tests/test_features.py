@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import sentiment
-from sentiment import bundle, pipeline
+from sentiment import bundle, config, pipeline, recipes, tuning
 from sentiment.augmentation import augment
 from sentiment.baselines import statistics_lr
 from sentiment.batches import pack
@@ -30,6 +30,7 @@ from sentiment.errors import BundleError, CorpusError
 from sentiment.explain import explain
 from sentiment.failures import slices
 from sentiment.features import Features, Reader, with_deltas
+from sentiment.fitting import OF_TEXTS
 from sentiment.model import SequenceClassifier, infer
 from sentiment.predictor import Predictor
 from sentiment.report import card
@@ -536,9 +537,18 @@ def test_slices_of_sequences_are_lengths_labels_and_truncation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--set=tokenizer.kind=char"], "corpus of features, and tokenizer.kind is for texts"),
-        (["--set=model.word_dropout=0.2"], "model.word_dropout is for texts"),
-        (["--set=training.adversarial=1"], "training.adversarial is for texts"),
+        (["--set=tokenizer.kind=char"], "corpus of features; leave out what is for texts: tokenizer.kind"),
+        (
+            ["--set=tokenizer.truncation=windows", "--set=model.word_dropout=0.2"],
+            "tokenizer.truncation, model.word_dropout",
+        ),
+        (["--set=training.adversarial=1"], "for texts: training.adversarial"),
+        (["--set=pretraining.first=true"], "for texts: pretraining.first"),
+        (["--set=model.init_from=nowhere"], "for texts: model.init_from"),
+        (
+            ["--set=distillation.teachers=1", "--set=distillation.ngrams=true"],
+            "for texts: distillation.ngrams",
+        ),
         (["--set=corpus.near_duplicates=drop"], "near_duplicates=drop is for texts"),
         (["--set=features.deltas=3"], "features.deltas"),
         (["--text-column=label"], "no column looks like the label"),
@@ -556,6 +566,29 @@ def test_settings_of_features_are_refused_for_texts_and_there_is_no_pretraining(
     assert (done.code, "leave out what is for features: features.noise" in done.err) == (2, True)
     done = command("pretrain", file, "--out", tmp_path / "x")
     assert (done.code, "pretraining is for texts" in done.err) == (2, True)
+
+
+def test_teachers_teach_sequences_too_and_unlabelled_ones(file, tmp_path):
+    more = write_jsonl(tmp_path / "more.jsonl", [{"features": row["features"]} for row in made(20, seed=1)])
+    settings = SETTINGS | {
+        "training.epochs": 2, "training.sampling": "balanced", "distillation.teachers": 1,
+        "corpus.unlabelled": str(more), "report.baselines": False,
+    }  # fmt: skip
+    report = sentiment.train(str(file), out=tmp_path / "taught", settings=settings).report
+    assert report["corpus"]["sizes"]["unlabelled"] == 20
+    assert len(report["teachers"]["test"]["each"]) == 1
+    more.write_text('{"text": "no features"}\n', "utf-8")
+    with pytest.raises(CorpusError, match="of type str"):
+        load_corpus(CorpusConfig(name=str(file), unlabelled=str(more)))
+
+
+def test_a_search_on_sequences_leaves_settings_of_texts_alone(file, tmp_path):
+    settings = config.load(overrides=SETTINGS | {"corpus.name": str(file), "training.epochs": 2})
+    result = tuning.tune(settings, trials=2, out=tmp_path / "search")
+    assert result["counts"]["finished"] == 2
+    assert "model.hidden_size" in result["space"]
+    assert not any(name.startswith(OF_TEXTS) for name in result["space"])
+    assert recipes.read(result["recipe"]).settings["features"]["time_mask"] == SETTINGS["features.time_mask"]
 
 
 def test_a_text_for_a_model_of_features_is_a_row_with_an_error(command, trained):

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import PackedSequence
 
 import sentiment
-from sentiment import explain, highlight, objectives, predictor
+from sentiment import config, explain, highlight, objectives, predictor
 from sentiment import model as model_module
 from sentiment import tokenizer as tokenizer_module
 from sentiment.batches import pack
 from sentiment.config import ModelConfig, TokenizerConfig, TrainingConfig
 from sentiment.engine import NumpyClassifier
+from sentiment.errors import UsageError
 from sentiment.explain import _integrate
 from sentiment.model import SequenceClassifier, infer
 from sentiment.predictor import Predictor
@@ -348,3 +349,22 @@ def test_an_overlap_of_more_than_half_a_window_is_refused(command):
     assert (
         "tokenizer.window_overlap = 50 is more than half of tokenizer.max_length = 60; lower it" in done.err
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tokenizer.truncation": "windows", "model.pooling": ["middle"]}, "windows have no such middle"),
+        ({"training.focal": 2.0, "distillation.teachers": 1}, "training.focal is for labels"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(settings, message):
+    with pytest.raises(UsageError, match=message):
+        config.load(overrides=settings)
+
+
+def test_joined_and_mixed_sequences_are_read_in_the_same_windows():
+    first, second = (sequences(*rows).windowed(WINDOW, OVERLAP) for rows in (LENGTHS, LENGTHS[::-1]))
+    joined, mixed = Sequences.joined([first, second]), first.mixed(second, np.arange(len(LENGTHS)) < 3)
+    assert joined.counts.tolist() == [*first.counts, *second.counts]
+    assert mixed.counts.tolist() == [*second.counts[:3], *first.counts[3:]]

@@ -27,7 +27,7 @@ STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "stopped"}
 KNOWN = ("settings", "validation", "interval", "epochs", "seconds", "why")  # of a trial, if it came so far
 ENOUGH = 10  # finished trials for the importance of each setting
 SHOWN = 10  # trials in the table
-IN_RECIPE = ("tokenizer", "embedding", "model", "training", "decision")
+IN_RECIPE = ("tokenizer", "features", "embedding", "model", "training", "decision")
 
 
 def rows(study: "Study") -> list[dict[str, Any]]:
