@@ -235,7 +235,7 @@ def pretrain(
 @cli.command(
     epilog=_example(
         """
-sentiment predict "Not bad at all, I would go again."
+sentiment predict "I laughed all the way through; see it."
 sentiment predict "WINNER!! Claim your free prize now" --model sms_spam
 sentiment predict --input reviews.csv --text-column body --output scored.jsonl
 cat lines.txt | sentiment predict --input - --format csv
@@ -308,7 +308,7 @@ def predict(
 @cli.command(
     epilog=_example(
         """
-sentiment explain "Not bad at all, I would go again."
+sentiment explain "I laughed all the way through; see it."
 sentiment explain "free entry" "see you at 8" --model sms_spam --class spam
 cat lines.txt | sentiment explain - --html why.html
 sentiment explain --input word.wav --model artifacts/commands

@@ -56,7 +56,7 @@ def test_numpy_says_what_torch_says(kind, bidirectional, layers, pooling):
     )
     sequences = random_sequences(1, 30, 2, 1, 90, 7)
     expected = infer(model, sequences, torch.device("cpu"))
-    assert expected.std(0).min() > 1e-3  # else there is nothing to compare
+    assert expected.std(0).min() > 1e-4  # else there is nothing to compare
     np.testing.assert_allclose(numpy_model.probabilities(sequences), expected, atol=2e-6, rtol=0)
 
 

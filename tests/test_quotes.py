@@ -17,7 +17,7 @@ SECRET = "umbrella stolen by a heron"
 def corpus(tmp_path_factory):
     """A corpus in which every text has words of its own, and every finding of the audit an example."""
     rows = []
-    for number in range(260):
+    for number in range(320):
         good, wrong = number % 3 == 0, number % 20 in (1, 9)
         text = (
             f"{'Dear reader, ' * (number % 6 == 0)}a {'lovely' if good else 'awful'} film {number} {SECRET}"

@@ -18,7 +18,8 @@ from sentiment.predictor import Predictor
 
 BITS = {"fp32": 32, "fp16": 16, "int8": 8}
 TEXTS = ["Loved it.", "not good at all, a waste", "x", "漢字 😀", "good " * 500]
-FLOATS = st.floats(-(2.0**30), 2.0**30, width=32)
+# Training switches numbers this small off in a process; hypothesis would complain.
+FLOATS = st.floats(-(2.0**30), 2.0**30, width=32, allow_subnormal=False)
 
 
 @pytest.fixture(scope="module", params=["fp16", "int8"])
