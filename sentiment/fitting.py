@@ -136,7 +136,9 @@ def prepare(
     timing: dict[str, float],
 ) -> Prepared:
     """Do what is not done yet before training, in the folder `working`; the seconds go into `timing`."""
-    strands = reverse_complements(corpus.train.texts) if settings.training.reverse_complement else []
+    strands: list[Any] = []
+    if settings.training.reverse_complement:
+        strands = reverse_complements(corpus.train.texts)
     with timed(timing, "tokenizer"):
         tokenizer = _tokenizer(settings, corpus, strands, working, begun_from)
         train = tokenizer.encode_kept(corpus.train.texts)
