@@ -81,7 +81,7 @@ def run(
     """
     labels, ours = corpus.test.labels, probabilities.argmax(1)
     key, result = _key(corpus), {}
-    for name, (title, train) in _of(corpus).items():
+    for name, (title, train) in made_for(corpus).items():
         file = cache.folder() / f"baseline-{name}-{key}.npz"
         answers = _read(file, (len(labels), len(corpus.labels)))
         cached = answers is not None
@@ -209,7 +209,7 @@ BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
 }
 
 
-def _of(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
+def made_for(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
     """Return the baselines that are made for a corpus: of texts, or of features."""
     texts = corpus.width is None
     fits = {"majority"} | ({"tfidf_lr", "nbsvm"} if texts else {"statistics_lr"})

@@ -155,14 +155,14 @@ def test_test_texts_have_no_part_in_the_training(spam):
     """Other test texts beside them change nothing in what is said of a text."""
     some = Split(spam.test.texts[:7], spam.test.labels[:7])
     fewer = Corpus("few", "few", None, spam.labels, spam.train, spam.validation, some)
-    for _, train in baselines.BASELINES.values():
+    for _, train in baselines.made_for(spam).values():
         assert train(fewer).probabilities == pytest.approx(train(spam).probabilities[:7])
 
 
 @pytest.mark.parametrize("mark", ["😀😡", "ab", "!?"])
 def test_texts_without_words_are_no_failure(mark):
     corpus = made(2, texts=lambda labels: [mark[label] for label in labels])
-    for _, train in baselines.BASELINES.values():
+    for _, train in baselines.made_for(corpus).values():
         assert train(corpus).probabilities.shape == (10, 2)
     assert (baselines.nbsvm(corpus).probabilities.argmax(1) == corpus.test.labels).all()
 

@@ -85,7 +85,13 @@ def trained(file, tmp_path_factory):
 matrices = arrays.arrays(
     st.sampled_from([np.float32, np.float64, np.int16]),
     arrays.array_shapes(min_dims=2, max_dims=2, max_side=5),
-    elements={"allow_nan": False, "allow_infinity": False, "min_value": -1000, "max_value": 1000},
+    elements={
+        "allow_nan": False,
+        "allow_infinity": False,
+        "min_value": -1000,
+        "max_value": 1000,
+        "allow_subnormal": False,
+    },
 )
 
 
@@ -277,7 +283,7 @@ def test_training_steps_get_mean_0_and_deviation_1(tmp_path):
     assert len(again.encode([]).sequences) == 0
 
 
-@hypothesis.given(st.integers(1, 12), st.floats(-3, 3), st.integers(0, 2))
+@hypothesis.given(st.integers(1, 12), st.floats(-3, 3, allow_subnormal=False), st.integers(0, 2))
 def test_a_delta_is_the_slope(length, slope, orders):
     ramp = np.stack([slope * np.arange(length), np.ones(length)], 1).astype(np.float32)
     found = with_deltas(ramp, orders)
@@ -329,7 +335,9 @@ def packed(lengths, width=3):
     return pack(sequences, np.arange(len(lengths)), CPU).inputs
 
 
-@hypothesis.given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.floats(0, 0.99))
+@hypothesis.given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=6), st.floats(0, 0.99, allow_subnormal=False)
+)
 def test_a_hidden_stretch_is_whole_and_no_longer_than_allowed(lengths, share):
     found = augment(packed(lengths), FeaturesConfig(noise=0, time_mask=share))
     padded, _ = torch.nn.utils.rnn.pad_packed_sequence(found, batch_first=True)
