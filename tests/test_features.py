@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import sentiment
-from sentiment import bundle, pipeline
+from sentiment import bundle, config, pipeline
 from sentiment.augmentation import augment
 from sentiment.baselines import statistics_lr
 from sentiment.batches import pack
@@ -30,6 +30,7 @@ from sentiment.errors import BundleError, CorpusError
 from sentiment.explain import explain
 from sentiment.failures import slices
 from sentiment.features import Features, Reader, with_deltas
+from sentiment.fitting import Listener, prepare
 from sentiment.model import SequenceClassifier, infer
 from sentiment.predictor import Predictor
 from sentiment.report import card
@@ -389,13 +390,6 @@ def test_a_training_with_augmentation_resumes_to_the_bit(tmp_path):
     assert whole.history[0]["loss"] != plain.history[0]["loss"]
 
 
-@pytest.mark.parametrize(("change", "epochs"), [(None, 30), (lambda inputs: inputs, 100)])
-def test_few_sequences_are_seen_more_often_where_they_change(change, epochs):
-    examples = Examples(Sequences.of([np.ones((2, 3), np.float32)] * 40), np.arange(40) % 2)
-    model = SequenceClassifier(2, ModelConfig(hidden_size=2), input_size=3)
-    assert Trainer(model, examples, examples, TrainingConfig(), device=CPU, augment=change).epochs == epochs
-
-
 # --- a whole run -----------------------------------------------------------------------------------------
 
 
@@ -417,6 +411,16 @@ def test_a_run_learns_and_reports_in_its_own_words(trained, file):
     assert manifest["kind"] == "features"
     assert manifest["model"] == {"vocab_size": None, "embedding_size": None, "input_size": 6}
     assert "features.json" in manifest["files"]
+
+
+def test_few_sequences_are_read_in_small_batches(file, tmp_path):
+    corpus = load_corpus(CorpusConfig(name=str(file)))
+    for given, expected in ((32, 8), (4, 4)):
+        settings = config.load(None, {"training.batch_size": given})
+        working = tmp_path / str(given)
+        working.mkdir()
+        ready = prepare(settings, corpus, working, Listener(), {})
+        assert ready.trainer(settings, CPU).config.batch_size == expected
 
 
 def test_the_normalisation_is_that_of_the_training_sequences_alone(trained, file):
