@@ -201,9 +201,11 @@ class TrainingConfig(_Section):
     """The optimisation."""
 
     epochs: Epochs | Literal["auto"] = _setting(
-        "auto", "auto: as many as make about 1500 updates, from 4 to 30; of augmented features to 100"
+        "auto", "auto: as many as make about 1500 updates, from 4 to 30"
     )
-    batch_size: int = _setting(32, "most texts in a batch", ge=1)
+    batch_size: int = _setting(
+        32, "most texts in a batch; of few sequences of features fewer, from 8, for 30 updates an epoch", ge=1
+    )
     batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
     learning_rate: float = _setting(2e-3, "the highest of the schedule", gt=0, le=1000)
     schedule: Literal["one_cycle", "linear", "cosine", "constant"] = _setting(

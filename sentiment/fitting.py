@@ -28,6 +28,8 @@ from sentiment.tokenizer import Tokenizer
 from sentiment.training import Epoch, Examples, Running, Step, Trainer
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
+# Of features: epochs of few updates, in large batches, generalise worse, and fewer can be chosen from.
+FEWEST_ROWS, EPOCH_UPDATES = 8, 30
 # Settings, by how they begin, that are of use for one kind of corpus only.
 OF_FEATURES = ("features.",)
 OF_TEXTS = (
@@ -100,19 +102,23 @@ class Prepared:
                 model.embedding.weight.copy_(torch.from_numpy(self.matrix))
         if self.begun_from is not None:
             self.begun_from.initialise(model)
-        augmented = self.corpus.width is not None and settings.features.augments
+        training, change = settings.training, None
+        if self.corpus.width is not None:
+            most = min(training.batch_size, max(FEWEST_ROWS, len(self.corpus.train) // EPOCH_UPDATES))
+            training = training.model_copy(update={"batch_size": most})
+            change = partial(augment, config=settings.features) if settings.features.augments else None
         return Trainer(
             model,
             examples or Examples(self.train.sequences, self.corpus.train.labels),
             Examples(self.validation.sequences, self.corpus.validation.labels),
-            settings.training,
+            training,
             device=device,
             seed=settings.seed,
             frozen_epochs=settings.embedding.frozen_epochs,
             precision=runtime.choose_precision(settings.runtime.precision, device),
             unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
             twins=None if self.twins is None else self.twins.sequences,
-            augment=partial(augment, config=settings.features) if augmented else None,
+            augment=change,
         )
 
 

@@ -26,7 +26,6 @@ from sentiment.model import SequenceClassifier, infer
 from sentiment.sequences import Sequences
 
 UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 1500, 4, 30  # of epochs = "auto"
-MOST_AUGMENTED = 100  # where no epoch sees quite what another one saw
 WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning rate
 # Of adversarial = "auto": on validation parts, short texts gain a point from it, long ones by the thousand
 # nothing within four epochs.
@@ -154,8 +153,7 @@ class Trainer:
                 self.unlabelled, self.unlabelled_resident = unlabelled, resident(unlabelled, device)
         self.average = {name: value.detach().clone() for name, value in model.named_parameters()}
         self.best = {name: value.clone() for name, value in self.average.items()}
-        most = MOST_EPOCHS if augment is None else MOST_AUGMENTED
-        self.epochs = _count_epochs(config, len(train.labels), most)
+        self.epochs = _count_epochs(config, len(train.labels))
         self.epoch = self.step = self.updates = 0
         self.history: list[dict[str, Any]] = []
         self._begin_epoch()
@@ -358,11 +356,11 @@ def schedule(name: str, progress: float) -> float:
     return (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP))) / 2
 
 
-def _count_epochs(config: TrainingConfig, examples: int, most: int) -> int:
+def _count_epochs(config: TrainingConfig, examples: int) -> int:
     if config.epochs != "auto":
         return config.epochs
     needed = math.ceil(UPDATES * config.batch_size / max(1, examples))
-    return min(most, max(FEWEST_EPOCHS, needed))
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, needed))
 
 
 def _without_auto(config: TrainingConfig, train: Examples, model: SequenceClassifier) -> TrainingConfig:

@@ -30,7 +30,7 @@ from sentiment.errors import BundleError, CorpusError
 from sentiment.explain import explain
 from sentiment.failures import slices
 from sentiment.features import Features, Reader, with_deltas
-from sentiment.fitting import OF_TEXTS
+from sentiment.fitting import OF_TEXTS, Listener, prepare
 from sentiment.model import SequenceClassifier, infer
 from sentiment.predictor import Predictor
 from sentiment.report import card
@@ -398,13 +398,6 @@ def test_a_training_with_augmentation_resumes_to_the_bit(tmp_path):
     assert whole.history[0]["loss"] != plain.history[0]["loss"]
 
 
-@pytest.mark.parametrize(("change", "epochs"), [(None, 30), (lambda inputs: inputs, 100)])
-def test_few_sequences_are_seen_more_often_where_they_change(change, epochs):
-    examples = Examples(Sequences.of([np.ones((2, 3), np.float32)] * 40), np.arange(40) % 2)
-    model = SequenceClassifier(2, ModelConfig(hidden_size=2), input_size=3)
-    assert Trainer(model, examples, examples, TrainingConfig(), device=CPU, augment=change).epochs == epochs
-
-
 # --- a whole run -----------------------------------------------------------------------------------------
 
 
@@ -426,6 +419,16 @@ def test_a_run_learns_and_reports_in_its_own_words(trained, file):
     assert manifest["kind"] == "features"
     assert manifest["model"] == {"vocab_size": None, "embedding_size": None, "input_size": 6}
     assert "features.json" in manifest["files"]
+
+
+def test_few_sequences_are_read_in_small_batches(file, tmp_path):
+    corpus = load_corpus(CorpusConfig(name=str(file)))
+    for given, expected in ((32, 8), (4, 4)):
+        settings = config.load(None, {"training.batch_size": given})
+        working = tmp_path / str(given)
+        working.mkdir()
+        ready = prepare(settings, corpus, working, None, Listener(), {})
+        assert ready.trainer(settings, CPU).config.batch_size == expected
 
 
 def test_the_normalisation_is_that_of_the_training_sequences_alone(trained, file):
@@ -613,4 +616,4 @@ def test_japanese_vowels_come_from_the_hub(mirror, tmp_path):
     assert found["kind"] == "features"
     assert [found["splits"][role]["texts"] for role in ("train", "test")] == [270, 370]
     assert len(found["splits"]["train"]["labels"]) == 9
-    assert found["splits"]["train"]["words"] == {"least": 7, "median": 15, "95th percentile": 22, "most": 26}
+    assert found["splits"]["train"]["words"] == {"least": 7, "median": 15, "95th percentile": 23, "most": 26}
