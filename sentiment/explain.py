@@ -43,7 +43,8 @@ class Word:
     weight
         What it adds to the difference of logits, by integrated gradients; None if truncation cut it off.
     leave_one_out
-        By how much the difference falls without the word; None likewise.
+        By how much the difference falls without the word; None likewise. With the pooling "middle" the
+        word is made unknown instead, so that the others stay in their places.
     """
 
     start: int
@@ -240,10 +241,14 @@ def _integrate(difference: Callable[[PackedSequence], Tensor], vectors: Tensor) 
 
 
 def _leave_one_out(model: SequenceClassifier, words: Words, of: int, against: int) -> NDArray[np.float64]:
-    """Return by how much the difference of logits falls without each word, (W,)."""
+    """Return by how much the difference of logits falls without each word, or with an unknown one, (W,)."""
     from sentiment.model import infer
 
-    rest = [words.ids[words.owners != word] for word in range(len(words.spans))]
+    kept = [words.owners != word for word in range(len(words.spans))]
+    if "middle" in model.config.pooling:  # where a word stands matters: the others must not move up
+        rest = [np.where(mask, words.ids, np.int32(UNKNOWN_ID)) for mask in kept]
+    else:
+        rest = [words.ids[mask] for mask in kept]
     nothing = np.array([UNKNOWN_ID], np.int32)  # what the tokenizer gives for a text without tokens
     sequences = Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)])
     probabilities = infer(model, sequences, model.linear.weight.device)
