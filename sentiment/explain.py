@@ -47,7 +47,8 @@ class Word:
         What it adds to the difference of logits, by integrated gradients; None if truncation cut it off.
     leave_one_out
         By how much the difference falls without the word; None likewise, and in a text that is too long
-        to be read without each of its words.
+        to be read without each of its words. With the pooling "middle" the word is made unknown instead, so
+        that the others stay in their places.
     """
 
     start: int
@@ -290,15 +291,19 @@ def _integrate(
 def _leave_one_out(
     model: SequenceClassifier, words: Words, of: int, against: int, limited: Callable[[Sequences], Sequences]
 ) -> NDArray[np.float64]:
-    """Return by how much the difference of logits falls without each word, (W,).
+    """Return by how much the difference of logits falls without each word, or with an unknown one, (W,).
 
     `limited` is what the tokenizer does to longer texts.
     """
     from sentiment.model import infer
 
-    rest = [words.ids[words.owners != word] for word in range(len(words.spans))]
+    kept = [words.owners != word for word in range(len(words.spans))]
     # What the tokenizer gives for a text without tokens, or the mean step.
     nothing = np.array([UNKNOWN_ID], np.int32) if words.ids.ndim == 1 else np.zeros_like(words.ids[:1])
+    if "middle" in model.config.pooling:  # where a word stands matters: the others must not move up
+        rest = [np.where(mask if words.ids.ndim == 1 else mask[:, None], words.ids, nothing) for mask in kept]
+    else:
+        rest = [words.ids[mask] for mask in kept]
     sequences = Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)])
     probabilities = infer(model, limited(sequences), model.linear.weight.device)
     logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))

@@ -23,9 +23,7 @@ from sentiment.rows import Row
 from sentiment.sequences import Sequences
 
 SIZES = {"vocab_size": 50, "embedding_size": 7, "input_size": None}
-POOLINGS = (
-    ["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "middle", "max"],
-)  # fmt: skip
+POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "max"])
 
 
 def pair(labels: int = 3, **settings) -> tuple[SequenceClassifier, NumpyClassifier]:

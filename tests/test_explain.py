@@ -24,6 +24,7 @@ from sentiment.errors import UsageError
 from sentiment.explain import _integrate, _leave_one_out, explain
 from sentiment.model import SequenceClassifier
 from sentiment.predictor import Predictor
+from sentiment.tokenizer import UNKNOWN_ID
 from sentiment.words import Words, find_words
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]))
@@ -143,6 +144,16 @@ def test_leaving_a_word_out_is_the_model_on_the_other_tokens():
 
     expected = [between([5, 6, 7, 8]) - between(ids) for ids in ([6, 7, 8], [5, 8], [5, 6, 7])]
     assert drops == pytest.approx(expected, abs=1e-5)
+
+
+def test_of_a_model_that_reads_a_place_the_other_words_keep_theirs():
+    model = random_model(pooling=["middle"])
+    words = Words([(0, 1), (1, 2), (2, 3)], np.array([5, 6, 7], np.int32), np.array([0, 1, 2]))
+    texts = [[5, 6, 7], [UNKNOWN_ID, 6, 7], [5, UNKNOWN_ID, 7], [5, 6, UNKNOWN_ID]]
+    packed = torch.nn.utils.rnn.PackedSequence(torch.tensor(texts).T.flatten(), torch.tensor([4, 4, 4]))
+    logits = model(packed)
+    expected = (logits[0] - logits[1:])[:, 1] - (logits[0] - logits[1:])[:, 2]
+    assert _leave_one_out(model, words, 1, 2) == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 WORDS = [

@@ -422,6 +422,18 @@ def test_the_verdict_tells_the_strongest_baseline_and_who_wins():
     assert report.verdict(BARE).endswith("on 400 texts.")
 
 
+def test_names_that_differ_stay_apart_when_they_are_cut():
+    long = "comp.os.ms-windows.misc"
+    assert wording.shortened(["short", long], 22) == ["short", "comp.os.ms-windows.mi…"]
+    names = wording.shortened(["short", *(f"{long}.{place}" for place in range(20))], 22)
+    assert len(set(names)) == 21
+    assert names[:2] == ["short", "comp.os.ms…dows.misc.0"]
+    assert max(map(wording.width, names)) <= 22
+    wide = wording.shortened(["漢字" * 8 + one for one in "上下"], 22)
+    assert len(set(wide)) == 2
+    assert max(map(wording.width, wide)) <= 22
+
+
 def test_a_share_is_not_rounded_to_all_or_nothing():
     assert wording.percent(0.9996) == "99.96 %"
     assert wording.percent(0.0002, [0.0, 0.0111]) == "0.02 % [0.00, 1.11]"

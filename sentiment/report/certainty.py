@@ -24,7 +24,16 @@ from sentiment.report.figure import (
     room_for,
     thousands,
 )
-from sentiment.report.wording import coverage, coverage_sentence, number, percent, rounded, shorten, texts
+from sentiment.report.wording import (
+    coverage,
+    coverage_sentence,
+    number,
+    percent,
+    rounded,
+    shorten,
+    shortened,
+    texts,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,7 +201,7 @@ def _panels(
 def _strips(figure: Figure, edges: Sequence[float], counts: Mapping[str, Sequence[int]]) -> None:
     """Draw the histograms of several classes as rows of cells."""
     axes = figure.add_subplot()
-    names = [shorten(name, NAME) for name in counts]
+    names = shortened(list(counts), NAME)
     for row, values in enumerate(counts.values()):
         most = max(values) or 1
         for column, count in enumerate(values):

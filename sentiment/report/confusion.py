@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, room_for
 from sentiment.report.tables import confusions
-from sentiment.report.wording import percent, rounded, shorten, texts, width
+from sentiment.report.wording import percent, rounded, shortened, texts, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     if count > MATRIX:
         yield _pairs(report)
         return
-    names = [shorten(label, NAME) for label in labels]
+    names = shortened(labels, NAME)
     roomy = count <= ROOMY
     chosen = ", by the most probable class" if report.get("decision", {}).get("rule") == "threshold" else ""
 
@@ -76,12 +76,13 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
 def _pairs(report: dict[str, Any]) -> Plot:
     test = report["test"]
     found = confusions(test)[:PAIRS]
+    names = dict(zip(test["labels"], shortened(test["labels"], NAME), strict=True))
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, (true, other, cases, share) in enumerate(found):
             axes.barh(place + 0.2, cases, 0.3, color=SECOND)
-            pair = f"{shorten(true, NAME)} → {shorten(other, NAME)}"
+            pair = f"{names[true]} → {names[other]}"
             axes.text(0, place - 0.17, pair, va="center", fontsize=11)
             note = f"{cases:,} · {percent(share)}"
             axes.annotate(

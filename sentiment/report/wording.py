@@ -94,6 +94,20 @@ def shorten(text: str, most: int) -> str:
     return text.rstrip() + "…"
 
 
+def shortened(names: Sequence[str], most: int) -> list[str]:
+    """Cut names to so many columns at their ends, or in the middle if some would become equal."""
+    cut = [shorten(name, most) for name in names]
+    if len(set(cut)) == len(set(names)):
+        return cut
+    half = most // 2
+    return [
+        shorten(name, most - half).removesuffix("…") + shorten(name[::-1], half + 1)[::-1]
+        if width(name) > most
+        else name
+        for name in map(printable, names)
+    ]
+
+
 def scored_texts(report: dict[str, Any]) -> int:
     """Return how many texts the scores are about."""
     return sum(map(sum, report["test"]["confusion_matrix"]))
