@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sentiment import cache, calibration, writing
 from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
-from sentiment.metrics import Probabilities, scores
+from sentiment.metrics import Labels, Probabilities, scores
 from sentiment.paired import comparison
 from sentiment.writing import has_words, marks
 
@@ -156,26 +156,55 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
     train = vectorizer.transform(corpus.train.texts)
     used = np.unique(train.indices)
     train, validation = train[:, used], vectorizer.transform(corpus.validation.texts)[:, used]
-    sides = [1] if len(corpus.labels) == 2 else range(len(corpus.labels))
-    least = np.inf
-    for penalty in SVM_PENALTIES:
-        machines = [_nb_svm(train, corpus.train.labels == side, penalty) for side in sides]
+    found = fit_nbsvm(
+        train, validation, corpus.train.labels, corpus.validation.labels, len(corpus.labels), SVM_PENALTIES
+    )
+
+    def answer(texts: Sequence[str]) -> Probabilities:
+        soft = _soft(vectorizer.transform(texts)[:, used], found.weights, found.bias)
+        return temper(soft, found.temperature)
+
+    return answer, {"C": found.penalty, "svm_share": found.share, "features": len(used)}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A fitted NB-SVM: weights (features, sides), bias (sides,), and what was chosen on validation."""
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    temperature: float
+    penalty: float
+    share: float
+
+
+def fit_nbsvm(
+    train: Any, validation: Any, labels: Labels, held_out: Labels, classes: int, penalties: Sequence[float]
+) -> Machine:
+    """Train NB-SVM on sparse features (B, features) of labels (B,), chosen by those held out.
+
+    The penalties are tried in their order until one does worse than the one before.
+    """
+    sides = [1] if classes == 2 else range(classes)
+    best, before = None, np.inf
+    for penalty in penalties:
+        machines = [_nb_svm(train, labels == side, penalty) for side in sides]
         bias = np.array([machine[2] for machine in machines])
+        losses = []
         for share in SHARES:
             weights = np.stack(
                 [ratios * ((1 - share) * np.abs(svm).mean() + share * svm) for ratios, svm, _ in machines], 1
             )  # (features, sides)
             soft = _soft(validation, weights, bias)
-            temperature = fit_temperature(corpus.validation.labels, soft)
-            loss = _loss(corpus, temper(soft, temperature))
-            if loss < least:
-                least, chosen = loss, (penalty, share, temperature, weights, bias)
-    penalty, share, temperature, weights, bias = chosen
-
-    def answer(texts: Sequence[str]) -> Probabilities:
-        return temper(_soft(vectorizer.transform(texts)[:, used], weights, bias), temperature)
-
-    return answer, {"C": penalty, "svm_share": share, "features": len(used)}
+            temperature = fit_temperature(held_out, soft)
+            losses.append(_log_loss(held_out, temper(soft, temperature)))
+            if best is None or losses[-1] < best[0]:
+                best = losses[-1], Machine(weights, bias, temperature, penalty, share)
+        if min(losses) > before:
+            break
+        before = min(losses)
+    assert best is not None
+    return best[1]
 
 
 def statistics_lr(corpus: Corpus) -> Answers:
@@ -256,10 +285,13 @@ def _soft(features: Any, weights: Any, bias: Any) -> Probabilities:
 
 
 def _loss(corpus: Corpus, probabilities: Probabilities) -> float:
-    """Return the log loss on validation."""
+    return _log_loss(corpus.validation.labels, probabilities)
+
+
+def _log_loss(labels: Labels, probabilities: Probabilities) -> float:
     from sklearn.metrics import log_loss
 
-    return float(log_loss(corpus.validation.labels, probabilities, labels=range(len(corpus.labels))))
+    return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))
 
 
 def _probabilities(model: Any, features: Any) -> Probabilities:

@@ -27,6 +27,7 @@ from sentiment.decision import Decision
 from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, ResourceError, UsageError
 from sentiment.features import Features
+from sentiment.ngrams import NGrams
 from sentiment.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ ENCODER = "encoder.json"  # instead of the manifest, in a folder of `sentiment p
 # The card is not among them: a person may add to it.
 TOKENIZER, FEATURES = "tokenizer.json", "features.json"  # the first of texts, the second of features
 FIRST_FILES = ("config.toml", TOKENIZER, "model.safetensors", "history.jsonl", "report.json")
+NGRAMS = "ngrams.safetensors"  # of a model that has them
 DECISION, PREDICTIONS = "decision.json", "predictions.parquet"
 VALIDATION_PREDICTIONS = "predictions-validation.parquet"
 FILES = (*FIRST_FILES, DECISION, PREDICTIONS, VALIDATION_PREDICTIONS)
@@ -62,6 +64,8 @@ class Bundle:
         The evaluation of the day it was trained.
     decision
         What is made of the probabilities. Bundles of schema 1 have none: the top class as it is.
+    ngrams
+        What is added to the logits of the recurrence, if anything is.
     """
 
     folder: Path
@@ -71,6 +75,7 @@ class Bundle:
     weights: dict[str, NDArray[np.float32]]
     report: dict[str, Any]
     decision: Decision
+    ngrams: NGrams | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -167,9 +172,10 @@ def complete(
 
 
 def files_of(manifest: dict[str, Any]) -> tuple[str, ...]:
-    """Return the files of a bundle, of texts or of features."""
+    """Return the files of a bundle, of texts or of features, with n-grams or without."""
     features = manifest.get("kind") == "features"
-    return tuple(FEATURES if features and name == TOKENIZER else name for name in FILES)
+    files = tuple(FEATURES if features and name == TOKENIZER else name for name in FILES)
+    return (*files, NGRAMS) if manifest.get("ngrams") else files
 
 
 def verify(folder: Path, files: Iterable[str], hashes: dict[str, str], again: str = "train again") -> None:
@@ -230,7 +236,8 @@ def load(folder: str | Path) -> Bundle:
             decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
-    return Bundle(folder, settings, manifest, tokenizer, weights, report, decision)
+        ngrams = NGrams.load(folder / NGRAMS, len(manifest["labels"])) if manifest.get("ngrams") else None
+    return Bundle(folder, settings, manifest, tokenizer, weights, report, decision, ngrams)
 
 
 def read_weights(

@@ -168,6 +168,15 @@ class ModelConfig(_Section):
     )
 
 
+class NGramsConfig(_Section):
+    """A linear model beside the recurrence, which knows turns of phrase by heart."""
+
+    longest: int = _setting(
+        3, "tokens in a row that it looks for; validation says how much it counts; 0: the recurrence alone",
+        ge=0, le=10,
+    )  # fmt: skip
+
+
 class PretrainingConfig(_Section):
     """The language model of `sentiment pretrain`; clipping and weight decay are those of training."""
 
@@ -309,6 +318,7 @@ class Config(_Section):
     features: FeaturesConfig = FeaturesConfig()
     embedding: EmbeddingConfig = EmbeddingConfig()
     model: ModelConfig = ModelConfig()
+    ngrams: NGramsConfig = NGramsConfig()
     pretraining: PretrainingConfig = PretrainingConfig()
     distillation: DistillationConfig = DistillationConfig()
     training: TrainingConfig = TrainingConfig()

@@ -8,7 +8,7 @@ features, T steps of E numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from torch.nn.utils.rnn import PackedSequence
 
     from sentiment.model import SequenceClassifier
+    from sentiment.ngrams import NGrams
 
 POINTS, MOST_SEGMENTS = 32, 64  # on a segment of the path (Gauss-Legendre); then halving stops
 TOLERANCE = 0.01  # of completeness: in logits, or as a share of the change if that is above 1
 TOKENS = 16_384  # in a batch: bounds memory
 MOST_STEPS = 1_000_000  # to read, until leaving out each word takes too long
+
+NOTHING = Sequences.of([[]])  # one text without tokens
 
 Segments = list[tuple[float, float]]
 
@@ -174,11 +177,14 @@ def _explain(predictor: Predictor, text: Any, prediction: Prediction, label: str
     # cuDNN has no gradients of a recurrence outside of training.
     with torch.backends.cudnn.flags(enabled=False):
         found = _integrate(difference, vectors[None], windows)
+    table = predictor.bundle.ngrams
+    if table is not None:
+        found = found.plus(table.contributions(words.ids), table.logits(NOTHING)[0], pair, temperature)
     weights = np.zeros(len(words.spans))
     np.add.at(weights, words.owners, found.weights)
     drops = None
     if len(words.spans) * len(words.ids) <= MOST_STEPS:
-        drops = _leave_one_out(model, words, *pair, tokenizer.limited) / temperature
+        drops = _leave_one_out(model, words, *pair, tokenizer.limited, table) / temperature
     read = np.bincount(words.owners, minlength=len(words.spans)) > 0
 
     def told(values: NDArray[np.float64] | None) -> list[float | None]:
@@ -215,6 +221,19 @@ class _Integral:
     baseline_difference: float
     error: float
     steps: int
+
+    def plus(
+        self, each: NDArray[np.float64], bias: NDArray[np.float64], pair: tuple[int, int], temperature: float
+    ) -> _Integral:
+        """Add what n-grams say, whose logits are sums over tokens (T, C) and a bias (C,)."""
+        further = (each[:, pair[0]] - each[:, pair[1]]) / temperature
+        constant = float(bias[pair[0]] - bias[pair[1]]) / temperature
+        return replace(
+            self,
+            weights=self.weights + further,
+            difference=self.difference + float(further.sum()) + constant,
+            baseline_difference=self.baseline_difference + constant,
+        )
 
 
 def _classify(model: SequenceClassifier, inputs: PackedSequence, windows: int) -> Tensor:
@@ -289,7 +308,12 @@ def _integrate(
 
 
 def _leave_one_out(
-    model: SequenceClassifier, words: Words, of: int, against: int, limited: Callable[[Sequences], Sequences]
+    model: SequenceClassifier,
+    words: Words,
+    of: int,
+    against: int,
+    limited: Callable[[Sequences], Sequences],
+    table: NGrams | None = None,
 ) -> NDArray[np.float64]:
     """Return by how much the difference of logits falls without each word, or with an unknown one, (W,).
 
@@ -304,8 +328,10 @@ def _leave_one_out(
         rest = [np.where(mask if words.ids.ndim == 1 else mask[:, None], words.ids, nothing) for mask in kept]
     else:
         rest = [words.ids[mask] for mask in kept]
-    sequences = Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)])
-    probabilities = infer(model, limited(sequences), model.linear.weight.device)
+    sequences = limited(Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)]))
+    probabilities = infer(model, sequences, model.linear.weight.device)
+    if table is not None:
+        probabilities = table.added(probabilities, sequences)
     logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     differences = logs[:, of] - logs[:, against]
     drops: NDArray[np.float64] = differences[0] - differences[1:]

@@ -34,7 +34,7 @@ FEWEST_ROWS, EPOCH_UPDATES = 8, 30
 OF_FEATURES = ("features.",)
 OF_TEXTS = (
     "tokenizer.", "embedding.", "model.word_", "model.embedding_", "model.spatial_", "model.init_from",
-    "pretraining.", "distillation.ngrams", "training.adversarial", "training.virtual_adversarial",
+    "ngrams.", "pretraining.", "distillation.ngrams", "training.adversarial", "training.virtual_adversarial",
     "training.entropy", "training.max_windows",
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ from sentiment import (
     config,
     decision,
     encoder,
+    ngrams,
     predictions,
     pretraining,
     report,
@@ -34,7 +35,8 @@ from sentiment.encoder import Encoder
 from sentiment.errors import CorpusError, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
-from sentiment.fitting import VECTORS, Listener, check_kind, fit, prepare, timed
+from sentiment.fitting import VECTORS, Listener, Prepared, check_kind, fit, prepare, timed
+from sentiment.ngrams import NGrams
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
@@ -269,7 +271,13 @@ def _run(
     tree = settings.model_dump()
     weights = bundle.read_weights(working / "model.safetensors", tree, ready.sizes, len(corpus.labels))
     unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels))
+    wide = None
+    if settings.ngrams.longest and corpus.width is None:
+        with timed(timing, "ngrams"):
+            unfitted, wide = _with_ngrams(unfitted, settings, ready, device, working, listener)
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
+    if wide is not None:
+        scored["ngrams"] = wide
     if taught is not None:
         on_test = teachers.on_test(settings, ready, working, test_set.sequences, device)
         scored["teachers"] = taught | {"test": on_test}
@@ -304,6 +312,26 @@ def _encoder(
     if settings.pretraining.first:
         return pretraining.within(settings, corpus, working / ENCODER, out, device, listener)
     return encoder.given(settings, corpus)
+
+
+def _with_ngrams(
+    recurrent: Bundle,
+    settings: Config,
+    ready: Prepared,
+    device: torch.device,
+    working: Path,
+    listener: Listener,
+) -> tuple[Bundle, dict[str, Any]]:
+    """Put n-grams beside the recurrence, as far as they serve validation; say what that gave."""
+    listener.stage(f"training on n-grams of up to {settings.ngrams.longest} tokens")
+    corpus, train, validation = ready.corpus, ready.train.sequences, ready.validation.sequences
+    probabilities, _ = Predictor(recurrent, device).probabilities(corpus.validation.texts)
+    found, about = ngrams.fit(corpus, train, validation, probabilities, settings.ngrams.longest)
+    recurrent.manifest["ngrams"] = found is not None
+    if found is None:
+        return recurrent, about
+    found.save(working / bundle.NGRAMS)
+    return replace(recurrent, ngrams=NGrams.load(working / bundle.NGRAMS, len(corpus.labels))), about
 
 
 def _score(

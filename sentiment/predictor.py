@@ -126,6 +126,8 @@ class Predictor:
 
             device = self.torch_device
             found = infer(self.bundle.model.to(device), encoded.sequences, device)
+        if self.bundle.ngrams is not None:
+            found = self.bundle.ngrams.added(found, encoded.sequences)
         return self.bundle.decision.temper(found), encoded
 
     @cached_property

@@ -29,6 +29,7 @@ TINY = {
     "model.hidden_size": 8,
     "embedding.size": 8,
     "training.adversarial": 0.0,
+    "ngrams.longest": 0,
     "report.baselines": False,
     "report.bootstrap": 100,
 }

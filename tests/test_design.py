@@ -47,6 +47,7 @@ ORDER = [
     "training",
     "tensorboard",
     "storage",
+    "ngrams",
     "bundle",
     "shipped",
     "encoder",

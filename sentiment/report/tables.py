@@ -135,6 +135,8 @@ def _scores(report: dict[str, Any]) -> Section:
     tables = [score_table(report)]
     if "teachers" in report:
         tables.append(_teachers(report))
+    if "validation" in report.get("ngrams", {}):
+        tables.append(_ngrams(report["ngrams"]))
     if rivals:
         sentences.append(
             f"Baselines saw the same training {texts}. Difference: the model's accuracy less theirs, in "
@@ -144,6 +146,17 @@ def _scores(report: dict[str, Any]) -> Section:
         head = ["", "accuracy", "difference", "alone right", "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
     return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
+
+
+def _ngrams(about: dict[str, Any]) -> Table:
+    """Return what the recurrence and the n-grams beside it reach on validation, alone and together."""
+    grams = f"{about['count']:,} n-grams of up to {about['longest']} tokens"
+    names = {"recurrent": "recurrence", "ngrams": grams, "both": f"both, {percent(about['share'])} n-grams"}
+    rows: list[list[Cell]] = [
+        [names[part], *(number(scores.get(key)) for key in ("accuracy", "log_loss", "roc_auc"))]
+        for part, scores in about["validation"].items()
+    ]
+    return Table(["", "validation: accuracy", "log loss", "ROC-AUC"], rows, "Recurrence and n-grams")
 
 
 def _teachers(report: dict[str, Any]) -> Table:

@@ -1,0 +1,160 @@
+"""The n-grams beside the recurrence: what they count, that they add up, and that they help only if they do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TINY
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sentiment
+from sentiment import ngrams
+from sentiment.bundle import NGRAMS
+from sentiment.corpus import Corpus, Split
+from sentiment.explain import explain
+from sentiment.ngrams import NGrams
+from sentiment.predictor import Predictor
+from sentiment.sequences import Sequences
+
+texts = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=8)
+
+
+def naive(ids: list[int], longest: int) -> set[tuple[int, ...]]:
+    return {tuple(ids[at : at + n]) for n in range(1, longest + 1) for at in range(len(ids) - n + 1)}
+
+
+def table(sequences: Sequences, longest: int, sides: int) -> NGrams:
+    """Give every n-gram of some texts a weight."""
+    hashes, _ = ngrams._counted(sequences, longest)
+    draw = np.random.default_rng(0).normal
+    return NGrams(
+        longest, hashes, draw(size=(len(hashes), sides)).astype(np.float32), np.ones(sides, np.float32)
+    )
+
+
+@given(texts, st.integers(1, 4))
+def test_counts_are_those_of_sets_of_tuples(ids: list[list[int]], longest: int) -> None:
+    hashes, counts = ngrams._counted(Sequences.of(ids), longest)
+    sets = [naive(text, longest) for text in ids]
+    different = set().union(*sets)
+    assert len(hashes) == len(different)  # no two of these few have one hash
+    assert sorted(counts) == sorted(sum(one in text for text in sets) for one in different)
+
+
+@given(texts, st.sampled_from([1, 3]))
+def test_a_text_has_the_same_logits_in_every_company(ids: list[list[int]], sides: int) -> None:
+    sequences = Sequences.of(ids)
+    found = table(sequences, 3, sides)
+    alone = [found.logits(Sequences.of([text]))[0] for text in ids]
+    assert found.logits(sequences) == pytest.approx(np.array(alone))
+    assert found.logits(sequences).shape == (len(ids), 2 if sides == 1 else sides)
+
+
+def test_parts_of_many_texts_are_counted_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(1)
+    sequences = Sequences.of([generator.integers(0, 5, size) for size in generator.integers(1, 30, 40)])
+    found = table(sequences, 3, 2)
+    whole = found.logits(sequences)
+    monkeypatch.setattr(ngrams, "AT_ONCE", 20)
+    assert found.logits(sequences) == pytest.approx(whole)
+    assert np.array_equal(ngrams._counted(sequences, 3)[0], found.hashes)
+
+
+@given(texts, st.sampled_from([1, 3]))
+def test_what_the_tokens_contribute_sums_to_the_logits(ids: list[list[int]], sides: int) -> None:
+    found = table(Sequences.of(ids), 3, sides)
+    for text in ids:
+        each = found.contributions(np.array(text))
+        bias = found.logits(Sequences.of([[]]))[0]
+        assert each.shape == (len(text), found.logits(Sequences.of([text])).shape[1])
+        assert each.sum(0) + bias == pytest.approx(found.logits(Sequences.of([text]))[0], abs=1e-5)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    found = table(Sequences.of([[1, 2, 3], [2, 3, 4]]), 2, 3)
+    found.save(tmp_path / NGRAMS)
+    again = NGrams.load(tmp_path / NGRAMS, 3)
+    assert np.array_equal(again.hashes, found.hashes)
+    assert again.weights == pytest.approx(found.weights, rel=1e-3)
+    with pytest.raises(ValueError, match="4 labels"):
+        NGrams.load(tmp_path / NGRAMS, 4)
+
+
+def corpus_of(classes: int) -> tuple[Corpus, Sequences, Sequences]:
+    """Make texts whose class is told by one pair of tokens in a row, and by no token alone."""
+    generator = np.random.default_rng(0)
+
+    def split(count: int) -> tuple[Split, Sequences]:
+        labels = np.arange(count) % classes
+        ids = []
+        for label in labels:
+            noise = generator.integers(50, 90, 8)
+            noise[3], noise[4] = label, (label + 1) % classes
+            noise[6] = (label + 2) % classes if classes > 2 else 1 - label
+            ids.append(noise.astype(np.int32))
+        return Split([" ".join(map(str, one)) for one in ids], labels), Sequences.of(ids)
+
+    (train, ours), (validation, theirs) = split(400), split(100)
+    names = tuple("abc"[:classes])
+    return Corpus("x", "x", None, names, train, validation, validation), ours, theirs
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_what_pairs_tell_is_learned_and_used(classes: int) -> None:
+    corpus, train, validation = corpus_of(classes)
+    ignorant = np.full((len(corpus.validation), classes), 1 / classes)
+    found, about = ngrams.fit(corpus, train, validation, ignorant, 2)
+    assert found is not None
+    assert about["share"] > 0
+    both = found.added(ignorant, validation)
+    assert (both.argmax(1) == corpus.validation.labels).mean() > 0.95
+    assert both.sum(1) == pytest.approx(1)
+    assert about["validation"]["both"]["log_loss"] < about["validation"]["recurrent"]["log_loss"]
+
+
+def test_a_recurrence_that_is_always_right_stays_so() -> None:
+    corpus, train, validation = corpus_of(2)
+    scrambled = Corpus("x", "x", None, corpus.labels, corpus.train, corpus.validation, corpus.test)
+    np.random.default_rng(3).shuffle(scrambled.train.labels)  # n-grams learn nothing
+    sure = np.eye(2)[corpus.validation.labels] * 0.98 + 0.01
+    found, _ = ngrams.fit(scrambled, train, validation, sure, 2)
+    both = sure if found is None else found.added(sure, validation)
+    assert (both.argmax(1) == corpus.validation.labels).all()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    out = tmp_path_factory.mktemp("wide") / "made"
+    return sentiment.train("sample", out=out, settings=TINY | {"ngrams.longest": 3})
+
+
+def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
+    bundle = trained.bundle
+    assert bundle.ngrams is not None
+    assert (bundle.folder / NGRAMS).is_file()
+    assert trained.report["ngrams"]["count"] == len(bundle.ngrams.hashes)
+    texts = ["a moving film, well acted", "dull from the first minute to the last"] * 3
+    numpy = trained.probabilities(texts)[0]
+    bundle.model.eval()
+    torch = Predictor(bundle)
+    torch._is_short = lambda *_: False  # type: ignore[method-assign]
+    assert torch.probabilities(texts)[0] == pytest.approx(numpy, abs=1e-5)
+    assert sentiment.load(bundle.folder).probabilities(texts)[0] == pytest.approx(numpy, abs=1e-12)
+
+
+def test_explanations_are_of_both_together(trained: Predictor) -> None:
+    text = "A moving film, well acted, and not dull for a moment."
+    (found,) = explain(trained, [text])
+    (shares,), _ = trained.probabilities([text])
+    side = trained.labels.index(found.explained)
+    assert found.difference == pytest.approx(np.log(shares[side] / shares[1 - side]), abs=1e-4)
+    total = sum(word.weight or 0 for word in found.words)
+    assert total == pytest.approx(found.difference - found.baseline_difference, abs=0.02)
+
+
+def test_without_them_there_is_no_file(tmp_path: Path) -> None:
+    made = sentiment.train("sample", out=tmp_path / "made", settings=TINY)
+    assert made.bundle.ngrams is None
+    assert not (tmp_path / "made" / NGRAMS).exists()
+    assert "ngrams" not in made.report
