@@ -1,5 +1,6 @@
 """The n-grams beside the recurrence: what they count, that they add up, and that they help only if they do."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import sentiment
 from sentiment import ngrams
 from sentiment.bundle import NGRAMS
 from sentiment.corpus import Corpus, Split
+from sentiment.errors import BundleError
 from sentiment.explain import explain
 from sentiment.ngrams import NGrams
 from sentiment.predictor import Predictor
+from sentiment.report import card
 from sentiment.sequences import Sequences
 
 texts = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=8)
@@ -141,6 +144,24 @@ def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
     torch._is_short = lambda *_: False  # type: ignore[method-assign]
     assert torch.probabilities(texts)[0] == pytest.approx(numpy, abs=1e-5)
     assert sentiment.load(bundle.folder).probabilities(texts)[0] == pytest.approx(numpy, abs=1e-12)
+
+
+def test_the_report_says_what_each_of_both_reaches(trained: Predictor) -> None:
+    shown = card(trained.report)
+    assert "Recurrence and n-grams" in shown
+    assert f"{trained.report['ngrams']['count']:,} n-grams" in shown
+    assert f"{trained.report['ngrams']['validation']['recurrent']['log_loss']:.3f}" in shown
+
+
+def test_a_table_that_is_damaged_is_refused(trained: Predictor, tmp_path: Path) -> None:
+    copied = tmp_path / "copy"
+    shutil.copytree(trained.bundle.folder, copied)
+    (copied / NGRAMS).write_bytes(b"no table")
+    with pytest.raises(BundleError, match=NGRAMS):
+        sentiment.load(copied)
+    (copied / NGRAMS).unlink()
+    with pytest.raises(BundleError, match="missing"):
+        sentiment.load(copied)
 
 
 def test_explanations_are_of_both_together(trained: Predictor) -> None:

@@ -154,10 +154,12 @@ def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
 def _model(report: dict[str, Any]) -> Iterator[Pair]:
     if model := report.get("model"):
         direction = "bidirectional " if model["bidirectional"] else ""
+        about = report.get("ngrams") or {}
+        beside = f"; beside it {about['count']:,} n-grams" if about.get("share") else ""
         yield (
             "model",
             f"{direction}{model['kind'].upper()} {model['hidden_size']} × {model['layers']}, "
-            f"{' + '.join(model['pooling'])} pooling, {model['parameters']:,} parameters",
+            f"{' + '.join(model['pooling'])} pooling, {model['parameters']:,} parameters{beside}",
         )
 
 
