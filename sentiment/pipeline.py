@@ -241,7 +241,7 @@ def _run(
     )
     resumed = (working / CHECKPOINT).exists()
     begun_from = None
-    if not resumed:
+    if not resumed and (settings.pretraining.first or settings.model.init_from is not None):
         with timed(timing, "pretraining"):
             begun_from = _encoder(settings, corpus, working, out, device, listener)
     ready = prepare(settings, corpus, working, begun_from, listener, timing)
