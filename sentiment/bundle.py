@@ -77,6 +77,11 @@ class Bundle:
         """Class names, by number."""
         return tuple(self.manifest["labels"])
 
+    @property
+    def task(self) -> str:
+        """What a label is, see `sentiment.corpus.Corpus`."""
+        return str(self.manifest.get("task", "multiclass"))
+
     @cached_property
     def config(self) -> Config:
         """All settings of the run."""

@@ -40,6 +40,11 @@ class CorpusConfig(_Section):
         None, "column of the texts, or features; found by name or type if unset"
     )
     label_column: str | None = _setting(None, "column of the labels; found by its name if unset")
+    task: Literal["auto", "multiclass", "multilabel", "ordinal"] = _setting(
+        "auto",
+        "multiclass: one label a text; multilabel: any number of them, as lists or columns of 0 and 1; "
+        "ordinal: one of grades in order; auto: multilabel if the labels are, else multiclass",
+    )
     train: str | None = _setting(None, "Hub split to train on, where it has an unusual name")
     validation: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
     test: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")

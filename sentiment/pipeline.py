@@ -256,6 +256,7 @@ def _run(
     manifest = {
         "created": now(),
         "kind": "text" if corpus.width is None else "features",
+        "task": corpus.task,
         "labels": list(corpus.labels),
         "model": ready.sizes,
         "corpus": {

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from sentiment.errors import CorpusError, UsageError, listed
 from sentiment.features import content, digest
 from sentiment.writing import is_mark
 
+Task = Literal["multiclass", "multilabel", "ordinal"]
 SHOWN = 3  # rows named in a message
 
 
@@ -51,6 +52,8 @@ class Corpus:
         Which splits the corpus lacked, so that they were cut from its training texts.
     left_out
         How many texts were left out, by reason.
+    task
+        What a label is: one of the classes, any number of them, or one of classes that are in order.
     """
 
     name: str
@@ -63,6 +66,7 @@ class Corpus:
     unlabelled: list[Any] = field(default_factory=list)
     cut: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
+    task: Task = "multiclass"
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -106,6 +106,7 @@ def assemble(
     result = {
         "schema": SCHEMA,
         "created": manifest["created"],
+        "task": manifest["task"],
         "corpus": {
             **manifest["corpus"],
             "sizes": corpus.sizes,
