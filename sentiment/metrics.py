@@ -63,6 +63,65 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
         }
 
 
+def multilabel_scores(
+    labels: Labels, probabilities: Probabilities, thresholds: Sequence[float] | None = None
+) -> dict[str, float | None]:
+    """Return the scores that are single numbers, of texts that may have several labels or none.
+
+    Parameters
+    ----------
+    labels
+        (B, L) of 0 and 1.
+    probabilities
+        (B, L), each a label's own.
+    thresholds
+        (L,) from which a label is given; 0.5 by default.
+
+    Returns
+    -------
+    dict
+        ``accuracy`` is that of all labels of a text at once. A text without a label that is given none
+        counts as right in ``samples_f1`` and ``jaccard``. ROC-AUC and average precision are means over the
+        labels that some of the texts have and some have not, None if there is no such label; log loss and
+        Brier score are means over all labels of all texts.
+    """
+    from sklearn import metrics
+
+    predicted = decided(probabilities, thresholds)
+    # scikit-learn takes a single column for two classes; twice the same has the same means.
+    pair = [np.repeat(one, 2, 1) if one.shape[1] == 1 else one for one in (labels, predicted)]
+    f1 = {
+        average: float(metrics.f1_score(*pair, average=average, zero_division=float(average == "samples")))
+        for average in ("micro", "macro", "weighted", "samples")
+    }
+    sides = np.flatnonzero(labels.any(0) & ~labels.all(0))
+    ranked = [
+        (metrics.roc_auc_score(labels[:, side], probabilities[:, side]),
+         metrics.average_precision_score(labels[:, side], probabilities[:, side]))
+        for side in sides
+    ]  # fmt: skip
+    auc, average_precision = np.mean(ranked, 0).tolist() if ranked else (None, None)
+    # Of the least probable label that is true, how many are as probable or more (coverage_error).
+    reach = probabilities >= np.where(labels, probabilities, np.inf).min(1, keepdims=True)
+    return {
+        "accuracy": float(metrics.accuracy_score(*pair)),
+        **{f"{average}_f1": value for average, value in f1.items()},
+        "jaccard": float(metrics.jaccard_score(*pair, average="samples", zero_division=1)),
+        "hamming_loss": float(metrics.hamming_loss(*pair)),
+        "lrap": float(metrics.label_ranking_average_precision_score(labels, probabilities)),
+        "coverage_error": float(reach.sum(1).mean()),
+        "roc_auc": auc,
+        "average_precision": average_precision,
+        "log_loss": float(metrics.log_loss(labels.ravel(), probabilities.ravel(), labels=[0, 1])),
+        "brier": float(metrics.brier_score_loss(labels.ravel(), probabilities.ravel(), labels=[0, 1])),
+    }
+
+
+def decided(probabilities: Probabilities, thresholds: Sequence[float] | None = None) -> Labels:
+    """Return the labels (B, L) of 0 and 1 that are as probable as their thresholds, 0.5 by default."""
+    return (probabilities >= (0.5 if thresholds is None else np.asarray(thresholds))).astype(np.int64)
+
+
 def scores(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> dict[str, Any]:
     """Return `quick_scores`, the confusion matrix (row: true class) and the report for each class."""
     from sklearn import metrics
