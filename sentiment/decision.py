@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sentiment.calibration import fit_temperature, temper
 from sentiment.errors import UsageError, did_you_mean, listed
 from sentiment.link import MULTILABEL
-from sentiment.metrics import Labels, Probabilities, wilson
+from sentiment.metrics import Labels, Probabilities, decided, wilson
 
 if TYPE_CHECKING:
     from sentiment.config import DecisionConfig
@@ -98,7 +98,7 @@ class Decision:
         Of several labels, they are (B, L) of 0 and 1.
         """
         if self.thresholds is not None:
-            classes = (probabilities >= np.array(self.thresholds)).astype(np.int64)
+            classes = decided(probabilities, self.thresholds)
             score = _sureness(probabilities, self.thresholds)
         else:
             classes, score = probabilities.argmax(1), probabilities.max(1)
