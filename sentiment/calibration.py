@@ -58,6 +58,9 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
 def calibration(labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
     """Return how the top class's probability agrees with how often it is right.
 
+    Of texts that may have several labels, (B, L), it is the probability of each label, and how often it is
+    true.
+
     Returns
     -------
     dict
@@ -66,7 +69,10 @@ def calibration(labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
         with bins of equal mass (Nguyen and O'Connor 2015). ``brier``: see `brier`. ``bins`` and
         ``adaptive_bins``: the bins that have texts, with Wilson intervals of the accuracy.
     """
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    if labels.ndim == 2:
+        confidence, right = probabilities.ravel(), labels.ravel() == 1
+    else:
+        confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     equal = np.linspace(0, 1, BINS + 1)
     index, adaptive = _equal_width(confidence), quantile_bins(confidence, BINS)
     bins = _bins(confidence, right, index)
@@ -87,8 +93,12 @@ def brier(labels: Labels, probabilities: Probabilities) -> dict[str, float]:
 
     ``score = reliability - resolution + uncertainty + within_bins``: the last is what forecasts that
     differ within a bin add (Stephenson et al. 2008), and is small. For more than two classes all are
-    summed over the classes, each against the rest.
+    summed over the classes, each against the rest. Labels (B, L) of 0 and 1 are forecasts of their own.
     """
+    if labels.ndim == 2:
+        return {
+            name: float(part) for name, part in _murphy(labels.ravel() == 1, probabilities.ravel()).items()
+        }
     classes = probabilities.shape[1]
     parts = [
         _murphy(labels == side, probabilities[:, side]) for side in ([1] if classes == 2 else range(classes))
