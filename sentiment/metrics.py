@@ -32,7 +32,10 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
         ROC-AUC and average precision are None where a class is absent from `labels`; for more than two
         classes they are the mean of one class against the rest. The Brier score is that of two classes
         on the positive one; for more, the sum over classes.
+        Of labels (B, L) they are `multilabel_scores`.
     """
+    if labels.ndim == 2:
+        return multilabel_scores(labels, probabilities)
     from sklearn import metrics
 
     classes = np.arange(probabilities.shape[1])
