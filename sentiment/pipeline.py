@@ -213,7 +213,6 @@ def evaluate_predictions(
     result: dict[str, Any] = {
         "schema": report.SCHEMA,
         "created": now(),
-        "task": found.task,
         "corpus": {
             "name": path.name,
             "source": str(path),

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import TINY, TINY_OPTIONS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -63,7 +63,7 @@ def cache(tmp_path, monkeypatch):
 def source(tmp_path_factory):
     path = tmp_path_factory.mktemp("corpus") / "topics.jsonl"
     path.write_text(
-        "".join(json.dumps({"text": text, "labels": list(labels)}) + "\n" for text, labels in rows(240))
+        "".join(json.dumps({"text": text, "labels": list(labels)}) + "\n" for text, labels in rows(160))
     )
     return path
 
@@ -71,10 +71,10 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(source, tmp_path_factory):
     """A model that has learned the topics."""
-    settings = TINY | {"training.epochs": 12, "training.learning_rate": 0.03, "report.baselines": True}
+    changes = TINY | {"training.epochs": 9, "training.learning_rate": 0.03, "report.baselines": True}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return sentiment.train(str(source), out=tmp_path_factory.mktemp("runs") / "topics", settings=settings)
+        return sentiment.train(str(source), out=tmp_path_factory.mktemp("runs") / "topics", settings=changes)
 
 
 def jsonl(some):
@@ -167,7 +167,7 @@ def more(*labels):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "settings", "words"),
+    ("name", "content", "asked", "words"),
     [
         ("c.csv", csv_of("some text,1,2,0"), {"label_column": "ball,cash,moon"}, r"c\.csv:122: .*'cash'.*'2' is neither 0 nor 1"),
         ("c.csv", csv_of("some text,1,,0"), {"label_column": "ball,cash,moon"}, "'cash': '' is neither"),
@@ -188,10 +188,10 @@ def more(*labels):
         ("c.jsonl", jsonl((f"text {row}", [f"label {row}"]) for row in range(40)), {}, "is that the label column"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said(tmp_path, name, content, settings, words):
+def test_what_is_wrong_is_said(tmp_path, name, content, asked, words):
     (tmp_path / name).write_text(content)
     with pytest.raises(CorpusError, match=words):
-        load_corpus(CorpusConfig(name=str(tmp_path / name), **settings))
+        load_corpus(CorpusConfig(name=str(tmp_path / name), **asked))
 
 
 def test_a_label_that_only_test_has_is_refused(tmp_path):
@@ -201,6 +201,7 @@ def test_a_label_that_only_test_has_is_refused(tmp_path):
         load_corpus(CorpusConfig(name=str(tmp_path / "c.jsonl"), test=str(tmp_path / "t.jsonl")))
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 99), st.integers(2, 5), st.integers(2, 8))
 def test_stratified_sides_have_the_share_of_each_label(seed, sides, names):
     rng = np.random.default_rng(seed)
@@ -210,12 +211,13 @@ def test_stratified_sides_have_the_share_of_each_label(seed, sides, names):
     dealt = stratify(labels, wanted, sizes, np.random.default_rng(seed))
     assert np.array_equal(dealt, stratify(labels, wanted, sizes, np.random.default_rng(seed)))
 
-    def worst(sided):
-        return max(np.abs(labels[sided == side].sum(0) - wanted[0]).max() for side in range(sides))
+    def off(sided):
+        found = np.array([labels[sided == side].sum(0) for side in range(sides)])
+        return np.abs(found - wanted[0])
 
-    by_lot = [worst(rng.permutation(400) % sides) for _ in range(5)]
-    assert worst(dealt) <= 4 + 0.02 * 400 / sides
-    assert worst(dealt) < np.mean(by_lot)
+    by_lot = np.mean([off(rng.permutation(400) % sides) for _ in range(20)])
+    assert off(dealt).mean() < 0.6 * by_lot
+    assert off(dealt).max() <= 0.1 * 400 / sides + 2
     assert np.abs(np.bincount(dealt, minlength=sides) - sizes[0]).max() <= 0.1 * 400 / sides + 2
 
 
@@ -333,14 +335,15 @@ def test_divergence_and_entropy_are_those_of_coins():
     torch.testing.assert_close(objectives.entropy(LOGITS, "multilabel"), one.entropy().mean(1).sum())
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {}, {"adversarial": 1.0}, {"virtual_adversarial": 1.0, "entropy": 0.5}, {"focal": 2.0},
-        {"class_weights": "balanced", "label_smoothing": 0.1}, {"metric": "log_loss"},
-    ],
-    ids=str,
-)  # fmt: skip
+OBJECTIVES = [
+    {"virtual_adversarial": 1.0, "entropy": 0.5, "label_smoothing": 0.1},
+    *(pytest.param(changes, marks=pytest.mark.slow) for changes in (
+        {}, {"adversarial": 1.0}, {"focal": 2.0}, {"class_weights": "balanced"}, {"metric": "log_loss"},
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", OBJECTIVES, ids=str)
 def test_every_objective_learns(changes):
     labels = np.array([[row % 2, row // 2 % 2, row % 3 == 0] for row in range(60)], np.int64)
     texts = [[2 + number for number in range(3) if row[number]] + [9] for row in labels]
@@ -525,21 +528,21 @@ def test_a_bundle_whose_decision_is_of_another_task_is_refused(model, tmp_path):
 def test_teachers_teach_each_label(source, tmp_path):
     further = [f"no{number} {TOPICS['ball']}" for number in range(20)]
     (tmp_path / "more.txt").write_text("\n".join(further))
-    settings = load(None, TINY | {
+    asked = load(None, TINY | {
         "corpus.name": str(source), "corpus.unlabelled": str(tmp_path / "more.txt"), "training.epochs": 1,
         "distillation.teachers": 1, "distillation.ngrams": True, "distillation.weight": 0.5,
     })  # fmt: skip
     (tmp_path / "run.partial").mkdir()
-    corpus = load_corpus(settings.corpus, 0)
-    ready = prepare(settings, corpus, tmp_path / "run.partial", None, Listener(), {})
+    corpus = load_corpus(asked.corpus, 0)
+    ready = prepare(asked, corpus, tmp_path / "run.partial", None, Listener(), {})
     examples, about = teachers.teach(
-        settings, ready, tmp_path / "run.partial", tmp_path / "run", CPU, Listener()
+        asked, ready, tmp_path / "run.partial", tmp_path / "run", CPU, Listener()
     )
     count = len(corpus.train)
     assert examples.targets.shape == (count + 20, 3)
     assert (np.abs(examples.targets[:count] - corpus.train.labels) <= 0.5).all()
     assert about["mean"]["micro_f1"] is not None
-    list(ready.trainer(settings, CPU, examples).run())
+    list(ready.trainer(asked, CPU, examples).run())
 
 
 def test_most_frequent_labels_are_a_baseline():
