@@ -27,6 +27,7 @@ from sentiment.decision import Decision
 from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, ResourceError, UsageError
 from sentiment.features import Features
+from sentiment.link import MULTILABEL
 from sentiment.ngrams import NGrams
 from sentiment.tokenizer import Tokenizer
 
@@ -82,6 +83,11 @@ class Bundle:
         """Class names, by number."""
         return tuple(self.manifest["labels"])
 
+    @property
+    def task(self) -> str:
+        """What a label is, see `sentiment.corpus.Corpus`."""
+        return str(self.manifest.get("task", "multiclass"))
+
     @cached_property
     def config(self) -> Config:
         """All settings of the run."""
@@ -97,7 +103,7 @@ class Bundle:
     @cached_property
     def numpy_model(self) -> NumpyClassifier:
         """The model for short jobs."""
-        return NumpyClassifier(self.section("model"), self.weights)
+        return NumpyClassifier(self.section("model"), self.weights, self.task)
 
     @cached_property
     def model(self) -> SequenceClassifier:
@@ -107,17 +113,19 @@ class Bundle:
         with readable(self.folder):
             # Not on the "meta" device, whose initialisers import all of torch's compiler, for a second.
             with torch.random.fork_rng(devices=[]):
-                model = build_model(self.config, self.manifest["model"], len(self.labels))
+                model = build_model(self.config, self.manifest["model"], len(self.labels), self.task)
             weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
             model.load_state_dict(weights, assign=True)
         return model.eval()
 
 
-def build_model(config: Config, sizes: dict[str, Any], labels: int) -> SequenceClassifier:
+def build_model(
+    config: Config, sizes: dict[str, Any], labels: int, task: str = "multiclass"
+) -> SequenceClassifier:
     """Make an untrained model of the sizes that a manifest gives."""
     from sentiment.model import SequenceClassifier
 
-    return SequenceClassifier(labels, config.model, **sizes)
+    return SequenceClassifier(labels, config.model, task=task, **sizes)
 
 
 def partial(folder: Path) -> Path:
@@ -231,12 +239,16 @@ def load(folder: str | Path) -> Bundle:
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-        decision = Decision.plain(manifest["labels"])
+        decision = Decision.plain(manifest["labels"], manifest.get("task", "multiclass"))
         if not first:
             decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
-        ngrams = NGrams.load(folder / NGRAMS, len(manifest["labels"])) if manifest.get("ngrams") else None
+        if decision.multilabel != (manifest.get("task") == MULTILABEL):
+            raise BundleError(f"{folder / DECISION}: its task is not that of {MANIFEST}")
+        ngrams = None
+        if manifest.get("ngrams"):
+            ngrams = NGrams.load(folder / NGRAMS, len(manifest["labels"]), manifest.get("task", "multiclass"))
     return Bundle(folder, settings, manifest, tokenizer, weights, report, decision, ngrams)
 
 

@@ -39,7 +39,14 @@ class CorpusConfig(_Section):
     text_column: str | None = _setting(
         None, "column of the texts, or features; found by name or type if unset"
     )
-    label_column: str | None = _setting(None, "column of the labels; found by its name if unset")
+    label_column: str | None = _setting(
+        None, "column of the labels, or several of 0 and 1 as a,b,c; found by its name if unset"
+    )
+    task: Literal["auto", "multiclass", "multilabel", "ordinal"] = _setting(
+        "auto",
+        "multiclass: one label a text; multilabel: any number of them, as lists or columns of 0 and 1; "
+        "ordinal: one of grades in order; auto: multilabel if the labels are, else multiclass",
+    )
     train: str | None = _setting(None, "Hub split to train on, where it has an unusual name")
     validation: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
     test: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
@@ -261,9 +268,14 @@ class TrainingConfig(_Section):
         16, "most windows of a text in a training step, drawn anew each time; bounds its memory", ge=1
     )
     ema: Dropout = _setting(0.99, "decay of a moving average of the weights, used instead of them; 0: off")
-    metric: Literal["mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"] = _setting(
-        "mcc", "on validation: chooses the epoch that is kept, ties by log_loss"
-    )
+    metric: Literal[
+        "auto", "mcc", "accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "samples_f1", "jaccard",
+        "average_precision", "roc_auc", "log_loss",
+    ] = _setting(
+        "auto",
+        "on validation: chooses the epoch that is kept, ties by log_loss; auto: mcc, or micro_f1 where a "
+        "text may have several labels",
+    )  # fmt: skip
     patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
     checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)
     tensorboard: bool = _setting(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from sentiment import link
 from sentiment.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -69,10 +70,12 @@ class NumpyClassifier:
         Of the model.
     weights
         Its ``state_dict``, as `shapes` says.
+    task
+        What a label is, see `sentiment.link`.
     """
 
-    def __init__(self, config: ModelConfig, weights: Mapping[str, Array]) -> None:
-        self.config, self.weights = config, weights
+    def __init__(self, config: ModelConfig, weights: Mapping[str, Array], task: str = "multiclass") -> None:
+        self.config, self.weights, self.task = config, weights, task
         self.layers = [_Layer(config, weights, layer) for layer in range(config.layers)]
         # The products are so small that the threads of a BLAS wait longer for each other, and on a
         # busy machine many times longer, than one alone works.
@@ -93,8 +96,7 @@ class NumpyClassifier:
                     sequences.values[start : start + length]
                     for start, length in zip(starts, lengths, strict=True)
                 )
-        exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
+        return link.probabilities(logits, self.task)
 
     def logits(self, windows: Iterable[NDArray[Any]]) -> Array:
         """Return (C,) for the token ids (T,), or features (T, E), of one text, or of each window of it."""

@@ -2,7 +2,7 @@
 
 Shapes: B sequences in a batch, read in W windows (one each, if they are not long), N steps of all windows
 (packed), V types in the vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent
-outputs, C classes.
+outputs, C classes or labels.
 """
 
 import math
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment import recurrent
+from sentiment import link, recurrent
 from sentiment.batches import in_order, positions
 from sentiment.config import ModelConfig
 from sentiment.recurrent.pooling import middles, pool, unpack
@@ -41,6 +41,8 @@ class SequenceClassifier(nn.Module):
         F of a model of feature vectors; leave out for text.
     vectors
         (V, E) initial embeddings; random if left out.
+    task
+        What a label is, see `sentiment.link`.
 
     Raises
     ------
@@ -57,11 +59,12 @@ class SequenceClassifier(nn.Module):
         embedding_size: int | None = None,
         input_size: int | None = None,
         vectors: Tensor | None = None,
+        task: str = "multiclass",
     ) -> None:
         super().__init__()
         if num_labels < 2:
             raise ValueError(f"num_labels = {num_labels}, and at least 2 are needed")
-        self.config = config
+        self.config, self.task = config, task
         self.embedding: Embedding | None = None
         if (vocab_size is None) == (input_size is None):
             raise ValueError(
@@ -263,7 +266,7 @@ def infer(model: SequenceClassifier, sequences: Sequences, device: torch.device)
         for batch in in_order(sequences, INFERENCE_SIZE, INFERENCE_TOKENS, device):
             parts = [model.read(model.embed(part)) for part in in_parts(batch.inputs, INFERENCE_TOKENS)]
             logits[batch.rows] = model.decide(joined(parts), batch.counts).float().cpu()
-    return logits.double().softmax(1).numpy()
+    return link.probabilities(logits.double().numpy(), model.task)
 
 
 def in_parts(inputs: PackedSequence, most: int) -> Iterator[PackedSequence]:

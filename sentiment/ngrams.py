@@ -6,8 +6,8 @@ IMDB's training texts that have no film in common, 0.914 and 0.912 alone, 0.920 
 
 The linear model is NB-SVM (Wang & Manning 2012), trained on the tokens that the recurrence reads and kept
 as a sparse table: hashes of the n-grams that carry most, and their weights. Reading and applying one needs
-NumPy only. Shapes: B texts, T tokens of a text, M n-grams in the table, C classes, S sides: C, or of two
-classes the second alone.
+NumPy only. Shapes: B texts, T tokens of a text, M n-grams in the table, C classes or labels, S sides: C, or
+of two classes the second alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from sentiment import link
 from sentiment.calibration import fit_temperature, temper
+from sentiment.link import MULTILABEL
 from sentiment.metrics import Probabilities, quick_scores
 from sentiment.sequences import Sequences
 
@@ -53,13 +55,16 @@ class NGrams:
         (M,) of n-grams, sorted.
     weights, bias
         (M, S) and (S,): logits of a text are the sum of the weights of the n-grams that it has, each once,
-        and the bias; they are added to log-probabilities of the recurrence.
+        and the bias; they are added to those of the recurrence.
+    task
+        What the logits mean, see `sentiment.link`.
     """
 
     longest: int
     hashes: Hashes
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+    task: str = "multiclass"
 
     def logits(self, sequences: Sequences) -> NDArray[np.float64]:
         """Return what the n-grams say of texts, (B, C)."""
@@ -67,14 +72,12 @@ class NGrams:
         for first, owners, hashes in _ngrams(sequences, self.longest):
             rows, places = self._present(owners, hashes)
             np.add.at(found, first + rows, self.weights[places])
-        return _sides(found)
+        return self._sides(found)
 
     def added(self, probabilities: Probabilities, sequences: Sequences) -> Probabilities:
         """Return the probabilities (B, C) of the recurrence and the n-grams together."""
-        with np.errstate(divide="ignore"):  # a probability of 0 stays 0
-            logits = np.log(probabilities) + self.logits(sequences)
-        exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
+        logits = link.logits(probabilities, self.task) + self.logits(sequences)
+        return link.probabilities(logits, self.task)
 
     def contributions(self, ids: NDArray[Any]) -> NDArray[np.float64]:
         """Return what each token of a text adds to the logits, (T, C); with the bias they sum to them.
@@ -88,7 +91,7 @@ class NGrams:
         there = self.hashes[index] == hashes
         for start, length, place in zip(starts[there], lengths[there], index[there], strict=True):
             each[start : start + length] += self.weights[place] / times[place] / length
-        return _sides(each)
+        return self._sides(each)
 
     def save(self, path: Path) -> None:
         """Write the table, its weights in half precision."""
@@ -101,7 +104,7 @@ class NGrams:
         path.write_bytes(safetensors.numpy.save(stored))
 
     @classmethod
-    def load(cls, path: Path, labels: int) -> NGrams:
+    def load(cls, path: Path, labels: int, task: str) -> NGrams:
         """Read a table for so many labels.
 
         Raises
@@ -111,12 +114,17 @@ class NGrams:
         """
         stored = safetensors.numpy.load_file(path)
         hashes, weights, bias = stored["hashes"], stored["weights"].astype(np.float32), stored["bias"]
-        sides = 1 if labels == 2 else labels
+        sides = 1 if labels == 2 and task != MULTILABEL else labels
         if weights.shape != (len(hashes), sides) or bias.shape != (sides,) or not len(hashes):
             raise ValueError(
                 f"{path.name}: weights {weights.shape} and bias {bias.shape} for {labels} labels"
             )
-        return cls(int(stored["longest"][0]), hashes, weights, bias)
+        return cls(int(stored["longest"][0]), hashes, weights, bias, task)
+
+    def _sides(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return one column a class: of two classes, the first has a logit of 0."""
+        one_of_two = found.shape[1] == 1 and self.task != MULTILABEL
+        return np.concatenate([np.zeros_like(found), found], 1) if one_of_two else found
 
     def _present(self, rows: Rows, hashes: Hashes) -> tuple[Rows, Rows]:
         """Return texts and places in the table of the n-grams that are there, each once for a text."""
@@ -154,24 +162,25 @@ def fit(
     hashes, texts = hashes[kept], texts[kept]
     own, held_out = corpus.train.labels, corpus.validation.labels
     of_train, of_validation = (_features(part, hashes, longest) for part in (train, validation))
-    found = fit_nbsvm(of_train, of_validation, own, held_out, len(corpus.labels), PENALTIES)
+    task, classes = corpus.task, len(corpus.labels)
+    found = fit_nbsvm(of_train, of_validation, own, held_out, classes, task, PENALTIES)
     weights, bias = found.weights / found.temperature, found.bias / found.temperature
     # Rare n-grams decide few texts.
     most = min(MOST, NUMBERS // weights.shape[1])
     order = np.sort(np.argsort(-np.abs(weights).max(1) * np.sqrt(texts), kind="stable")[:most])
-    scale = 2.0 if weights.shape[1] == 1 else 1.0  # margins of two classes count on both sides
-    alone = NGrams(longest, hashes[order], _half(scale * weights[order]), _half(scale * bias))
-    linear = alone.added(np.full_like(probabilities, 1 / probabilities.shape[1]), validation)
+    scale = 2.0 if (classes, task) == (2, "multiclass") else 1.0  # margins of two classes count on both sides
+    alone = NGrams(longest, hashes[order], _half(scale * weights[order]), _half(scale * bias), task)
+    linear = link.probabilities(alone.logits(validation), task)
     temperature = fit_temperature(held_out, probabilities)
-    recurrent = temper(probabilities, temperature)
+    recurrent = temper(probabilities, temperature, task)
 
     def at(share: float) -> NGrams:
         factor = share / (1 - share) * temperature
-        return NGrams(longest, alone.hashes, _half(factor * alone.weights), _half(factor * alone.bias))
+        return NGrams(longest, alone.hashes, _half(factor * alone.weights), _half(factor * alone.bias), task)
 
     def tempered(table: NGrams) -> Probabilities:
         both = table.added(probabilities, validation)
-        return temper(both, fit_temperature(held_out, both))
+        return temper(both, fit_temperature(held_out, both), task)
 
     def cost(share: float) -> float:
         loss = quick_scores(held_out, tempered(at(share)))["log_loss"]
@@ -196,11 +205,6 @@ def fit(
 def _half(values: NDArray[Any]) -> NDArray[np.float32]:
     """Round to half precision, as what is stored is."""
     return values.astype(np.float16).astype(np.float32)
-
-
-def _sides(found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return one column a class: of two classes, the first has a logit of 0."""
-    return np.concatenate([np.zeros_like(found), found], 1) if found.shape[1] == 1 else found
 
 
 def _places(ids: NDArray[Any], longest: int) -> tuple[Rows, Rows, Hashes]:

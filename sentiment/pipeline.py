@@ -36,6 +36,7 @@ from sentiment.errors import CorpusError, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
 from sentiment.fitting import VECTORS, Listener, Prepared, check_kind, fit, prepare, timed
+from sentiment.link import MULTILABEL
 from sentiment.ngrams import NGrams
 from sentiment.predictor import Predictor
 from sentiment.report import html
@@ -175,7 +176,11 @@ def evaluate(
         validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
     else:
         about, test = load_for_scoring(
-            config.CorpusConfig(name=corpus_name, **{name: getattr(settings.corpus, name) for name in KEPT}),
+            config.CorpusConfig(
+                name=corpus_name,
+                task=loaded.task,  # type: ignore[arg-type]  # checked now
+                **{name: getattr(settings.corpus, name) for name in KEPT},
+            ),
             loaded.labels,
             getattr(loaded.tokenizer, "width", None),
         )
@@ -187,8 +192,9 @@ def evaluate(
         validation = None
     probabilities, encoded = predictor.probabilities(test.texts)
     result |= report.evaluation(
-        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths
-    )
+        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths,
+        loaded.task,
+    )  # fmt: skip
     result["failures"] = _failures(predictor, test, probabilities, encoded, validation)
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded, test.texts)}
@@ -216,7 +222,9 @@ def evaluate_predictions(
             "sizes": {"test": len(found.labels)},
             "labels": list(found.names),
         },
-        **report.evaluation(found.labels, found.probabilities, found.names, settings or ReportConfig()),
+        **report.evaluation(
+            found.labels, found.probabilities, found.names, settings or ReportConfig(), task=found.task
+        ),
     }
     return {"verdict": report.verdict(result), **result}
 
@@ -232,12 +240,12 @@ def _run(
 ) -> Predictor:
     """Do what comes after the corpus, from wherever an earlier run has come to."""
     working = bundle.partial(out)
-    decision.read_target(settings.decision, corpus.labels)  # a wrong one is refused before the work
-    check_kind(settings, corpus)
+    check_kind(settings, corpus)  # what does not fit is refused before the work
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test {corpus.noun}, {len(corpus.labels)} classes"
+        f"{len(corpus.test):,} test {corpus.noun}, {len(corpus.labels)} "
+        f"{'labels' if corpus.task == MULTILABEL else 'classes'}"
     )
     resumed = (working / CHECKPOINT).exists()
     begun_from = None
@@ -258,6 +266,7 @@ def _run(
     manifest = {
         "created": now(),
         "kind": "text" if corpus.width is None else "features",
+        "task": corpus.task,
         "labels": list(corpus.labels),
         "model": ready.sizes,
         "corpus": {
@@ -270,7 +279,9 @@ def _run(
     }
     tree = settings.model_dump()
     weights = bundle.read_weights(working / "model.safetensors", tree, ready.sizes, len(corpus.labels))
-    unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels))
+    unfitted = Bundle(
+        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task)
+    )
     wide = None
     if settings.ngrams.longest and corpus.width is None:
         with timed(timing, "ngrams"):
@@ -331,7 +342,9 @@ def _with_ngrams(
     if found is None:
         return recurrent, about
     found.save(working / bundle.NGRAMS)
-    return replace(recurrent, ngrams=NGrams.load(working / bundle.NGRAMS, len(corpus.labels))), about
+    return replace(
+        recurrent, ngrams=NGrams.load(working / bundle.NGRAMS, len(corpus.labels), corpus.task)
+    ), about
 
 
 def _score(
@@ -353,12 +366,15 @@ def _score(
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
     with timed(timing, "scores"):
         scored = report.evaluation(
-            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
-        )
+            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths,
+            corpus.task,
+        )  # fmt: skip
     if settings.report.baselines:
         with timed(timing, "baselines"):
             resamples = settings.report.bootstrap
-            scored["baselines"] = baselines.run(corpus, probabilities, resamples, listener.stage)
+            scored["baselines"] = baselines.run(
+                corpus, probabilities, resamples, listener.stage, fitted.thresholds
+            )
     listener.stage("looking at where it fails")
     with timed(timing, "failures"):
         held_out = corpus.validation, validation
@@ -372,7 +388,7 @@ def _decision(
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     labels = corpus.validation.labels
     probabilities, _ = predictor.probabilities(corpus.validation.texts)
-    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels)
+    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, corpus.task)
     probabilities = fitted.temper(probabilities)
     bundle.write_json(working / bundle.DECISION, fitted.as_dict())
     predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)

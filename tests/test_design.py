@@ -36,6 +36,7 @@ ORDER = [
     "language_model",
     "engine",
     "metrics",
+    "multilabel",
     "calibration",
     "decision",
     "curves",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import multilabel
 from sentiment.bundle import versions
-from sentiment.calibration import calibration, temper
+from sentiment.calibration import calibration
 from sentiment.curves import curves
 from sentiment.decision import Decision, describe
 from sentiment.errors import BundleError
@@ -50,21 +52,31 @@ def evaluation(
     config: ReportConfig,
     decision: Decision | None = None,
     lengths: NDArray[np.int64] | None = None,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
 
+    Of the task "multilabel", both are (B, L), and the labels given are those of the decision, or those of
+    a probability of 0.5 on.
     They are ``test``, ``intervals``, ``calibration`` and ``curves``; with a decision also ``decision``,
     and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
     """
-    parts = {
-        "test": scores(labels, probabilities, names),
-        "intervals": intervals(labels, probabilities, config.bootstrap),
+    thresholds = None
+    if task == "multilabel":
+        thresholds = decision.thresholds if decision is not None else None
+        edges = multilabel.intervals(labels, probabilities, thresholds, config.bootstrap)
+    else:
+        edges = intervals(labels, probabilities, config.bootstrap)
+    parts: dict[str, Any] = {
+        "task": task,
+        "test": scores(labels, probabilities, names, thresholds),
+        "intervals": edges,
         "calibration": calibration(labels, probabilities),
-        "curves": curves(labels, probabilities, names, lengths),
+        "curves": curves(labels, probabilities, names, lengths, thresholds),
     }
     if decision is not None:
         parts["decision"] = describe(decision, labels, probabilities)
-        before = temper(probabilities, 1 / decision.temperature)
+        before = replace(decision, temperature=1 / decision.temperature).temper(probabilities)
         parts["calibration"]["before"] = calibration(labels, before)
     return parts
 
@@ -106,6 +118,7 @@ def assemble(
     result = {
         "schema": SCHEMA,
         "created": manifest["created"],
+        "task": manifest["task"],
         "corpus": {
             **manifest["corpus"],
             "sizes": corpus.sizes,
@@ -123,7 +136,7 @@ def assemble(
             "device": device,
             "epochs": len(history),
             "best_epoch": best["epoch"],
-            "metric": settings.training.metric,
+            "metric": trainer.config.metric,
             "updates": trainer.updates,
             "adversarial": trainer.config.adversarial,
             "padding": float(np.mean([record["padding"] for record in history])),

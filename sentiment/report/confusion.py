@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from sentiment.report.classes import NOTHING, confusions
 from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, room_for
-from sentiment.report.tables import confusions
-from sentiment.report.wording import percent, rounded, shortened, texts, width
+from sentiment.report.wording import percent, rounded, several, shortened, texts, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,23 +21,36 @@ TINTED = 0.55  # of the colour in the fullest cell: ink stays legible on it
 def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     """Plot the confusion matrix."""
     test = report["test"]
-    labels, matrix = test["labels"], test["confusion_matrix"]
-    count = len(labels)
-    if count > MATRIX:
+    if len(test["labels"]) > MATRIX:
         yield _pairs(report)
         return
+    if several(report):
+        labels, matrix, shares = _missed(test)
+        title, sides = "Labels given, missed and added", ("added", "missed")
+        caption = (
+            f"Diagonal: {texts(report)} whose label (the row) was given. Elsewhere: it was missed, and the "
+            f"other added. Shares are of the label's {texts(report)}; in the last row, of those given it."
+        )
+        reading = "Rows are labels that were missed, columns those that were added."
+    else:
+        labels, matrix = test["labels"], test["confusion_matrix"]
+        shares = [[count / (sum(counts) or 1) for count in counts] for counts in matrix]
+        title, sides = "Confusion matrix", ("predicted", "true class")
+        threshold = report.get("decision", {}).get("rule") == "threshold"
+        chosen = ", by the most probable class" if threshold else ""
+        caption = f"{texts(report).title()}, and their share of the true class (the row){chosen}."
+        reading = "Rows are true classes, columns what was predicted."
+    count = len(labels)
     names = shortened(labels, NAME)
     roomy = count <= ROOMY
-    chosen = ", by the most probable class" if report.get("decision", {}).get("rule") == "threshold" else ""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for row, counts in enumerate(matrix):
-            total = sum(counts) or 1
             for column, cases in enumerate(counts):
                 if not cases and not roomy:
                     continue
-                share, right = cases / total, row == column
+                share, right = shares[row][column], row == column
                 # By the root, or rare confusions could not be seen.
                 axes.add_patch(cell(column, row, TINTED * share**0.5, FIRST if right else SECOND))
                 axes.text(
@@ -49,7 +62,7 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
                     fontsize=12 if roomy else 11,
                     fontweight="bold" if right else "normal",
                 )
-        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel="predicted", ylabel="true class")
+        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel=sides[0], ylabel=sides[1])
         turned = any(width(name) > 40 / count for name in names)
         axes.set_xticks(
             range(count),
@@ -65,18 +78,30 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     side = WIDTH if roomy else 46 * count + 180
     yield Plot(
         "confusion",
-        "Confusion matrix",
-        f"{texts(report).title()}, and their share of the true class (the row){chosen}.",
-        f"Rows are true classes, columns what was predicted. Confused: {_spoken(test)}",
+        title,
+        caption,
+        f"{reading} Confused: {_spoken(test)}",
         draw,
         (side, 300 if roomy else 0.62 * side + 120),
     )
 
 
+def _missed(test: dict[str, Any]) -> tuple[list[str], list[list[int]], list[list[float]]]:
+    """Return the names, the texts and the shares of the matrix of several labels; nothing stands last."""
+    count, binary = len(test["labels"]), test["confusion_matrices"]
+    matrix = [list(row) for row in test["missed_and_added"]]
+    true, given = [sum(one[1]) for one in binary], [one[0][1] + one[1][1] for one in binary]
+    for label, one in enumerate(binary):
+        matrix[label][label] = one[1][1]
+    shares = [[cases / (total or 1) for cases in row] for total, row in zip(true, matrix, strict=False)]
+    shares.append([cases / (total or 1) for cases, total in zip(matrix[count], [*given, 1], strict=True)])
+    return [*test["labels"], NOTHING], matrix, shares
+
+
 def _pairs(report: dict[str, Any]) -> Plot:
     test = report["test"]
     found = confusions(test)[:PAIRS]
-    names = dict(zip(test["labels"], shortened(test["labels"], NAME), strict=True))
+    names = dict(zip(test["labels"], shortened(test["labels"], NAME), strict=True)) | {NOTHING: NOTHING}
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -93,10 +118,16 @@ def _pairs(report: dict[str, Any]) -> Plot:
         axes.set_xticks([])
         axes.set_yticks([])
 
+    if several(report):
+        title = "Labels missed and added most often"
+        caption = f"Missed → added instead: {texts(report)}, and their share of those with the missed label."
+    else:
+        title = "Most frequent confusions"
+        caption = f"True class → predicted class: {texts(report)}, and their share of the true class."
     return Plot(
         "confusion",
-        "Most frequent confusions",
-        f"True class → predicted class: {texts(report)}, and their share of the true class.",
+        title,
+        caption,
         _spoken(test),
         draw,
         (WIDTH, 34 * max(1, len(found)) + 20),

@@ -31,6 +31,31 @@ def tokens(report: dict[str, Any]) -> str:
     return "tokens" if texts(report) == "texts" else "steps"
 
 
+def several(report: dict[str, Any]) -> bool:
+    """Say whether a text may have several labels, or none."""
+    return report.get("task") == "multilabel"
+
+
+def noun(report: dict[str, Any]) -> tuple[str, str]:
+    """Say what a text is given, one and many."""
+    return ("label", "labels") if several(report) else ("class", "classes")
+
+
+def main_score(report: dict[str, Any]) -> str:
+    """Return the key of the score by which models are compared."""
+    return "micro_f1" if several(report) else "accuracy"
+
+
+def part_score(report: dict[str, Any]) -> str:
+    """Return the key of the score that parts of the texts have."""
+    return "samples_f1" if several(report) else "accuracy"
+
+
+def correct(report: dict[str, Any]) -> str:
+    """Say what the accuracy counts."""
+    return "all labels right" if several(report) else "right"
+
+
 def number(value: float | None) -> str:
     """Write a score: 0.8914."""
     return "–" if value is None else f"{value:.4f}".replace("-", "−")
@@ -110,22 +135,24 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
 
 def scored_texts(report: dict[str, Any]) -> int:
     """Return how many texts the scores are about."""
-    return sum(map(sum, report["test"]["confusion_matrix"]))
+    test = report["test"]
+    return sum(map(sum, test["confusion_matrices"][0] if several(report) else test["confusion_matrix"]))
 
 
 def strongest(report: dict[str, Any]) -> str | None:
-    """Return the key of the baseline with the highest accuracy."""
-    rivals = report.get("baselines") or {}
-    return max(rivals, key=lambda name: rivals[name]["accuracy"]) if rivals else None
+    """Return the key of the baseline with the highest accuracy, or micro F1 of several labels."""
+    rivals, score = report.get("baselines") or {}, main_score(report)
+    return max(rivals, key=lambda name: rivals[name][score]) if rivals else None
 
 
 def verdict(report: dict[str, Any]) -> str:
     """Say in one sentence how good the model is, and whether it beats the strongest baseline."""
-    test, corpus = report["test"], report.get("corpus", {})
-    value, _, edges = percent(test["accuracy"], report["intervals"]["accuracy"]).partition(" [")
+    test, corpus, score = report["test"], report.get("corpus", {}), main_score(report)
+    value, _, edges = percent(test[score], report["intervals"][score]).partition(" [")
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
     sentence = (
-        f"{value} accuracy [{edges} on {scored_texts(report):,} {held_out}{texts(report)}"
+        f"{value} {'micro F1' if several(report) else 'accuracy'} "
+        f"[{edges} on {scored_texts(report):,} {held_out}{texts(report)}"
         f"{' of ' + corpus['name'] if corpus.get('name') else ''}"
     )
     key = strongest(report)
@@ -133,7 +160,7 @@ def verdict(report: dict[str, Any]) -> str:
         return sentence + "."
     rival, name = report["baselines"][key], BASELINES.get(key, key)
     paired = rival.get("comparison", {})
-    difference = paired.get("difference", test["accuracy"] - rival["accuracy"])
+    difference = paired.get("difference", test[score] - rival[score])
     p = paired.get("p")
     proof = "" if p is None else f", p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
     gap = f"{abs(100 * difference):.1f} points"
@@ -165,15 +192,23 @@ def coverage_sentence(report: dict[str, Any]) -> str | None:
     kept = coverage(report)
     if kept is None:
         return None
+    are = "have all labels right" if several(report) else "are right"
     return (
         f"If the least sure {rounded(1 - kept[0])} are left to a person, "
-        f"{percent(kept[1])} of the others are right, instead of {percent(report['test']['accuracy'])}."
+        f"{percent(kept[1])} of the others {are}, instead of {percent(report['test']['accuracy'])}."
     )
 
 
 def operating_names(decision: dict[str, Any], labels: Sequence[str]) -> dict[str, str]:
     """Return the names of the scores at the operating point, in their order."""
     positive = decision.get("positive")
+    if decision.get("thresholds"):
+        return {
+            "precision": "precision, of all labels given",
+            "recall": "recall, of all labels there are",
+            "accuracy": "all labels of a text right",
+            "coverage": "decided",
+        }
     if positive is None:
         return {"accuracy": "accuracy", "coverage": "decided"}
     others = " and ".join(label for label in labels if label != positive)
