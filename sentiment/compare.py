@@ -54,7 +54,8 @@ class _Model:
         """Return the top classes (B,), or the labels (B, L) that the thresholds give."""
         if self.several:
             return decided(self.probabilities, self.thresholds)
-        return self.probabilities.argmax(1).astype(np.int64)
+        top: Labels = self.probabilities.argmax(1)
+        return top
 
 
 def compare(paths: Sequence[Path]) -> dict[str, Any]:
