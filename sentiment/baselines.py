@@ -102,9 +102,7 @@ def run(
             **scores(labels, answers.probabilities, corpus.labels, theirs),
             **answers.about,
             "cached": cached,
-            "comparison": comparison(
-                labels, ours, _decided(answers.probabilities, theirs), resamples
-            ),
+            "comparison": comparison(labels, ours, _decided(answers.probabilities, theirs), resamples),
         }
     return result
 

@@ -264,8 +264,8 @@ class TrainingConfig(_Section):
         "average_precision", "roc_auc", "log_loss",
     ] = _setting(
         "auto",
-        "on validation: chooses the epoch that is kept, ties by log_loss; auto: mcc, or micro_f1 where a text "
-        "may have several labels",
+        "on validation: chooses the epoch that is kept, ties by log_loss; auto: mcc, or micro_f1 where a "
+        "text may have several labels",
     )  # fmt: skip
     patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
     checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)

@@ -66,6 +66,8 @@ class Binary(nn.Module):
         Share of a label given to both sides alike.
     """
 
+    weights: Tensor
+
     def __init__(
         self, gamma: float = 0.0, weights: Tensor | None = None, label_smoothing: float = 0.0
     ) -> None:

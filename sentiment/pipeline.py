@@ -175,8 +175,10 @@ def evaluate(
     else:
         about, test = load_for_scoring(
             config.CorpusConfig(
-                name=corpus_name, task=loaded.task, **{name: getattr(settings.corpus, name) for name in KEPT}
-            ),  # type: ignore[arg-type]
+                name=corpus_name,
+                task=loaded.task,  # type: ignore[arg-type]  # checked now
+                **{name: getattr(settings.corpus, name) for name in KEPT},
+            ),
             loaded.labels,
             getattr(loaded.tokenizer, "width", None),
         )
@@ -211,7 +213,6 @@ def evaluate_predictions(
     result: dict[str, Any] = {
         "schema": report.SCHEMA,
         "created": now(),
-        "task": found.task,
         "corpus": {
             "name": path.name,
             "source": str(path),
@@ -276,7 +277,9 @@ def _run(
     }
     tree = settings.model_dump()
     weights = bundle.read_weights(working / "model.safetensors", tree, ready.sizes, len(corpus.labels))
-    unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task))
+    unfitted = Bundle(
+        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task)
+    )
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
     if taught is not None:
         on_test = teachers.on_test(settings, ready, working, test_set.sequences, device)

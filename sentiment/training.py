@@ -33,7 +33,7 @@ WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning 
 ADVERSARIAL_TOKENS = 2_000_000
 LOWER_IS_BETTER = {"log_loss"}
 METRICS = {  # of each task; the first is that of metric = "auto"
-    "multiclass": ("mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss"),
+    "multiclass": ("mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"),
     MULTILABEL: ("micro_f1", "macro_f1", "samples_f1", "jaccard", "accuracy", "roc_auc", "average_precision",
                  "log_loss"),
 }  # fmt: skip

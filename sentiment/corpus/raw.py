@@ -260,7 +260,9 @@ def _marked(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...
         return None
     for name, text in texts.items():
         if text.casefold() not in COLUMN_VALUES:
-            raise ValueError(f"label column {name!r}: {reprlib.repr(text)} is neither 0 nor 1, true nor false")
+            raise ValueError(
+                f"label column {name!r}: {reprlib.repr(text)} is neither 0 nor 1, true nor false"
+            )
     return tuple(name for name, text in texts.items() if COLUMN_VALUES[text.casefold()])
 
 

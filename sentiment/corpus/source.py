@@ -115,9 +115,7 @@ class _Form:
     task: Task
 
 
-def _read_file(
-    path: Path, config: CorpusConfig, first: _Form | None
-) -> tuple[RawSplit, _Form]:
+def _read_file(path: Path, config: CorpusConfig, first: _Form | None) -> tuple[RawSplit, _Form]:
     """Return what is in a file, and its form."""
     if file_format(path) == "txt":
         raise CorpusError(

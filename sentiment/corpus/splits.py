@@ -211,9 +211,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     labels = check_labels(raw, splits)
     pool = _Texts.of(splits["train"], labels, raw.task)
     own: dict[str, _Texts] = {
-        role: _Texts.of(splits[role], labels, raw.task)
-        for role in ("validation", "test")
-        if role in splits
+        role: _Texts.of(splits[role], labels, raw.task) for role in ("validation", "test") if role in splits
     }
     test, validation = own.get("test"), own.get("validation")
 
@@ -370,8 +368,8 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]
     found, texts = counts["train"], len(splits["train"].texts)
     if several and len(found) < 2:
         raise CorpusError(
-            f"{raw.source}: the lists of the {texts} training texts have {len(found)} labels, and two or more "
-            "are needed"
+            f"{raw.source}: the lists of the {texts} training texts have {len(found)} labels, and two or "
+            "more are needed"
         )
     if len(found) < 2:
         raise CorpusError(

@@ -137,7 +137,7 @@ def assemble(
             "device": device,
             "epochs": len(history),
             "best_epoch": best["epoch"],
-            "metric": settings.training.metric,
+            "metric": trainer.config.metric,
             "updates": trainer.updates,
             "adversarial": trainer.config.adversarial,
             "padding": float(np.mean([record["padding"] for record in history])),

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sentiment import bundle, config, encoder, metrics, report, runtime
+from sentiment import bundle, config, encoder, metrics, multilabel, report, runtime
 from sentiment.bundle import ARTIFACTS
 from sentiment.config import Config
 from sentiment.corpus import Corpus, Split, load_corpus
@@ -403,5 +403,9 @@ def _judge(
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
-    intervals = metrics.intervals(held_out.labels, probabilities, settings.report.bootstrap)
+    labels, resamples = held_out.labels, settings.report.bootstrap
+    if labels.ndim == 2:
+        intervals = multilabel.intervals(labels, probabilities, resamples=resamples)
+    else:
+        intervals = metrics.intervals(labels, probabilities, resamples)
     return metrics.quick_scores(held_out.labels, probabilities), intervals[settings.training.metric]
