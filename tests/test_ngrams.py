@@ -77,11 +77,11 @@ def test_what_the_tokens_contribute_sums_to_the_logits(ids: list[list[int]], sid
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     found = table(Sequences.of([[1, 2, 3], [2, 3, 4]]), 2, 3)
     found.save(tmp_path / NGRAMS)
-    again = NGrams.load(tmp_path / NGRAMS, 3)
+    again = NGrams.load(tmp_path / NGRAMS, 3, "multiclass")
     assert np.array_equal(again.hashes, found.hashes)
     assert again.weights == pytest.approx(found.weights, rel=1e-3)
     with pytest.raises(ValueError, match="4 labels"):
-        NGrams.load(tmp_path / NGRAMS, 4)
+        NGrams.load(tmp_path / NGRAMS, 4, "multiclass")
 
 
 def corpus_of(classes: int) -> tuple[Corpus, Sequences, Sequences]:
@@ -124,6 +124,24 @@ def test_a_recurrence_that_is_always_right_stays_so() -> None:
     found, _ = ngrams.fit(scrambled, train, validation, sure, 2)
     both = sure if found is None else found.added(sure, validation)
     assert (both.argmax(1) == corpus.validation.labels).all()
+
+
+def test_several_labels_are_told_each_by_its_own_ngrams() -> None:
+    corpus, train, validation = corpus_of(3)
+    several = [np.eye(3, dtype=np.int64)[split.labels] for split in (corpus.train, corpus.validation)]
+    for labels in several:
+        labels[::6] = 0  # none at all
+    held_out = Split(corpus.validation.texts, several[1])
+    split = Split(corpus.train.texts, several[0])
+    mine = Corpus("x", "x", None, corpus.labels, split, held_out, held_out, task="multilabel")
+    ignorant = np.full((len(held_out), 3), 0.3)
+    found, about = ngrams.fit(mine, train, validation, ignorant, 2)
+    assert found is not None
+    both = found.added(ignorant, validation)
+    assert both.shape == (len(held_out), 3)
+    assert about["validation"]["both"]["log_loss"] < about["validation"]["recurrent"]["log_loss"]
+    logits = np.log(ignorant / (1 - ignorant)) + found.logits(validation)
+    assert both == pytest.approx(1 / (1 + np.exp(-logits)))
 
 
 @pytest.fixture(scope="module")
