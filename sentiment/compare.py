@@ -1,17 +1,18 @@
 """Several models on the same test texts: a table, best first, with paired tests against the best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentiment import bundle, shipped
+from sentiment import bundle, multilabel, shipped
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
 from sentiment.errors import BundleError, CorpusError, UsageError, listed
-from sentiment.metrics import Labels, Probabilities, quick_scores, wilson
+from sentiment.metrics import Labels, Probabilities, decided, multilabel_scores, quick_scores, wilson
 from sentiment.paired import comparison, holm
 from sentiment.predictions import read
 from sentiment.report.wording import p_value
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 RESAMPLES = 10_000
-SCORES = ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE")
+SCORES = {
+    "accuracy": ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE"),
+    "micro_f1": ("", "micro F1, %", "macro F1", "all right", "log loss", "ECE"),
+}
+FURTHER = {
+    "accuracy": ("mcc", "macro_f1", "log_loss", "ece"),
+    "micro_f1": ("macro_f1", "accuracy", "log_loss", "ece"),
+}
 DIFFERENCES = ("", "to the best, points", "p", "parameters", "trained in", "on")
 
 
@@ -35,6 +43,19 @@ class _Model:
     probabilities: Probabilities
     corpus: dict[str, Any]
     report: dict[str, Any]
+    thresholds: tuple[float, ...] | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels."""
+        return self.labels.ndim == 2
+
+    def decided(self) -> Labels:
+        """Return the top classes (B,), or the labels (B, L) that the thresholds give."""
+        if self.several:
+            return decided(self.probabilities, self.thresholds)
+        top: Labels = self.probabilities.argmax(1)
+        return top
 
 
 def compare(paths: Sequence[Path]) -> dict[str, Any]:
@@ -48,11 +69,12 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``corpus``, and ``models``, best first by accuracy and then by log loss: the scores that are
-        single numbers (at the top class), the ``interval`` of the accuracy, ``ece``, and of a bundle
-        ``parameters``, ``train_seconds`` and ``device``. All but the first have their ``comparison``
-        with it, model − best (see `sentiment.paired.comparison`), with ``p_holm``, which is adjusted for
-        the number of comparisons.
+        ``corpus``; ``score``, the name of what they are compared by: ``accuracy``, or of texts that may have
+        several labels ``micro_f1``; and ``models``, best first by that and then by log loss: the scores
+        that are single numbers (at the top class, or by the thresholds of a bundle), the ``interval`` of the
+        first, ``ece``, and of a bundle ``parameters``, ``train_seconds`` and ``device``. All but the
+        first have their ``comparison`` with it, model − best (see `sentiment.paired.comparison`), with
+        ``p_holm``, which is adjusted for the number of comparisons.
 
     Raises
     ------
@@ -69,12 +91,12 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     first = _open(paths[0])
     models = [first, *(_fit(_open(path), first) for path in paths[1:])]
     rows = [_row(model) for model in models]
-    order = sorted(range(len(rows)), key=lambda one: (-rows[one]["accuracy"], rows[one]["log_loss"]))
-    best = models[order[0]].probabilities.argmax(1)
+    score = "micro_f1" if first.several else "accuracy"
+    order = sorted(range(len(rows)), key=lambda one: (-rows[one][score], rows[one]["log_loss"]))
+    best = models[order[0]].decided()
     results = [rows[one] | {"comparison": None} for one in order]
     for number, result in zip(order[1:], results[1:], strict=True):
-        mine = models[number].probabilities.argmax(1)
-        result["comparison"] = comparison(first.labels, mine, best, RESAMPLES)
+        result["comparison"] = comparison(first.labels, models[number].decided(), best, RESAMPLES)
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
@@ -82,6 +104,7 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
     return {
         "corpus": corpus | {"texts": len(first.labels), "labels": list(first.names)},
+        "score": score,
         "models": results,
     }
 
@@ -93,11 +116,11 @@ def render(result: dict[str, Any]) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
-    corpus, models = result["corpus"], result["models"]
+    corpus, models, score = result["corpus"], result["models"], result["score"]
     paths = [model["model"] for model in models]
     short = [Path(path).name for path in paths]
     tables = []
-    for head, cells in ((SCORES, _scores), (DIFFERENCES, _differences)):
+    for head, cells in ((SCORES[score], partial(_scores, score)), (DIFFERENCES, _differences)):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in head:
             left = name in ("", "on")
@@ -107,12 +130,15 @@ def render(result: dict[str, Any]) -> "RenderableType":
         tables.append(table)
     of = f" of {corpus['name']}" if corpus["name"] else ""
     adjusted = f", adjusted by Holm for {len(models) - 1} comparisons" if len(models) > 2 else ""
+    interval, test = "Wilson's of the accuracy", "McNemar's exact test"
+    if score == "micro_f1":
+        interval, test = "of a bootstrap of the micro F1", "approximate randomisation"
     return Group(
         Text(printable(f"{len(models)} models on {corpus['texts']:,} test texts{of}, best first"), "bold"),
         *tables,
         Text(
-            "In brackets: 95 % intervals, Wilson's of the accuracy, of a paired bootstrap over the texts of "
-            f"its difference to the best. p: McNemar's exact test{adjusted}.",
+            f"In brackets: 95 % intervals, {interval}, of a paired bootstrap over the texts of its "
+            f"difference to the best. p: {test}{adjusted}.",
             "dim",
         ),
     )
@@ -120,14 +146,15 @@ def render(result: dict[str, Any]) -> "RenderableType":
 
 def _open(path: Path) -> _Model:
     """Read the predictions of a bundle, after verifying it, or of a file."""
-    corpus, report, file = {}, {}, path
+    corpus, report, thresholds, file = {}, {}, None, path
     if not path.is_file():
         loaded = bundle.load(path)
         corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS
+        thresholds = loaded.decision.thresholds
         if PREDICTIONS not in loaded.manifest["files"]:
             raise BundleError(f"{path}: made by an older version, which saved no predictions; train again")
     found = read(file)
-    return _Model(path, found.names, found.labels, found.probabilities, corpus, report)
+    return _Model(path, found.names, found.labels, found.probabilities, corpus, report, thresholds)
 
 
 def _fit(model: _Model, first: _Model) -> _Model:
@@ -138,11 +165,14 @@ def _fit(model: _Model, first: _Model) -> _Model:
         wrong = f"the classes are {listed(model.names)} and not {listed(first.names)}"
     elif len(model.labels) != len(first.labels):
         wrong = f"they are {len(model.labels):,} and not {len(first.labels):,}"
+    elif model.several != first.several:
+        wrong = "only one of the two has several labels to a text"
     else:
         order = [model.names.index(name) for name in first.names]
-        labels = np.argsort(order)[model.labels]
-        if (labels != first.labels).any():
-            row = int(np.argmax(labels != first.labels))
+        labels = model.labels[:, order] if model.several else np.argsort(order)[model.labels]
+        differ = (labels != first.labels).reshape(len(labels), -1).any(1)
+        if differ.any():
+            row = int(np.argmax(differ))
             wrong = f"their labels differ, first in row {row}"
         elif all(prints) and prints[0] != prints[1]:
             wrong = "the texts differ"
@@ -151,28 +181,39 @@ def _fit(model: _Model, first: _Model) -> _Model:
             f"{model.path}: its test texts are not those of {first.path}: {wrong}; compare models of one "
             "test set (one that is cut from a corpus depends on the seed: train with --set corpus.seed=0)"
         )
-    return _Model(model.path, first.names, labels, model.probabilities[:, order], model.corpus, model.report)
+    thresholds = model.thresholds and tuple(model.thresholds[number] for number in order)
+    return replace(
+        model,
+        names=first.names,
+        labels=labels,
+        probabilities=model.probabilities[:, order],
+        thresholds=thresholds,
+    )
 
 
 def _row(model: _Model) -> dict[str, Any]:
-    right = model.probabilities.argmax(1) == model.labels
+    labels, probabilities = model.labels, model.probabilities
+    if model.several:
+        scores = multilabel_scores(labels, probabilities, model.thresholds)
+        edges = multilabel.intervals(labels, probabilities, model.thresholds)["micro_f1"]
+    else:
+        scores, right = quick_scores(labels, probabilities), model.decided() == labels
+        edges = wilson(int(right.sum()), len(right))
     about, training = model.report.get("model", {}), model.report.get("training", {})
     return {
         "model": str(model.path),
-        **quick_scores(model.labels, model.probabilities),
-        "interval": wilson(int(right.sum()), len(right)),
-        "ece": calibration(model.labels, model.probabilities)["ece"],
+        **scores,
+        "interval": edges,
+        "ece": calibration(labels, probabilities)["ece"],
         "parameters": about.get("parameters"),
         "train_seconds": training.get("seconds"),
         "device": training.get("device"),
     }
 
 
-def _scores(model: dict[str, Any]) -> list[str]:
-    return [
-        _percent(".2f", model["accuracy"], model["interval"]),
-        *(f"{model[key]:.4f}" for key in ("mcc", "macro_f1", "log_loss", "ece")),
-    ]
+def _scores(score: str, model: dict[str, Any]) -> list[str]:
+    further = (f"{model[key]:.4f}" for key in FURTHER[score])
+    return [_percent(".2f", model[score], model["interval"]), *further]
 
 
 def _differences(model: dict[str, Any]) -> list[str]:

@@ -140,7 +140,8 @@ def scores(
 
     if labels.ndim == 2:
         predicted = decided(probabilities, thresholds)
-        quick, pair = multilabel_scores(labels, probabilities, thresholds), _columns(labels, predicted)
+        quick = multilabel_scores(labels, probabilities, thresholds)
+        pair = _columns(labels, predicted)
         matrices = metrics.multilabel_confusion_matrix(*pair)[: len(names)]
         confused = {
             "confusion_matrices": matrices.tolist(),
@@ -148,7 +149,7 @@ def scores(
         }
     else:
         predicted = probabilities.argmax(1)
-        quick, pair = quick_scores(labels, probabilities), (labels, predicted)
+        quick, pair = quick_scores(labels, probabilities), [labels, predicted]
         matrix = metrics.confusion_matrix(labels, predicted, labels=np.arange(len(names)))
         confused = {"confusion_matrix": matrix.tolist()}
     each = metrics.classification_report(
@@ -170,12 +171,14 @@ def missed_and_added(labels: Labels, predicted: Labels) -> list[list[int]]:
     counted at least once. After the multi-label confusion matrix of Heydarian et al. (2022), but for labels
     that were right: those are not blamed for what was added to them.
     """
-    missed, added = (labels > predicted).astype(np.float64), (predicted > labels).astype(np.float64)
-    rows = np.column_stack([missed, ~missed.any(1)])
-    columns = np.column_stack([added, ~added.any(1)])
-    counts = (rows.T @ columns).astype(np.int64)
+    missed, added = (
+        np.column_stack([wrong, ~wrong.any(1)]).astype(np.float64)  # as floats they multiply fast
+        for wrong in (labels > predicted, predicted > labels)
+    )
+    counts: NDArray[np.int64] = (missed.T @ added).astype(np.int64)
     counts[-1, -1] = 0  # texts without a mistake
-    return [list(map(int, row)) for row in counts]
+    found: list[list[int]] = counts.tolist()
+    return found
 
 
 def intervals(

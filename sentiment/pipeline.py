@@ -381,4 +381,5 @@ def _failures(
     return failures(
         test.texts, test.labels, probabilities, encoded, predictor.labels,
         explain=partial(explain, predictor), validation=held_out,
+        thresholds=predictor.bundle.decision.thresholds,
     )  # fmt: skip

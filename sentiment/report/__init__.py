@@ -17,6 +17,7 @@ from sentiment.calibration import calibration
 from sentiment.curves import curves
 from sentiment.decision import Decision, describe
 from sentiment.errors import BundleError
+from sentiment.link import MULTILABEL
 from sentiment.metrics import intervals, scores
 from sentiment.report.quotes import without_texts
 from sentiment.report.text import card, render
@@ -62,7 +63,7 @@ def evaluation(
     and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
     """
     thresholds = None
-    if task == "multilabel":
+    if task == MULTILABEL:
         thresholds = decision.thresholds if decision is not None else None
         edges = multilabel.intervals(labels, probabilities, thresholds, config.bootstrap)
     else:

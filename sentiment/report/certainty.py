@@ -155,7 +155,7 @@ def histogram(report: dict[str, Any]) -> Iterator[Plot]:
             of = "label"
             thresholds = report.get("decision", {}).get("thresholds") or [0.5] * len(counts)
             marks = dict(zip(report["test"]["labels"], thresholds, strict=True))
-            caption += " Lines: its threshold."
+            caption += " Line: its threshold."
 
         def draw(figure: Figure) -> None:
             _strips(figure, edges, {name: counts[name] for name in names}, of, marks)
@@ -194,6 +194,7 @@ def kept(report: dict[str, Any]) -> Iterator[Plot]:
             ylabel=f"{correct(report)} among them",
         )
         low, high = axes.get_ylim()
+        low -= 0.3 * (high - low) * (point[1] < low + 0.3 * (high - low))  # room for the words
         axes.set_ylim(low - max(0.0, 0.02 - (high - low)), high)  # a flat curve stays flat
         percents(axes.xaxis)
         percents(axes.yaxis)

@@ -56,23 +56,21 @@ def _confusion(test: dict[str, Any]) -> Table:
 def confusions(test: dict[str, Any]) -> list[tuple[str, str, int, float]]:
     """Return true class, predicted class, texts, and their share of the true class: most texts first.
 
-    Of texts that may have several labels: the label that was missed, the one that was added, and the share
-    of the texts with the first; or, where none was missed, of those that were given the second.
+    Of texts that may have several labels: the label that was missed, the one that was added in the same
+    text, and the share of the texts with the first.
     """
-    labels, names = test["labels"], test["labels"]
+    labels, found = test["labels"], []
     if "missed_and_added" in test:
-        matrix, names = test["missed_and_added"], [*labels, NOTHING]
-        true = [sum(one[1]) for one in test["confusion_matrices"]]
-        given = [one[0][1] + one[1][1] for one in test["confusion_matrices"]]
+        matrix = [row[:-1] for row in test["missed_and_added"][:-1]]
+        totals = [sum(one[1]) for one in test["confusion_matrices"]]
     else:
-        matrix = test["confusion_matrix"]
-        true, given = [sum(row) for row in matrix], []
-    found = [
-        (names[row], names[column], count, count / (true[row] if row < len(true) else given[column]))
-        for row, counts in enumerate(matrix)
-        for column, count in enumerate(counts)
-        if count and row != column
-    ]
+        matrix, totals = test["confusion_matrix"], [sum(row) for row in test["confusion_matrix"]]
+    for name, row, total in zip(labels, matrix, totals, strict=True):
+        found += [
+            (name, other, count, count / total)
+            for other, count in zip(labels, row, strict=True)
+            if count and other != name
+        ]
     return sorted(found, key=lambda one: -one[2])
 
 
@@ -82,7 +80,7 @@ def _confusions(report: dict[str, Any]) -> Table:
         for name, other, count, share in confusions(report["test"])[:WORST]
     ]
     if wording.several(report):
-        head = ["missed", "added instead", wording.texts(report), "of the label"]
-        return Table(head, rows, "Labels missed and added most often", wordy=(0, 1))
+        head = ["missed", "added", wording.texts(report), "of the label"]
+        return Table(head, rows, "Labels missed where another was added", wordy=(0, 1))
     head = ["true class", "predicted", wording.texts(report), "of the class"]
     return Table(head, rows, "Most frequent confusions", wordy=(0, 1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sentiment.report.classes import NOTHING, confusions
-from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, room_for
+from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, percents, room_for
 from sentiment.report.wording import percent, rounded, several, shortened, texts, width
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     """Plot the confusion matrix."""
     test = report["test"]
     if len(test["labels"]) > MATRIX:
-        yield _pairs(report)
+        yield _balance(report) if several(report) else _pairs(report)
         return
     if several(report):
         labels, matrix, shares = _missed(test)
@@ -101,7 +101,7 @@ def _missed(test: dict[str, Any]) -> tuple[list[str], list[list[int]], list[list
 def _pairs(report: dict[str, Any]) -> Plot:
     test = report["test"]
     found = confusions(test)[:PAIRS]
-    names = dict(zip(test["labels"], shortened(test["labels"], NAME), strict=True)) | {NOTHING: NOTHING}
+    names = dict(zip(test["labels"], shortened(test["labels"], NAME), strict=True))
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -118,19 +118,53 @@ def _pairs(report: dict[str, Any]) -> Plot:
         axes.set_xticks([])
         axes.set_yticks([])
 
-    if several(report):
-        title = "Labels missed and added most often"
-        caption = f"Missed → added instead: {texts(report)}, and their share of those with the missed label."
-    else:
-        title = "Most frequent confusions"
-        caption = f"True class → predicted class: {texts(report)}, and their share of the true class."
     return Plot(
         "confusion",
-        title,
-        caption,
+        "Most frequent confusions",
+        f"True class → predicted class: {texts(report)}, and their share of the true class.",
         _spoken(test),
         draw,
         (WIDTH, 34 * max(1, len(found)) + 20),
+    )
+
+
+def _balance(report: dict[str, Any]) -> Plot:
+    """Plot for the worst of many labels what share of them is right, missed or added."""
+    test = report["test"]
+    each = test["classification_report"]
+    counts = dict(zip(test["labels"], test["confusion_matrices"], strict=True))
+    worst = sorted(counts, key=lambda name: each[name]["f1-score"])[:MATRIX]
+    names = shortened(worst, NAME)
+    kinds = {"right": (1, 1, FIRST), "missed": (1, 0, SECOND), "added": (0, 1, MUTED)}
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, name in enumerate(worst):
+            total, left = sum(counts[name][row][column] for row, column, _ in kinds.values()) or 1, 0.0
+            for row, column, color in kinds.values():
+                share = counts[name][row][column] / total
+                axes.barh(place, share, 0.7, left, color=color, alpha=0.8)
+                left += share
+        for at, (kind, (_, _, color)) in zip((0, 0.5, 1), kinds.items(), strict=True):
+            side = {0: "left", 0.5: "center", 1: "right"}[at]
+            axes.text(at, -0.8, kind, color=color, ha=side, fontweight="bold")
+        axes.set(xlim=(0, 1), ylim=(len(worst) - 0.5, -1.4))
+        axes.set_yticks(range(len(worst)), names)
+        bare(axes)
+        percents(axes.xaxis)
+        room_for(figure, names)
+
+    return Plot(
+        "confusion",
+        "Labels given, missed and added",
+        f"The {MATRIX} labels of lowest F1: of the {texts(report)} that have a label or were given it, the "
+        "share that has it rightly, was not given it, and was given it wrongly.",
+        "; ".join(
+            f"{name}: {one[1][1]:,} right, {one[1][0]:,} missed, {one[0][1]:,} added"
+            for name, one in ((name, counts[name]) for name in worst)
+        ),
+        draw,
+        (WIDTH, 20 * len(worst) + 70),
     )
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from sentiment.link import MULTILABEL
 from sentiment.rows import printable
 
 BASELINES = {
@@ -33,7 +34,7 @@ def tokens(report: dict[str, Any]) -> str:
 
 def several(report: dict[str, Any]) -> bool:
     """Say whether a text may have several labels, or none."""
-    return report.get("task") == "multilabel"
+    return report.get("task") == MULTILABEL
 
 
 def noun(report: dict[str, Any]) -> tuple[str, str]:
