@@ -97,7 +97,7 @@ class Bundle:
     @cached_property
     def numpy_model(self) -> NumpyClassifier:
         """The model for short jobs."""
-        return NumpyClassifier(self.section("model"), self.weights)
+        return NumpyClassifier(self.section("model"), self.weights, self.task)
 
     @cached_property
     def model(self) -> SequenceClassifier:
@@ -107,17 +107,19 @@ class Bundle:
         with readable(self.folder):
             # Not on the "meta" device, whose initialisers import all of torch's compiler, for a second.
             with torch.random.fork_rng(devices=[]):
-                model = build_model(self.config, self.manifest["model"], len(self.labels))
+                model = build_model(self.config, self.manifest["model"], len(self.labels), self.task)
             weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
             model.load_state_dict(weights, assign=True)
         return model.eval()
 
 
-def build_model(config: Config, sizes: dict[str, Any], labels: int) -> SequenceClassifier:
+def build_model(
+    config: Config, sizes: dict[str, Any], labels: int, task: str = "multiclass"
+) -> SequenceClassifier:
     """Make an untrained model of the sizes that a manifest gives."""
     from sentiment.model import SequenceClassifier
 
-    return SequenceClassifier(labels, config.model, **sizes)
+    return SequenceClassifier(labels, config.model, **sizes, task=task)
 
 
 def partial(folder: Path) -> Path:
@@ -226,11 +228,12 @@ def load(folder: str | Path) -> Bundle:
             wanted, what = sizes["vocab_size"], f"the tokenizer has {len(tokenizer)} tokens"
         if len(tokenizer) != wanted:
             raise BundleError(f"{folder}: {what}, but the model {wanted}")
-        weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]))
+        task = str(manifest.get("task", "multiclass"))
+        weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]), task)
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-        decision = Decision.plain(manifest["labels"])
+        decision = Decision.plain(manifest["labels"], task)
         if not first:
             decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
         if list(decision.labels) != manifest["labels"]:
@@ -239,11 +242,11 @@ def load(folder: str | Path) -> Bundle:
 
 
 def read_weights(
-    path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int
+    path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int, task: str = "multiclass"
 ) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a model by name, after checking that they are those of this model."""
     weights = storage.load(path)
-    expected = shapes(_section(settings, "model"), labels, **sizes)
+    expected = shapes(_section(settings, "model"), labels, **sizes, task=task)
     found = {name: array.shape for name, array in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):

@@ -11,7 +11,7 @@ from sentiment import bundle, shipped
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
 from sentiment.errors import BundleError, CorpusError, UsageError, listed
-from sentiment.metrics import Labels, Probabilities, quick_scores, wilson
+from sentiment.metrics import Labels, Probabilities, intervals, quick_scores, top, wilson
 from sentiment.paired import comparison, holm
 from sentiment.predictions import read
 from sentiment.report.wording import p_value
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 RESAMPLES = 10_000
 SCORES = ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE")
-DIFFERENCES = ("", "to the best, points", "p", "parameters", "trained in", "on")
+GRADES = ("", "MAE, grades", "quadratic kappa", "accuracy, %", "log loss", "ECE")
+DIFFERENCES = ("", "to the best, {}", "p", "parameters", "trained in", "on")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class _Model:
     corpus: dict[str, Any]
     report: dict[str, Any]
 
+    @property
+    def task(self) -> str:
+        """What a label is, see `sentiment.corpus.Corpus`."""
+        return str(self.report.get("task", "multiclass"))
+
 
 def compare(paths: Sequence[Path]) -> dict[str, Any]:
     """Compare models by their saved predictions of the same test texts.
@@ -48,10 +54,11 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``corpus``, and ``models``, best first by accuracy and then by log loss: the scores that are
-        single numbers (at the top class), the ``interval`` of the accuracy, ``ece``, and of a bundle
-        ``parameters``, ``train_seconds`` and ``device``. All but the first have their ``comparison``
-        with it, model − best (see `sentiment.paired.comparison`), with ``p_holm``, which is adjusted for
+        ``corpus``, ``task``, and ``models``, best first by accuracy and then by log loss: the scores that
+        are single numbers, the ``interval`` of the accuracy, ``ece``, and of a bundle ``parameters``,
+        ``train_seconds`` and ``device``. Of grades the mean absolute error takes the place of the accuracy.
+        All but the first have their ``comparison`` with it, model − best (see
+        `sentiment.paired.comparison`), with ``p_holm``, which is adjusted for
         the number of comparisons.
 
     Raises
@@ -66,15 +73,18 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     for path, place in zip(paths, places, strict=True):
         if places.count(place) > 1:
             raise UsageError(f"{path}: named twice")
-    first = _open(paths[0])
-    models = [first, *(_fit(_open(path), first) for path in paths[1:])]
-    rows = [_row(model) for model in models]
-    order = sorted(range(len(rows)), key=lambda one: (-rows[one]["accuracy"], rows[one]["log_loss"]))
-    best = models[order[0]].probabilities.argmax(1)
+    opened = [_open(path) for path in paths]
+    # A bundle knows that its classes are grades and what their order is, a file does not.
+    first = next((one for one in opened if one.task == "ordinal"), opened[0])
+    models, task = [_fit(one, first) for one in opened], first.task
+    rows = [_row(model, task) for model in models]
+    order = sorted(range(len(rows)), key=lambda one: (_loss(rows[one]), rows[one]["log_loss"]))
+    best, _ = top(models[order[0]].probabilities, task)
     results = [rows[one] | {"comparison": None} for one in order]
     for number, result in zip(order[1:], results[1:], strict=True):
-        mine = models[number].probabilities.argmax(1)
-        result["comparison"] = comparison(first.labels, mine, best, RESAMPLES)
+        mine, _ = top(models[number].probabilities, task)
+        found = comparison(first.labels, mine, best, RESAMPLES, task=task)
+        result["comparison"] = found | found.get("mae", {})
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
@@ -82,6 +92,7 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
     return {
         "corpus": corpus | {"texts": len(first.labels), "labels": list(first.names)},
+        "task": task,
         "models": results,
     }
 
@@ -97,7 +108,9 @@ def render(result: dict[str, Any]) -> "RenderableType":
     paths = [model["model"] for model in models]
     short = [Path(path).name for path in paths]
     tables = []
-    for head, cells in ((SCORES, _scores), (DIFFERENCES, _differences)):
+    ordinal = result["task"] == "ordinal"
+    differences = [name.format("grades" if ordinal else "points") for name in DIFFERENCES]
+    for head, cells in ((GRADES if ordinal else SCORES, _scores), (differences, _differences)):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in head:
             left = name in ("", "on")
@@ -107,12 +120,15 @@ def render(result: dict[str, Any]) -> "RenderableType":
         tables.append(table)
     of = f" of {corpus['name']}" if corpus["name"] else ""
     adjusted = f", adjusted by Holm for {len(models) - 1} comparisons" if len(models) > 2 else ""
+    accuracy, test = "Wilson's of the accuracy, of", "McNemar's exact test"
+    if ordinal:
+        accuracy, test = "of the MAE of a bootstrap, of", "exact permutation test of the paired errors"
     return Group(
         Text(printable(f"{len(models)} models on {corpus['texts']:,} test texts{of}, best first"), "bold"),
         *tables,
         Text(
-            "In brackets: 95 % intervals, Wilson's of the accuracy, of a paired bootstrap over the texts of "
-            f"its difference to the best. p: McNemar's exact test{adjusted}.",
+            f"In brackets: 95 % intervals, {accuracy} a paired bootstrap over the texts of "
+            f"its difference to the best. p: {test}{adjusted}.",
             "dim",
         ),
     )
@@ -154,14 +170,21 @@ def _fit(model: _Model, first: _Model) -> _Model:
     return _Model(model.path, first.names, labels, model.probabilities[:, order], model.corpus, model.report)
 
 
-def _row(model: _Model) -> dict[str, Any]:
-    right = model.probabilities.argmax(1) == model.labels
+def _loss(row: dict[str, Any]) -> float:
+    return float(row["mae"] if "mae" in row else -row["accuracy"])
+
+
+def _row(model: _Model, task: str) -> dict[str, Any]:
+    right = top(model.probabilities, task)[0] == model.labels
+    edges = wilson(int(right.sum()), len(right))
+    if task == "ordinal":
+        edges = intervals(model.labels, model.probabilities, task=task)["mae"]
     about, training = model.report.get("model", {}), model.report.get("training", {})
     return {
         "model": str(model.path),
-        **quick_scores(model.labels, model.probabilities),
-        "interval": wilson(int(right.sum()), len(right)),
-        "ece": calibration(model.labels, model.probabilities)["ece"],
+        **quick_scores(model.labels, model.probabilities, task),
+        "interval": edges,
+        "ece": calibration(model.labels, model.probabilities, task)["ece"],
         "parameters": about.get("parameters"),
         "train_seconds": training.get("seconds"),
         "device": training.get("device"),
@@ -169,8 +192,16 @@ def _row(model: _Model) -> dict[str, Any]:
 
 
 def _scores(model: dict[str, Any]) -> list[str]:
+    if "mae" in model:
+        kappa = model["quadratic_kappa"]
+        return [
+            _around(".3f", model["mae"], model["interval"]),
+            "–" if kappa is None else f"{kappa:.4f}",
+            f"{100 * model['accuracy']:.2f}",
+            *(f"{model[key]:.4f}" for key in ("log_loss", "ece")),
+        ]
     return [
-        _percent(".2f", model["accuracy"], model["interval"]),
+        _around(".2f", model["accuracy"], model["interval"], 100),
         *(f"{model[key]:.4f}" for key in ("mcc", "macro_f1", "log_loss", "ece")),
     ]
 
@@ -178,8 +209,9 @@ def _scores(model: dict[str, Any]) -> list[str]:
 def _differences(model: dict[str, Any]) -> list[str]:
     versus, seconds = model["comparison"], model["train_seconds"]
     p = versus and versus["p_holm"]
+    style, scale = ("+.3f", 1) if "mae" in model else ("+.2f", 100)
     return [
-        _percent("+.2f", versus["difference"], versus["interval"]) if versus else "best",
+        _around(style, versus["difference"], versus["interval"], scale) if versus else "best",
         "" if p is None else p_value(p),
         f"{model['parameters']:,}" if model["parameters"] else "–",
         "–" if seconds is None else f"{seconds:,.0f} s",
@@ -187,6 +219,6 @@ def _differences(model: dict[str, Any]) -> list[str]:
     ]
 
 
-def _percent(style: str, value: float, interval: Sequence[float]) -> str:
-    low, high = (format(100 * edge, style) for edge in interval)
-    return f"{100 * value:{style}} [{low}, {high}]"
+def _around(style: str, value: float, interval: Sequence[float], scale: int = 1) -> str:
+    low, high = (format(scale * edge, style) for edge in interval)
+    return f"{scale * value:{style}} [{low}, {high}]"

@@ -9,7 +9,10 @@ from sentiment.fitting import Listener
 from sentiment.training import Epoch, Running, Step, Trainer
 
 REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
-COLUMNS = ("epoch", "loss", "val loss", "accuracy", "macro F1", "MCC", "tokens/s", "seconds")
+SCORES = {  # of an epoch, by task
+    "multiclass": {"accuracy": "accuracy", "macro_f1": "macro F1", "mcc": "MCC"},
+    "ordinal": {"mae": "MAE", "quadratic_kappa": "kappa", "accuracy": "accuracy"},
+}
 
 
 def stderr() -> Console:
@@ -58,13 +61,15 @@ class ConsoleListener(Listener):
     def epoch(self, event: Epoch, trainer: Trainer) -> None:
         """Print the epoch's row."""
         record, scores = event.record, event.record["validation"]
+        shown = SCORES[trainer.model.task]
         if not self.rows:
-            self.console.print("  ".join(f"{name:>9}" for name in COLUMNS), markup=False)
+            names = ["epoch", "loss", "val loss", *shown.values(), "tokens/s", "seconds"]
+            self.console.print("  ".join(f"{name:>9}" for name in names), markup=False)
         self.rows += 1
         cells = [
             f"{record['epoch']}/{trainer.epochs}",
             f"{record['loss']:.4f}",
-            *(f"{scores[key]:.4f}" for key in ("log_loss", "accuracy", "macro_f1", "mcc")),
+            *(f"{scores[key]:.4f}" for key in ("log_loss", *shown)),
             f"{record['tokens_per_second']:,.0f}",
             f"{record['seconds']:.1f}" + (" *" if record["best"] else ""),
         ]

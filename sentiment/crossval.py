@@ -33,10 +33,11 @@ SCHEMA = 1
 UNFINISHED, RESULT, FOLDS = "unfinished.json", "crossval.json", "folds"
 TEST = "corrected resampled t-test (Nadeau & Bengio 2003)"
 SHOWN = {
+    "mae": "MAE, grades", "quadratic_kappa": "quadratic kappa",
     "accuracy": "accuracy", "mcc": "MCC", "macro_f1": "macro F1", "roc_auc": "ROC-AUC",
     "log_loss": "log loss",
 }  # fmt: skip
-COMPARED = ("accuracy", "mcc", "log_loss")
+COMPARED = ("mae", "quadratic_kappa", "accuracy", "mcc", "log_loss")
 TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
 
@@ -141,6 +142,7 @@ def render(result: dict[str, Any]) -> "RenderableType":
     means = [
         [name, *(_plus_minus(one["scores"][key]) for one in (result["model"], *rivals.values()))]
         for key, name in SHOWN.items()
+        if key in result["model"]["scores"]
     ]
     differences = [
         [title, SHOWN[key], f"{one['mean']:+.4f}",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics import Labels, Probabilities, quantile_bins, wilson
+from sentiment.metrics import Labels, Probabilities, quantile_bins, top, wilson
 
 POINTS = 200  # most of a curve: more are not seen
 HISTOGRAM_BINS, LENGTH_BINS = 20, 10
@@ -20,6 +20,7 @@ def curves(
     probabilities: Probabilities,
     names: Sequence[str],
     lengths: NDArray[np.int64] | None = None,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the curves of labels (B,) and probabilities (B, C).
 
@@ -57,23 +58,23 @@ def curves(
             "recall": recall[kept].tolist(),
             "average_precision": float(metrics.average_precision_score(positive, score)),
         }
+    decided, confidence = top(probabilities, task)
     found = {
         "roc": roc,
         "pr": pr,
-        "coverage": _coverage(labels, probabilities),
-        "histogram": _histogram(labels, probabilities, names),
+        "coverage": _coverage(labels == decided, confidence),
+        "histogram": _histogram(labels, probabilities[:, 1] if len(names) == 2 else confidence, names),
     }
-    return found if lengths is None else found | {"lengths": _lengths(labels, probabilities, lengths)}
+    return found if lengths is None else found | {"lengths": _lengths(labels == decided, lengths)}
 
 
-def _coverage(labels: Labels, probabilities: Probabilities) -> dict[str, list[float]]:
-    confidence = probabilities.max(1)
+def _coverage(right: NDArray[np.bool_], confidence: NDArray[np.float64]) -> dict[str, list[float]]:
     order = np.argsort(-confidence, kind="stable")
-    ranked, right = confidence[order], (probabilities.argmax(1) == labels)[order]
-    count = np.arange(1, len(labels) + 1)
+    ranked, right = confidence[order], right[order]
+    count = np.arange(1, len(right) + 1)
     ends = np.append(ranked[1:] != ranked[:-1], True)  # equally sure texts stay together
     coverage, accuracy, threshold = (
-        column[ends] for column in (count / len(labels), right.cumsum() / count, ranked)
+        column[ends] for column in (count / len(right), right.cumsum() / count, ranked)
     )
     kept = _thin(coverage, accuracy)
     return {
@@ -83,8 +84,7 @@ def _coverage(labels: Labels, probabilities: Probabilities) -> dict[str, list[fl
     }
 
 
-def _histogram(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> dict[str, Any]:
-    values = probabilities[:, 1] if len(names) == 2 else probabilities.max(1)
+def _histogram(labels: Labels, values: NDArray[np.float64], names: Sequence[str]) -> dict[str, Any]:
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
     counts = {
         name: np.histogram(values[labels == number], edges)[0].tolist() for number, name in enumerate(names)
@@ -92,10 +92,8 @@ def _histogram(labels: Labels, probabilities: Probabilities, names: Sequence[str
     return {"edges": edges.tolist(), "counts": counts}
 
 
-def _lengths(
-    labels: Labels, probabilities: Probabilities, lengths: NDArray[np.int64]
-) -> list[dict[str, Any]]:
-    right, index = probabilities.argmax(1) == labels, quantile_bins(lengths, LENGTH_BINS)
+def _lengths(right: NDArray[np.bool_], lengths: NDArray[np.int64]) -> list[dict[str, Any]]:
+    index = quantile_bins(lengths, LENGTH_BINS)
     rows = []
     for number in np.unique(index):
         mine, hits = lengths[index == number], right[index == number]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sentiment.calibration import fit_temperature, temper
 from sentiment.errors import UsageError, did_you_mean, listed
-from sentiment.metrics import Labels, Probabilities, wilson
+from sentiment.metrics import Labels, Probabilities, top, wilson
 
 if TYPE_CHECKING:
     from sentiment.config import DecisionConfig
@@ -37,7 +37,8 @@ class Decision:
     temperature
         By which the logits are divided.
     rule
-        ``argmax``, or ``threshold``: `positive` if and only if its probability is `threshold` or more.
+        ``argmax``, or ``threshold``: `positive` if and only if its probability is `threshold` or more; of
+        grades ``median``, see `sentiment.grades`.
     positive
         Of two classes, the one that rates are about; else None.
     threshold
@@ -47,7 +48,7 @@ class Decision:
     reached
         Whether the validation texts reached that rate; if not, the threshold is the nearest to it.
     unsure
-        ``low`` and ``high``, between which the probability of `positive` (of the top class, if there are
+        ``low`` and ``high``, between which the probability of `positive` (of the chosen class, if there are
         more than two) is too unsure to decide; ``share``: of the texts that was asked for.
     validation
         Rates on the validation texts, see `rates`.
@@ -55,7 +56,7 @@ class Decision:
 
     labels: tuple[str, ...]
     temperature: float = 1.0
-    rule: Literal["argmax", "threshold"] = "argmax"
+    rule: Literal["argmax", "threshold", "median"] = "argmax"
     positive: str | None = None
     threshold: float | None = None
     target: str | None = None
@@ -64,8 +65,10 @@ class Decision:
     validation: dict[str, Any] | None = None
 
     @classmethod
-    def plain(cls, labels: Sequence[str]) -> Decision:
-        """Return the decision for the top class, at the probabilities as they are."""
+    def plain(cls, labels: Sequence[str], task: str = "multiclass") -> Decision:
+        """Return the decision for the top class, or the median grade, at the probabilities as they are."""
+        if task == "ordinal":
+            return cls(tuple(labels), rule="median")
         two = len(labels) == 2
         return cls(tuple(labels), positive=labels[1] if two else None, threshold=0.5 if two else None)
 
@@ -75,8 +78,7 @@ class Decision:
 
     def decide(self, probabilities: Probabilities) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the classes (B,) of tempered probabilities, and which of the texts are unsure."""
-        classes = probabilities.argmax(1)
-        score = probabilities.max(1)
+        classes, score = top(probabilities, "ordinal" if self.rule == "median" else "multiclass")
         if self.positive is not None:
             side = self.labels.index(self.positive)
             score = probabilities[:, side]
@@ -171,17 +173,21 @@ def parse_target(text: str, labels: Sequence[str], positive: str | None = None) 
 
 
 def fit(
-    config: DecisionConfig, labels: Labels, probabilities: Probabilities, names: Sequence[str]
+    config: DecisionConfig,
+    labels: Labels,
+    probabilities: Probabilities,
+    names: Sequence[str],
+    task: str = "multiclass",
 ) -> Decision:
     """Fit a decision to the labels (B,) and untempered probabilities (B, C) of validation texts.
 
     A threshold for a cost is ``false_positive_cost / (false_positive_cost + false_negative_cost)``
     (Elkan 2001): tempered probabilities mean what they say. For one from a target see `choose_threshold`.
     The unsure are the given share of the texts that are nearest to the threshold, measured in log-odds,
-    or have the least probable top class.
+    or whose class is the least probable.
     """
     positive, target = read_target(config, names)
-    decision = Decision.plain(names)
+    decision = Decision.plain(names, task)
     if config.temperature:
         decision = replace(decision, temperature=fit_temperature(labels, probabilities))
     probabilities = decision.temper(probabilities)
@@ -325,7 +331,8 @@ def _rate(measure: str, found: NDArray[np.float64], alarms: NDArray[np.float64])
 
 def _band(decision: Decision, probabilities: Probabilities, share: float) -> dict[str, float]:
     if decision.positive is None:
-        return {"low": 0.0, "high": float(np.quantile(probabilities.max(1), share)), "share": share}
+        _, score = top(probabilities, "ordinal" if decision.rule == "median" else "multiclass")
+        return {"low": 0.0, "high": float(np.quantile(score, share)), "share": share}
     threshold = decision.threshold
     assert threshold is not None
     centre = _log_odds(np.array(threshold))

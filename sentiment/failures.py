@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.features import shown
-from sentiment.metrics import Labels, Probabilities, wilson
+from sentiment.metrics import Labels, Probabilities, top, wilson
 
 if TYPE_CHECKING:
     from sentiment.explain import Explanation
     from sentiment.sequences import Encoded
 
 Mask = NDArray[np.bool_]
-Explain = Callable[[Sequence[Any], str], "list[Explanation]"]
+Explain = Callable[..., "list[Explanation]"]  # of texts, a class and, if that is asked for, its rival
 
 FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that a slice and its rest need
 QUANTILES = 4
@@ -44,6 +44,7 @@ def failures(
     explain: Explain | None = None,
     validation: tuple[Sequence[Any], Labels, Probabilities] | None = None,
     sources: Sequence[str] | None = None,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the part ``failures`` of a report.
 
@@ -64,8 +65,8 @@ def failures(
     splits = {"validation": validation} if validation is not None else {}
     found = suspects({**splits, "test": (texts, labels, probabilities)}, names)
     return {
-        "slices": slices(texts, labels, probabilities, encoded, names, sources),
-        "mistakes": mistakes(texts, labels, probabilities, names, explain),
+        "slices": slices(texts, labels, probabilities, encoded, names, sources, task),
+        "mistakes": mistakes(texts, labels, probabilities, names, explain, task),
         "suspects": found[:SUSPECTS],
         "suspect_count": len(found),
     }
@@ -78,6 +79,7 @@ def slices(
     encoded: Encoded,
     names: Sequence[str],
     sources: Sequence[str] | None = None,
+    task: str = "multiclass",
 ) -> list[dict[str, Any]]:
     """Score the parts of the test texts, worst first: by accuracy less that of all other texts.
 
@@ -87,7 +89,7 @@ def slices(
     """
     from scipy import stats
 
-    right = probabilities.argmax(1) == labels
+    right = top(probabilities, task)[0] == labels
     fewest = max(FEWEST, FEWEST_SHARE * len(texts))
     found = []
     for name, value, mask in _masks(texts, labels, encoded, names, sources):
@@ -178,20 +180,25 @@ def mistakes(
     probabilities: Probabilities,
     names: Sequence[str],
     explain: Explain | None = None,
+    task: str = "multiclass",
 ) -> list[dict[str, Any]]:
     """Return what the model was surest of and wrong about, surest first, with the words that caused it.
 
+    Grades that are further off go before that, and the words are those for the decided grade and against
+    the true one.
     The weights of the words are by integrated gradients; ``agreement`` is their rank correlation with
     leaving out each word in turn.
     """
-    predicted = probabilities.argmax(1)
-    sure = probabilities.max(1)
+    predicted, sure = top(probabilities, task)
+    ordinal = task == "ordinal"
     wrong = np.flatnonzero(predicted != labels)
-    rows = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+    off = np.abs(predicted - labels)[wrong] if ordinal else np.ones(len(wrong))
+    rows = wrong[np.lexsort([-sure[wrong], -off])][:MISTAKES]
     found = []
     for row in rows.tolist():
         name = names[predicted[row]]  # named: what a threshold decides may be another class
-        explained = explain([texts[row]], name)[0] if explain is not None else None
+        rival = [names[labels[row]]] if ordinal else []
+        explained = explain([texts[row]], name, *rival)[0] if explain is not None else None
         words = [
             {"start": word.start, "end": word.end, "text": word.text, "weight": word.weight}
             for word in (explained.words if explained else ())

@@ -25,7 +25,7 @@ from sentiment.report.facts import long_words
 from sentiment.sequences import Encoded
 from sentiment.symbols import reverse_complements
 from sentiment.tokenizer import Tokenizer
-from sentiment.training import Epoch, Examples, Running, Step, Trainer
+from sentiment.training import Epoch, Examples, Running, Step, Trainer, metric_for
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
 # Of features: epochs of few updates, in large batches, generalise worse, and fewer can be chosen from.
@@ -96,7 +96,9 @@ class Prepared:
     def trainer(self, settings: Config, device: torch.device, examples: Examples | None = None) -> Trainer:
         """Build the model with its initial weights, and what trains it, on other examples if given."""
         torch.manual_seed(settings.seed)
-        model = bundle.build_model(settings, self.sizes, len(self.corpus.labels))
+        model = bundle.build_model(settings, self.sizes, len(self.corpus.labels), self.corpus.task)
+        if model.task == "ordinal":
+            model.begin_grades(np.bincount(self.corpus.train.labels, minlength=len(self.corpus.labels)))
         if self.matrix is not None and model.embedding is not None:
             with torch.no_grad():
                 model.embedding.weight.copy_(torch.from_numpy(self.matrix))
@@ -123,7 +125,8 @@ class Prepared:
 
 
 def check_kind(settings: Config, corpus: Corpus) -> None:
-    """Refuse settings that were changed and mean nothing for texts, or for features."""
+    """Refuse settings that were changed and mean nothing for texts, or for features, or for the task."""
+    metric_for(settings.training, corpus.task)
     kind, other = ("texts", "features") if corpus.width is None else ("features", "texts")
     prefixes = OF_FEATURES if kind == "texts" else OF_TEXTS
     wrong = [name for name, _ in changed(settings) if name.startswith(prefixes)]

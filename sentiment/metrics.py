@@ -10,12 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import grades
+
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 CHUNK = 50  # bootstrap resamples worked on at once: bounds memory
 
 
-def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, float | None]:
+def top(probabilities: Probabilities, task: str = "multiclass") -> tuple[Labels, NDArray[np.float64]]:
+    """Return the classes (B,) that probabilities (B, C) decide, and their own probabilities (B,).
+
+    It is the most probable class, or of grades the median.
+    """
+    classes = grades.median(probabilities) if task == "ordinal" else probabilities.argmax(1)
+    return classes, probabilities[np.arange(len(classes)), classes]
+
+
+def quick_scores(
+    labels: Labels, probabilities: Probabilities, task: str = "multiclass"
+) -> dict[str, float | None]:
     """Return the scores that are single numbers.
 
     Parameters
@@ -30,12 +43,12 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
     dict
         ROC-AUC and average precision are None where a class is absent from `labels`; for more than two
         classes they are the mean of one class against the rest. The Brier score is that of two classes
-        on the positive one; for more, the sum over classes.
+        on the positive one; for more, the sum over classes. Of grades there are also `grades.scores`.
     """
     from sklearn import metrics
 
     classes = np.arange(probabilities.shape[1])
-    predicted = probabilities.argmax(1)
+    predicted, _ = top(probabilities, task)
     present = np.unique(labels)
     ranked: dict[str, float | None] = {"roc_auc": None, "average_precision": None}
     if len(present) == len(classes):
@@ -45,6 +58,10 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
             target, score = (labels[:, None] == classes).astype(np.int64), probabilities
         ranked["roc_auc"] = float(metrics.roc_auc_score(target, score))
         ranked["average_precision"] = float(metrics.average_precision_score(target, score))
+    if task == "ordinal":
+        matrix = metrics.confusion_matrix(labels, predicted, labels=classes)
+        graded = {name: float(value) for name, (value,) in grades.scores(matrix[None]).items()}
+        ranked = {name: None if np.isnan(value) else value for name, value in graded.items()} | ranked
     f1 = {
         average: metrics.f1_score(labels, predicted, labels=classes, average=average, zero_division=0)
         for average in ("macro", "weighted")
@@ -63,14 +80,16 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
         }
 
 
-def scores(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> dict[str, Any]:
+def scores(
+    labels: Labels, probabilities: Probabilities, names: Sequence[str], task: str = "multiclass"
+) -> dict[str, Any]:
     """Return `quick_scores`, the confusion matrix (row: true class) and the report for each class."""
     from sklearn import metrics
 
-    classes, predicted = np.arange(len(names)), probabilities.argmax(1)
+    classes, (predicted, _) = np.arange(len(names)), top(probabilities, task)
     each = metrics.classification_report(labels, predicted, labels=classes, output_dict=True, zero_division=0)
     named = {name: each.pop(str(number)) for number, name in enumerate(names)}
-    return quick_scores(labels, probabilities) | {
+    return quick_scores(labels, probabilities, task) | {
         "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=classes).tolist(),
         "labels": list(names),
         "classification_report": named | each | named,  # a class may be named as one of the averages
@@ -78,7 +97,11 @@ def scores(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -
 
 
 def intervals(
-    labels: Labels, probabilities: Probabilities, resamples: int = 1000, seed: int = 0
+    labels: Labels,
+    probabilities: Probabilities,
+    resamples: int = 1000,
+    seed: int = 0,
+    task: str = "multiclass",
 ) -> dict[str, list[float] | None]:
     """Return 95 % intervals of `quick_scores`.
 
@@ -88,7 +111,7 @@ def intervals(
     from scipy import sparse
 
     count, classes = probabilities.shape
-    predicted = probabilities.argmax(1)
+    predicted, _ = top(probabilities, task)
     # One column for each cell of the confusion matrix, then the losses that are means over texts.
     cells = sparse.csr_array(
         (np.ones(count), (np.arange(count), labels * classes + predicted)),
@@ -102,7 +125,7 @@ def intervals(
     for start in range(0, resamples, CHUNK):
         size = min(CHUNK, resamples - start)
         weights = generator.multinomial(count, np.full(count, 1 / count), size).astype(np.float64)
-        batch = confusion_scores((weights @ cells).reshape(size, classes, classes))
+        batch = confusion_scores((weights @ cells).reshape(size, classes, classes), task)
         batch["log_loss"], batch["brier"] = (weights @ losses).T / count
         ranked = np.array([ranking.scores(weights) for ranking in rankings]).mean(0)
         batch["roc_auc"], batch["average_precision"] = ranked
@@ -133,7 +156,9 @@ def quantile_bins(values: NDArray[Any], count: int) -> NDArray[np.int64]:
     return np.searchsorted(np.unique(edges), values, side="left").astype(np.int64)
 
 
-def confusion_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def confusion_scores(
+    matrices: NDArray[np.float64], task: str = "multiclass"
+) -> dict[str, NDArray[np.float64]]:
     """Return the scores that follow from confusion matrices (R, C, C), each (R,)."""
     right = np.diagonal(matrices, axis1=1, axis2=2)  # (R, C)
     true, predicted = matrices.sum(2), matrices.sum(1)  # (R, C)
@@ -151,6 +176,7 @@ def confusion_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.floa
         "macro_f1": f1.mean(1),
         "weighted_f1": (f1 * true).sum(1) / total,
         "mcc": mcc,
+        **(grades.scores(matrices) if task == "ordinal" else {}),
     }
 
 

@@ -40,7 +40,13 @@ from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
 from sentiment.sequences import Encoded
 
-KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
+KEPT = (
+    "task",
+    "invalid_rows",
+    "audio",
+    "audio_bands",
+    "audio_rate",
+)  # settings of a corpus, for another one too
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 ENCODER = "encoder"  # likewise, a folder: what it has pretrained
 
@@ -185,7 +191,13 @@ def evaluate(
         validation = None
     probabilities, encoded = predictor.probabilities(test.texts)
     result |= report.evaluation(
-        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths
+        test.labels,
+        probabilities,
+        loaded.labels,
+        settings.report,
+        loaded.decision,
+        encoded.lengths,
+        loaded.task,
     )
     result["failures"] = _failures(predictor, test, probabilities, encoded, validation)
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
@@ -268,8 +280,11 @@ def _run(
         },
     }
     tree = settings.model_dump()
-    weights = bundle.read_weights(working / "model.safetensors", tree, ready.sizes, len(corpus.labels))
-    unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels))
+    weights = bundle.read_weights(
+        working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
+    )
+    plain = Decision.plain(corpus.labels, corpus.task)
+    unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, plain)
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
     if taught is not None:
         on_test = teachers.on_test(settings, ready, working, test_set.sequences, device)
@@ -326,7 +341,13 @@ def _score(
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
     with timed(timing, "scores"):
         scored = report.evaluation(
-            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths
+            corpus.test.labels,
+            probabilities,
+            corpus.labels,
+            settings.report,
+            fitted,
+            encoded.lengths,
+            corpus.task,
         )
     if settings.report.baselines:
         with timed(timing, "baselines"):
@@ -345,7 +366,7 @@ def _decision(
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     labels = corpus.validation.labels
     probabilities, _ = predictor.probabilities(corpus.validation.texts)
-    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels)
+    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, corpus.task)
     probabilities = fitted.temper(probabilities)
     bundle.write_json(working / bundle.DECISION, fitted.as_dict())
     predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)
@@ -367,5 +388,5 @@ def _failures(
         held_out = split.texts, split.labels, its
     return failures(
         test.texts, test.labels, probabilities, encoded, predictor.labels,
-        explain=partial(explain, predictor), validation=held_out,
+        explain=partial(explain, predictor), validation=held_out, task=predictor.bundle.task,
     )  # fmt: skip

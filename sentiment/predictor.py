@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import grades
 from sentiment.audio import read_file
 from sentiment.bundle import Bundle
 from sentiment.features import Features, shown
@@ -43,6 +44,8 @@ class Prediction:
         Share of the text's tokens that are not in the vocabulary; 0 of features.
     truncated
         Whether it was longer than what the model reads.
+    expected
+        Of grades that are numbers, their mean under the probabilities.
     """
 
     label: str
@@ -51,10 +54,13 @@ class Prediction:
     probabilities: dict[str, float]
     unknown_rate: float
     truncated: bool
+    expected: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary, ready for JSON."""
-        return asdict(self)
+        """Return a dictionary, ready for JSON; `expected` is in it if there is one."""
+        return {
+            name: value for name, value in asdict(self).items() if name != "expected" or value is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +206,16 @@ class Predictor:
     def _predictions(self, texts: Sequence[Any], more: bool) -> Iterator[Prediction]:
         probabilities, encoded = self.probabilities(texts, more=more)
         classes, unsure = self.bundle.decision.decide(probabilities)
-        for row, chosen, doubtful, unknown, truncated in zip(
+        values = grades.numbers(self.labels) if self.bundle.task == "ordinal" else None
+        expected = [None] * len(texts) if values is None else (probabilities @ np.array(values)).tolist()
+        for row, chosen, doubtful, unknown, truncated, mean in zip(
             probabilities.tolist(),
             classes.tolist(),
             unsure.tolist(),
             encoded.unknown_rate.tolist(),
             encoded.truncated.tolist(),
+            expected,
             strict=True,
         ):
             named = dict(zip(self.labels, row, strict=True))
-            yield Prediction(self.labels[chosen], row[chosen], doubtful, named, unknown, truncated)
+            yield Prediction(self.labels[chosen], row[chosen], doubtful, named, unknown, truncated, mean)

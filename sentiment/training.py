@@ -30,7 +30,8 @@ WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning 
 # Of adversarial = "auto": on validation parts, short texts gain a point from it, long ones by the thousand
 # nothing within four epochs.
 ADVERSARIAL_TOKENS = 2_000_000
-LOWER_IS_BETTER = {"log_loss"}
+OF_GRADES = {"quadratic_kappa", "mae"}
+LOWER_IS_BETTER = {"log_loss", "mae"}
 COUNTERS = ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")  # of a checkpoint
 
 
@@ -277,7 +278,7 @@ class Trainer:
                 f"training diverged in epoch {self.epoch + 1} (loss {loss}); lower "
                 "training.learning_rate or training.clip_norm"
             )
-        validation = quick_scores(self.validation.labels, probabilities)
+        validation = quick_scores(self.validation.labels, probabilities, self.model.task)
         best = not self.history or self._rank(validation) > max(
             self._rank(record["validation"]) for record in self.history
         )
@@ -342,6 +343,17 @@ class Trainer:
         self.loss_sum = groups["sums"]["loss"].to(self.device)
 
 
+def metric_for(config: TrainingConfig, task: str) -> str:
+    """Return the metric that chooses the epoch; UsageError if a task has no such thing."""
+    if config.metric in OF_GRADES and task != "ordinal":
+        raise UsageError(
+            f"training.metric = {config.metric!r} is of grades; leave it out, or add "
+            "--set corpus.task=ordinal"
+        )
+    auto = "quadratic_kappa" if task == "ordinal" else "mcc"
+    return auto if config.metric == "auto" else config.metric
+
+
 def schedule(name: str, progress: float) -> float:
     """Return the share of the highest learning rate at `progress`, from 0 to 1, of the run."""
     match name:
@@ -364,11 +376,12 @@ def _count_epochs(config: TrainingConfig, examples: int) -> int:
 
 
 def _without_auto(config: TrainingConfig, train: Examples, model: SequenceClassifier) -> TrainingConfig:
-    """Return the settings with a number for ``adversarial``."""
-    if config.adversarial != "auto":
-        return config
-    helps = model.embedding is not None and len(train.sequences.values) <= ADVERSARIAL_TOKENS
-    return config.model_copy(update={"adversarial": float(helps)})
+    """Return the settings with a number for ``adversarial`` and a name for ``metric``."""
+    filled: dict[str, Any] = {"metric": metric_for(config, model.task)}
+    if config.adversarial == "auto":
+        helps = model.embedding is not None and len(train.sequences.values) <= ADVERSARIAL_TOKENS
+        filled["adversarial"] = float(helps)
+    return config.model_copy(update=filled)
 
 
 def _class_weights(labels: NDArray[np.int64], config: TrainingConfig) -> Tensor | None:

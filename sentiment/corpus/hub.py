@@ -66,7 +66,7 @@ def read_hub(
     names = getattr(first.features[label], "names", None)
     order = preset.labels or (tuple(names) if names else None)
     splits = {
-        role: _read_split(dataset[split], repo, split, text, label, order, read)
+        role: _read_split(dataset[split], repo, split, text, label, order, read, config.task == "ordinal")
         for role, split in roles.items()
     }
     if "test" in splits and not splits["test"].labelled:
@@ -112,6 +112,7 @@ def _read_split(
     label: str,
     order: tuple[str, ...] | None,
     read: Callable[[object], Any],
+    fractions: bool,
 ) -> RawSplit:
     texts = _values(data.data.column(text))
     values = data.data.column(label).to_pylist() if label in data.column_names else [None] * len(data)
@@ -126,7 +127,7 @@ def _read_split(
         Row(f"{repo}[{split}]:{number}", {"text": one, "label": value, "id": identity})
         for number, (one, value, identity) in enumerate(zip(texts, values, ids, strict=True))
     )
-    return collect(rows, "text", "label", read)
+    return collect(rows, "text", "label", read, fractions)
 
 
 def _values(column: Any) -> Iterator[Any]:

@@ -120,8 +120,10 @@ def reader_of(head: Sequence[Row], column: str) -> Callable[[object], Any]:
     return Reader() if values and all(isinstance(value, list) for value in values) else read_text
 
 
-def label_name(value: Any) -> str | None:
+def label_name(value: Any, fractions: bool = False) -> str | None:
     """Return the class name that a label value means, or None if there is no label.
+
+    A fraction such as 3.5 names a grade, where `fractions` says so, and no class.
 
     Raises
     ------
@@ -133,9 +135,12 @@ def label_name(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        if not value.is_integer():
+        if value.is_integer():
+            value = int(value)
+        elif fractions and math.isfinite(value):
+            value = str(value)
+        else:
             raise ValueError(f"the label {value} is a fraction, and classes are wanted")
-        value = int(value)
     if isinstance(value, int | str):
         name = str(value).strip()
         error = text_error(name, "label") if name else None
@@ -150,6 +155,7 @@ def collect(
     text_column: str,
     label_column: str | None,
     read: Callable[[object], Any] = read_text,
+    fractions: bool = False,
 ) -> RawSplit:
     """Sort rows into usable texts, or features, with labels and messages on the others."""
     split = RawSplit()
@@ -158,7 +164,9 @@ def collect(
             if row.error:
                 raise ValueError(row.error)
             text = read(row.values.get(text_column))
-            label = label_name(row.values.get(label_column)) if label_column is not None else None
+            label = None
+            if label_column is not None:
+                label = label_name(row.values.get(label_column), fractions)
         except ValueError as error:
             split.invalid.append(f"{row.where}: {error}")
         else:

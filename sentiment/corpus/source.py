@@ -116,7 +116,7 @@ def _read_file(
     rest = [column for column in columns if column != text]
     label = find_column(rest, config.label_column, LABEL_COLUMNS, "label", str(path))
     read = read or reader_of(head, text)
-    return collect(rows, text, label, read), read
+    return collect(rows, text, label, read, config.task == "ordinal"), read
 
 
 def _read_unlabelled(path: Path, config: CorpusConfig, read: Callable[[object], Any]) -> RawSplit:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import grades
 from sentiment.config import CorpusConfig
 from sentiment.corpus.raw import RawCorpus, RawSplit
 from sentiment.corpus.source import read_corpus
@@ -209,6 +210,8 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     splits = {role: split for role, split in raw.splits.items() if role != "unlabelled" and split.texts}
     left_out = {"invalid rows": check_rows(raw, config)}
     labels = check_labels(raw, splits)
+    if config.task == "ordinal":
+        labels = grades.in_order(labels, config.grades, raw.label_order, raw.source)
     numbers = {name: number for number, name in enumerate(labels)}
     pool = _Texts.of(splits["train"], numbers)
     own: dict[str, _Texts] = {
@@ -257,6 +260,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
         kept_texts,
         cut,
         {reason: count for reason, count in left_out.items() if count},
+        "ordinal" if config.task == "ordinal" else "multiclass",
     )
 
 

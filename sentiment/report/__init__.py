@@ -50,6 +50,7 @@ def evaluation(
     config: ReportConfig,
     decision: Decision | None = None,
     lengths: NDArray[np.int64] | None = None,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
 
@@ -57,15 +58,15 @@ def evaluation(
     and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
     """
     parts = {
-        "test": scores(labels, probabilities, names),
-        "intervals": intervals(labels, probabilities, config.bootstrap),
-        "calibration": calibration(labels, probabilities),
-        "curves": curves(labels, probabilities, names, lengths),
+        "test": scores(labels, probabilities, names, task),
+        "intervals": intervals(labels, probabilities, config.bootstrap, task=task),
+        "calibration": calibration(labels, probabilities, task),
+        "curves": curves(labels, probabilities, names, lengths, task),
     }
     if decision is not None:
         parts["decision"] = describe(decision, labels, probabilities)
         before = temper(probabilities, 1 / decision.temperature)
-        parts["calibration"]["before"] = calibration(labels, before)
+        parts["calibration"]["before"] = calibration(labels, before, task)
     return parts
 
 
@@ -124,7 +125,7 @@ def assemble(
             "device": device,
             "epochs": len(history),
             "best_epoch": best["epoch"],
-            "metric": settings.training.metric,
+            "metric": trainer.config.metric,
             "updates": trainer.updates,
             "adversarial": trainer.config.adversarial,
             "padding": float(np.mean([record["padding"] for record in history])),

@@ -12,6 +12,10 @@ from sentiment.report.facts import audit_table, facts, findings, long_words
 from sentiment.report.wording import BASELINES, interval, number, p_value, percent, points, seconds
 
 SCORES = {
+    "mae": "MAE, in grades",
+    "quadratic_kappa": "quadratic kappa",
+    "within_one": "at most one grade off",
+    "spearman": "Spearman correlation",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
@@ -58,6 +62,9 @@ def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     test, edges, decision = report["test"], report["intervals"], report.get("decision", {})
     figures = [("accuracy", percent(test["accuracy"]), percent_range(edges.get("accuracy")))]
     second = "mcc" if len(test["labels"]) == 2 else "macro_f1"
+    if wording.ordinal(report):
+        figures.insert(0, (SCORES["mae"], f"{test['mae']:.3f}", _range(edges.get("mae"))))
+        second = "quadratic_kappa"
     figures.append((SCORES[second], f"{test[second]:.3f}".replace("-", "−"), _range(edges.get(second))))
     if decision.get("rule") == "threshold":
         names = wording.operating_names(decision, test["labels"])
@@ -98,6 +105,7 @@ def score_table(report: dict[str, Any]) -> Table:
             *(number(rival.get(key)) for rival in rivals.values()),
         ]
         for key, name in SCORES.items()
+        if key in report["test"]
     ]
     times = (
         ("training", report.get("training", {}).get("seconds"), "train_seconds"),
@@ -117,14 +125,18 @@ def _scores(report: dict[str, Any]) -> Section:
     sentences = []
     for key, rival in rivals.items():
         name, paired = BASELINES.get(key, key), rival.get("comparison", {})
-        difference, p = paired.get("difference"), paired.get("p")
+        lead, p = paired.get("difference"), paired.get("p")
         right = f"{paired['ours_only']:,} : {paired['theirs_only']:,}" if "ours_only" in paired else "–"
-        rows.append(
-            [name, percent(rival["accuracy"]), points(difference, paired.get("interval")), right, p_value(p)]
-        )
+        cells = [percent(rival["accuracy"]), points(lead, paired.get("interval")), right]
+        if wording.ordinal(report):
+            paired = paired.get("mae", {})
+            lead, p = rival["mae"] - report["test"]["mae"], paired.get("p")
+            apart = wording.grades(paired.get("difference"), paired.get("interval"))
+            cells = [number(rival["mae"]), apart, number(rival["quadratic_kappa"])]
+        rows.append([name, *cells, p_value(p)])
         if p is not None and p >= wording.CHANCE:
             sentences.append(f"Against {name} the difference is within chance.")
-        elif difference is not None and difference < 0:
+        elif lead is not None and lead < 0:
             sentences.append(f"{name} is better than this model.")
     own = "training" in report and "trained_on" not in report.get("corpus", {})
     texts = wording.texts(report)
@@ -135,7 +147,15 @@ def _scores(report: dict[str, Any]) -> Section:
     tables = [score_table(report)]
     if "teachers" in report:
         tables.append(_teachers(report))
-    if rivals:
+    if rivals and wording.ordinal(report):
+        sentences.append(
+            f"Baselines saw the same training {texts}, and are decided by their medians too. Difference: the "
+            "model's mean absolute error less theirs, in grades (below 0 the model is better), with the 95 % "
+            "interval of a paired bootstrap; p: exact permutation test of the paired errors."
+        )
+        head = ["", "MAE", "difference", "quadratic kappa", "p"]
+        tables.insert(0, Table(head, rows, "Against baselines"))
+    elif rivals:
         sentences.append(
             f"Baselines saw the same training {texts}. Difference: the model's accuracy less theirs, in "
             f"points, with the 95 % interval of a paired bootstrap. Alone right: {texts} that only the model "
@@ -198,7 +218,12 @@ def _decision(report: dict[str, Any]) -> Section:
 
 def _rule(decision: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     """Say how a class is chosen, and whether the target holds."""
-    if decision["rule"] == "threshold":
+    if decision["rule"] == "median":
+        yield (
+            "The median grade is chosen: from the lowest on, the first with which the probabilities reach a "
+            f"half. They are at temperature {decision['temperature']:.3f}."
+        )
+    elif decision["rule"] == "threshold":
         yield (
             f"A {wording.text(report)} is {decision['positive']} from a probability of "
             f"{decision['threshold']:.4f} on; else it is not. "
@@ -308,10 +333,11 @@ def _mistakes(report: dict[str, Any], letters: int, most: int) -> Section:
         ]
         for one in report.get("failures", {}).get("mistakes", [])[:most]
     ]
+    title = "Furthest mistakes" if wording.ordinal(report) else "Most confident mistakes"
     if not rows:
-        return Section("mistakes", "Most confident mistakes")
+        return Section("mistakes", title)
     head = ["row", "true", "predicted", "probability", wording.text(report)][: len(rows[0])]
-    return Section("mistakes", "Most confident mistakes", tables=[Table(head, rows, wordy=(1, 2, 4))])
+    return Section("mistakes", title, tables=[Table(head, rows, wordy=(1, 2, 4))])
 
 
 def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:

@@ -8,7 +8,9 @@ from sentiment.rows import printable
 
 BASELINES = {
     "majority": "majority",
+    "median": "median",
     "tfidf_lr": "TF-IDF + LR",
+    "tfidf_ridge": "TF-IDF + ridge",
     "nbsvm": "NB-SVM",
     "statistics_lr": "statistics + LR",
 }
@@ -24,6 +26,11 @@ def texts(report: dict[str, Any]) -> str:
 def text(report: dict[str, Any]) -> str:
     """Say what one of them is."""
     return texts(report).removesuffix("s")
+
+
+def ordinal(report: dict[str, Any]) -> bool:
+    """Whether the classes are grades."""
+    return report.get("task") == "ordinal"
 
 
 def tokens(report: dict[str, Any]) -> str:
@@ -64,6 +71,14 @@ def points(difference: float | None, edges: Sequence[float] | None = None) -> st
     if difference is None:
         return "–"
     first, *rest = (f"{100 * one:+.1f}".replace("-", "−") for one in (difference, *(edges or ())))
+    return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+
+
+def grades(difference: float | None, edges: Sequence[float] | None = None) -> str:
+    """Write a difference of two mean errors in grades: −0.021 [−0.043, +0.002]."""
+    if difference is None:
+        return "–"
+    first, *rest = (f"{one:+.3f}".replace("-", "−") for one in (difference, *(edges or ())))
     return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
 
 
@@ -114,9 +129,10 @@ def scored_texts(report: dict[str, Any]) -> int:
 
 
 def strongest(report: dict[str, Any]) -> str | None:
-    """Return the key of the baseline with the highest accuracy."""
+    """Return the key of the baseline with the highest accuracy, or of grades the least absolute error."""
     rivals = report.get("baselines") or {}
-    return max(rivals, key=lambda name: rivals[name]["accuracy"]) if rivals else None
+    score, sign = ("mae", -1) if ordinal(report) else ("accuracy", 1)
+    return max(rivals, key=lambda name: sign * rivals[name][score]) if rivals else None
 
 
 def verdict(report: dict[str, Any]) -> str:
@@ -124,26 +140,35 @@ def verdict(report: dict[str, Any]) -> str:
     test, corpus = report["test"], report.get("corpus", {})
     value, _, edges = percent(test["accuracy"], report["intervals"]["accuracy"]).partition(" [")
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
-    sentence = (
-        f"{value} accuracy [{edges} on {scored_texts(report):,} {held_out}{texts(report)}"
-        f"{' of ' + corpus['name'] if corpus.get('name') else ''}"
-    )
+    of = f" on {scored_texts(report):,} {held_out}{texts(report)}"
+    of += f" of {corpus['name']}" if corpus.get("name") else ""
+    sentence = f"{value} accuracy [{edges}{of}"
+    if ordinal(report):
+        low, high = report["intervals"]["mae"]
+        sentence = (
+            f"{test['mae']:.3f} grades off [{low:.3f}, {high:.3f}] on average, quadratic kappa "
+            f"{number(test['quadratic_kappa'])}{of}"
+        )
     key = strongest(report)
     if key is None:
         return sentence + "."
     rival, name = report["baselines"][key], BASELINES.get(key, key)
     paired = rival.get("comparison", {})
     difference = paired.get("difference", test["accuracy"] - rival["accuracy"])
+    if ordinal(report):
+        paired = paired.get("mae", {})
+        difference = rival["mae"] - test["mae"]
     p = paired.get("p")
     proof = "" if p is None else f", p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
-    gap = f"{abs(100 * difference):.1f} points"
-    if gap == "0.0 points":
+    gap = f"{abs(difference):.3f} grades" if ordinal(report) else f"{abs(100 * difference):.1f} points"
+    if gap in ("0.000 grades", "0.0 points"):
         return f"{sentence}; as good as {name}{proof}."
+    above, below = ("nearer than", "further off than") if ordinal(report) else ("above", "below")
     if p is not None and p >= CHANCE:
-        return f"{sentence}; {gap} {'above' if difference > 0 else 'below'} {name}, within chance{proof}."
+        return f"{sentence}; {gap} {above if difference > 0 else below} {name}, within chance{proof}."
     if difference < 0:
         return f"{sentence}; the simpler {name} WINS, by {gap}{proof}."
-    return f"{sentence}; {gap} above {name}{proof}."
+    return f"{sentence}; {gap} {above} {name}{proof}."
 
 
 def coverage(report: dict[str, Any]) -> tuple[float, float] | None:

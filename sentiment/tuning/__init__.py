@@ -29,7 +29,7 @@ from sentiment.model import infer
 from sentiment.report.tables import SCORES
 from sentiment.report.wording import number, seconds
 from sentiment.runs import pinned, stored_settings
-from sentiment.training import LOWER_IS_BETTER, Epoch, Trainer
+from sentiment.training import LOWER_IS_BETTER, Epoch, Trainer, metric_for
 from sentiment.tuning import outcome, space
 from sentiment.tuning.outcome import RECIPE, render
 from sentiment.tuning.space import Space
@@ -109,6 +109,8 @@ def tune(
     listener.stage(f"loading {settings.corpus.name}")
     corpus = load_corpus(settings.corpus, settings.seed)
     check_kind(settings, corpus)
+    settings = settings.model_copy(deep=True)
+    settings.training.metric = metric_for(settings.training, corpus.task)  # type: ignore[assignment]
     if corpus.width is not None:
         fixed = [*fixed, *(name for name in space.SPACE if name.startswith(OF_TEXTS))]
     searched = space.free(settings, fixed)
@@ -402,5 +404,6 @@ def _judge(
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
-    intervals = metrics.intervals(held_out.labels, probabilities, settings.report.bootstrap)
-    return metrics.quick_scores(held_out.labels, probabilities), intervals[settings.training.metric]
+    task = trainer.model.task
+    intervals = metrics.intervals(held_out.labels, probabilities, settings.report.bootstrap, task=task)
+    return metrics.quick_scores(held_out.labels, probabilities, task), intervals[settings.training.metric]
