@@ -249,8 +249,8 @@ BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
 def made_for(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
     """Return the baselines that are made for a corpus: of texts, or of features; of classes, or grades."""
     texts, ordinal = corpus.width is None, corpus.task == "ordinal"
-    fits = {"median" if ordinal else "majority"} | ({"tfidf_lr", "nbsvm"} if texts else {"statistics_lr"})
-    fits |= {"tfidf_ridge"} if texts and ordinal else set()
+    fits = {"median" if ordinal else "majority"}
+    fits |= {"tfidf_lr", "tfidf_ridge" if ordinal else "nbsvm"} if texts else {"statistics_lr"}
     return {name: both for name, both in BASELINES.items() if name in fits}
 
 

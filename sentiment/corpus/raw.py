@@ -14,8 +14,8 @@ TEXT_COLUMNS = (
     "review_text", "sequence", "utterance", "question", "headline", "title",
 )  # fmt: skip
 LABEL_COLUMNS = (
-    "label", "labels", "sentiment", "class", "category", "target", "polarity", "rating", "intent",
-    "topic", "emotion", "spam", "is_spam", "y",
+    "label", "labels", "sentiment", "class", "category", "target", "polarity", "rating", "stars", "grade",
+    "intent", "topic", "emotion", "spam", "is_spam", "y",
 )  # fmt: skip
 
 

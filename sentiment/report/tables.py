@@ -14,8 +14,8 @@ from sentiment.report.wording import BASELINES, interval, number, p_value, perce
 SCORES = {
     "mae": "MAE, in grades",
     "quadratic_kappa": "quadratic kappa",
-    "within_one": "at most one grade off",
-    "spearman": "Spearman correlation",
+    "within_one": "within one grade",
+    "spearman": "Spearman",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
