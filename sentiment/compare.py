@@ -193,10 +193,9 @@ def _row(model: _Model, task: str) -> dict[str, Any]:
 
 def _scores(model: dict[str, Any]) -> list[str]:
     if "mae" in model:
-        kappa = model["quadratic_kappa"]
         return [
             _around(".3f", model["mae"], model["interval"]),
-            "–" if kappa is None else f"{kappa:.4f}",
+            f"{model['quadratic_kappa']:.4f}",
             f"{100 * model['accuracy']:.2f}",
             *(f"{model[key]:.4f}" for key in ("log_loss", "ece")),
         ]

@@ -269,20 +269,13 @@ class TrainingConfig(_Section):
     )
     ema: Dropout = _setting(0.99, "decay of a moving average of the weights, used instead of them; 0: off")
     metric: Literal[
-        "auto",
-        "mcc",
-        "accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "roc_auc",
-        "log_loss",
-        "quadratic_kappa",
-        "mae",
+        "auto", "mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss",
+        "quadratic_kappa", "mae",
     ] = _setting(
         "auto",
         "on validation: chooses the epoch that is kept, ties by log_loss; auto: mcc, or quadratic_kappa of "
         "grades, which alone have it and mae",
-    )
+    )  # fmt: skip
     patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
     checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)
     tensorboard: bool = _setting(

@@ -78,8 +78,8 @@ def scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
     ``mae`` is the mean absolute error in steps, from one grade to the next; ``within_one`` the share that is
     one step off at most; ``quadratic_kappa`` the agreement beyond chance, mistakes weighing by the squares of
-    their steps (Cohen 1968); ``spearman`` the rank correlation of true and decided grades. The last two are
-    NaN where all grades are one.
+    their steps (Cohen 1968); ``spearman`` the rank correlation of true and decided grades. The last two are 0
+    where they are not defined, as all grades are one.
     """
     places = np.arange(matrices.shape[1])
     steps = np.abs(places[:, None] - places)
@@ -94,9 +94,11 @@ def scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     ranks, theirs = (sums.cumsum(1) - (sums + total[:, None]) / 2 for sums in (true, decided))
     spread = (true * ranks**2).sum(1) * (decided * theirs**2).sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {
-            "mae": mean(steps),
-            "quadratic_kappa": 1 - mean(steps**2) / by_chance,
-            "within_one": mean((steps <= 1).astype(np.int64)),
-            "spearman": np.einsum("rij,ri,rj->r", matrices, ranks, theirs) / np.sqrt(spread),
-        }
+        kappa = 1 - mean(steps**2) / by_chance
+        correlation = np.einsum("rij,ri,rj->r", matrices, ranks, theirs) / np.sqrt(spread)
+    return {
+        "mae": mean(steps),
+        "quadratic_kappa": np.nan_to_num(kappa),
+        "within_one": mean((steps <= 1).astype(np.int64)),
+        "spearman": np.nan_to_num(correlation),
+    }

@@ -60,8 +60,7 @@ def quick_scores(
         ranked["average_precision"] = float(metrics.average_precision_score(target, score))
     if task == "ordinal":
         matrix = metrics.confusion_matrix(labels, predicted, labels=classes)
-        graded = {name: float(value) for name, (value,) in grades.scores(matrix[None]).items()}
-        ranked = {name: None if np.isnan(value) else value for name, value in graded.items()} | ranked
+        ranked |= {name: float(value) for name, (value,) in grades.scores(matrix[None]).items()}
     f1 = {
         average: metrics.f1_score(labels, predicted, labels=classes, average=average, zero_division=0)
         for average in ("macro", "weighted")
