@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment import cache, calibration, writing
+from sentiment import cache, calibration, decision, link, writing
 from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
-from sentiment.metrics import Probabilities, scores, top
+from sentiment.decision import label_thresholds
+from sentiment.link import MULTILABEL
+from sentiment.metrics import Labels, Probabilities, decided, scores, top
 from sentiment.paired import comparison
 from sentiment.writing import has_words, marks
 
@@ -44,14 +47,14 @@ class Answers:
     Attributes
     ----------
     probabilities
-        (B, C).
+        (B, C), or (B, L) where a text may have several labels.
     about
         ``train_seconds`` (vectorising and choosing C included), ``predict_seconds`` (of all test texts,
-        vectorising included), and what was chosen, such as ``C``.
+        vectorising included), and what was chosen, such as ``C``; of several labels their ``thresholds``.
     """
 
     probabilities: Probabilities
-    about: dict[str, float]
+    about: dict[str, Any]
 
 
 def run(
@@ -59,6 +62,7 @@ def run(
     probabilities: Probabilities,
     resamples: int = 1000,
     say: Callable[[str], None] = lambda _: None,
+    thresholds: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Train and score the baselines, and compare a model with each.
 
@@ -67,11 +71,14 @@ def run(
     corpus
         Trained on ``train``, chosen by ``validation``, scored on ``test``.
     probabilities
-        (B, C) of the model, on the test texts.
+        (B, C), or (B, L), of the model, on the test texts.
     resamples
         Of the bootstrap behind the intervals of the differences.
     say
         Told of a baseline before it is trained, which can take a minute.
+    thresholds
+        Of the model's decision, where a text may have several labels. Those of the baselines are found as
+        the model's are.
 
     Returns
     -------
@@ -79,7 +86,7 @@ def run(
         By name: the same scores as the model's, `Answers.about`, ``cached`` (whether it was trained
         before, and the seconds are of that time), and the ``comparison``, model − baseline.
     """
-    labels, (ours, _) = corpus.test.labels, top(probabilities, corpus.task)
+    labels, ours = corpus.test.labels, _decided(probabilities, thresholds, corpus.task)
     key, result = _key(corpus), {}
     for name, (title, train) in made_for(corpus).items():
         file = cache.folder() / f"baseline-{name}-{key}.npz"
@@ -90,43 +97,51 @@ def run(
                 say(f"training a baseline: {title}")
             answers = train(corpus)
             _write(file, answers)
+        theirs = answers.about.get("thresholds")
         result[name] = {
-            **scores(labels, answers.probabilities, corpus.labels, corpus.task),
+            **scores(labels, answers.probabilities, corpus.labels, theirs, corpus.task),
             **answers.about,
             "cached": cached,
             "comparison": comparison(
-                labels, ours, top(answers.probabilities, corpus.task)[0], resamples, task=corpus.task
+                labels,
+                ours,
+                _decided(answers.probabilities, theirs, corpus.task),
+                resamples,
+                task=corpus.task,
             ),
         }
     return result
 
 
 def majority(corpus: Corpus) -> Answers:
-    """Give every text the shares of the classes in training."""
+    """Give every text the shares of the classes in training.
+
+    Of several labels it gets the most frequent ones, as many as texts have on average, and at least one.
+    """
     begun = time.perf_counter()
-    shares = np.bincount(corpus.train.labels, minlength=len(corpus.labels)) / len(corpus.train)
+    labels, about = corpus.train.labels, {}
+    if labels.ndim == 2:
+        shares = labels.mean(0)
+        given = max(1, round(shares.sum()))
+        about["thresholds"] = [float(np.sort(shares)[-given])] * len(shares)
+    else:
+        shares = np.bincount(labels, minlength=len(corpus.labels)) / len(labels)
     trained = time.perf_counter()
     probabilities = np.tile(shares, (len(corpus.test), 1))
-    return Answers(probabilities, _seconds(begun, trained))
+    return Answers(probabilities, about | _seconds(begun, trained))
 
 
 def tfidf_lr(corpus: Corpus) -> Answers:
     """TF-IDF of words and word pairs, or of k-mers in texts without words, + logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
 
     begun = time.perf_counter()
     vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **_units(corpus.train.texts, 2, _word))
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
-    candidates = {}
-    for penalty in PENALTIES:
-        model = LogisticRegression(C=penalty, max_iter=1000).fit(train, corpus.train.labels)
-        candidates[penalty] = (_loss(corpus, _probabilities(model, validation)), model)
-    penalty = min(candidates, key=lambda one: candidates[one][0])
+    answer, about = _regression(corpus, PENALTIES, 1000, train, validation)
     trained = time.perf_counter()
-    probabilities = _probabilities(candidates[penalty][1], vectorizer.transform(corpus.test.texts))
-    return Answers(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
+    return Answers(answer(vectorizer.transform(corpus.test.texts)), about | _seconds(begun, trained))
 
 
 def tfidf_ridge(corpus: Corpus) -> Answers:
@@ -170,12 +185,13 @@ def nbsvm(corpus: Corpus) -> Answers:
     return Answers(answer(corpus.test.texts), about | _seconds(begun, trained))
 
 
-def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities], dict[str, float]]:
+def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities], dict[str, Any]]:
     """Train NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, or of k-mers, hashed.
 
     For each class against the rest, a feature is scaled by its log-count ratio and a linear SVM is
     trained; its weights are then drawn towards their mean magnitude, which alone is naive Bayes. A
-    softmax of the margins gives probabilities, its temperature fitted on validation.
+    softmax of the margins gives probabilities, its temperature fitted on validation; of several labels it
+    is a sigmoid of each.
 
     Returns
     -------
@@ -191,32 +207,36 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
     train = vectorizer.transform(corpus.train.texts)
     used = np.unique(train.indices)
     train, validation = train[:, used], vectorizer.transform(corpus.validation.texts)[:, used]
-    sides = [1] if len(corpus.labels) == 2 else range(len(corpus.labels))
+    labels = corpus.train.labels
+    if labels.ndim == 2:
+        sides = [labels[:, side] == 1 for side in range(len(corpus.labels))]
+    else:
+        sides = [labels == side for side in ([1] if len(corpus.labels) == 2 else range(len(corpus.labels)))]
     least = np.inf
     for penalty in SVM_PENALTIES:
-        machines = [_nb_svm(train, corpus.train.labels == side, penalty) for side in sides]
+        machines = [_nb_svm(train, mine, penalty) for mine in sides]
         bias = np.array([machine[2] for machine in machines])
         for share in SHARES:
             weights = np.stack(
                 [ratios * ((1 - share) * np.abs(svm).mean() + share * svm) for ratios, svm, _ in machines], 1
             )  # (features, sides)
-            soft = _soft(validation, weights, bias)
+            soft = _soft(validation, weights, bias, corpus.task)
             temperature = fit_temperature(corpus.validation.labels, soft)
-            loss = _loss(corpus, temper(soft, temperature))
+            loss = _loss(corpus, temper(soft, temperature, corpus.task))
             if loss < least:
                 least, chosen = loss, (penalty, share, temperature, weights, bias)
     penalty, share, temperature, weights, bias = chosen
 
     def answer(texts: Sequence[str]) -> Probabilities:
-        return temper(_soft(vectorizer.transform(texts)[:, used], weights, bias), temperature)
+        margins = _soft(vectorizer.transform(texts)[:, used], weights, bias, corpus.task)
+        return temper(margins, temperature, corpus.task)
 
-    return answer, {"C": penalty, "svm_share": share, "features": len(used)}
+    about = {"C": penalty, "svm_share": share, "features": len(used)}
+    return answer, about | _thresholds(corpus, answer(corpus.validation.texts))
 
 
 def statistics_lr(corpus: Corpus) -> Answers:
     """Mean, deviation, least and most of each feature over time + logistic regression."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     def table(sequences: list[Any]) -> NDArray[np.float64]:  # (B, 4 F)
@@ -225,15 +245,11 @@ def statistics_lr(corpus: Corpus) -> Answers:
 
     begun = time.perf_counter()
     train, validation = table(corpus.train.texts), table(corpus.validation.texts)
-    candidates = {}
-    for penalty in STATISTICS_PENALTIES:
-        regression = LogisticRegression(C=penalty, max_iter=5000)
-        model = make_pipeline(StandardScaler(), regression).fit(train, corpus.train.labels)
-        candidates[penalty] = (_loss(corpus, _probabilities(model, validation)), model)
-    penalty = min(candidates, key=lambda one: candidates[one][0])
+    scaler = StandardScaler().fit(train)
+    train, validation = scaler.transform(train), scaler.transform(validation)
+    answer, about = _regression(corpus, STATISTICS_PENALTIES, 5000, train, validation)
     trained = time.perf_counter()
-    probabilities = _probabilities(candidates[penalty][1], table(corpus.test.texts))
-    return Answers(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
+    return Answers(answer(scaler.transform(table(corpus.test.texts))), about | _seconds(begun, trained))
 
 
 BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
@@ -273,36 +289,75 @@ def _token(texts: Sequence[str]) -> str:
     return rf"[{word}]+|[^{word}\s]"
 
 
+def _regression(
+    corpus: Corpus, penalties: Sequence[float], most: int, train: Any, validation: Any
+) -> tuple[Callable[[Any], Probabilities], dict[str, Any]]:
+    """Train logistic regressions on tables, of each label for itself if a text may have several.
+
+    Returns
+    -------
+    tuple
+        What gives a table probabilities, with the C that is best on validation; and what was chosen.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    candidates = {}
+    for penalty in penalties:
+        model = LogisticRegression(C=penalty, max_iter=most)
+        if corpus.task == MULTILABEL:
+            model = OneVsRestClassifier(model)
+        model.fit(train, corpus.train.labels)
+        candidates[penalty] = (_loss(corpus, _probabilities(model, validation)), model)
+    penalty = min(candidates, key=lambda one: candidates[one][0])
+    model = candidates[penalty][1]
+    about = {"C": penalty, "features": train.shape[1]}
+    return partial(_probabilities, model), about | _thresholds(corpus, _probabilities(model, validation))
+
+
 def _nb_svm(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[Any, Any, float]:
     """Return log-count ratios (features,), weights of a linear SVM on what they scale, and its bias."""
     from sklearn.svm import LinearSVC
 
+    if mine.all() or not mine.any():  # one of several labels that all texts have, or none: nothing to tell
+        return np.zeros(features.shape[1]), np.zeros(features.shape[1]), 10.0 if mine.any() else -10.0
     shares = [1 + np.asarray(features[side].sum(0)).ravel() for side in (mine, ~mine)]  # 1 for the unseen
     ratios = np.log(shares[0] / shares[0].sum()) - np.log(shares[1] / shares[1].sum())
     svm = LinearSVC(C=penalty, random_state=0).fit(features.multiply(ratios).tocsr(), mine)
     return ratios, svm.coef_[0], svm.intercept_[0]
 
 
-def _soft(features: Any, weights: Any, bias: Any) -> Probabilities:
-    """Return the softmax of the margins, (B, C); of two classes, the first has the second's, negated."""
-    from scipy.special import softmax
-
+def _soft(features: Any, weights: Any, bias: Any, task: str) -> Probabilities:
+    """Return the probabilities of the margins; of two classes, the first has the second's, negated."""
     margins: NDArray[np.float64] = features @ weights + bias
     if margins.shape[1] == 1:
         margins = np.concatenate([-margins, margins], 1)
-    return np.asarray(softmax(margins, 1))
+    return link.probabilities(margins, task)
 
 
 def _loss(corpus: Corpus, probabilities: Probabilities) -> float:
     """Return the log loss on validation."""
     from sklearn.metrics import log_loss
 
-    return float(log_loss(corpus.validation.labels, probabilities, labels=range(len(corpus.labels))))
+    labels, probabilities = link.single(corpus.validation.labels, probabilities)
+    return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))
+
+
+def _thresholds(corpus: Corpus, validation: Probabilities) -> dict[str, Any]:
+    """Return what a baseline chooses from probabilities of several labels of the validation texts."""
+    if corpus.task != MULTILABEL:
+        return {}
+    return {"thresholds": list(label_thresholds(corpus.validation.labels, validation))}
+
+
+def _decided(probabilities: Probabilities, thresholds: Sequence[float] | None, task: str) -> Labels:
+    return top(probabilities, task)[0] if thresholds is None else decided(probabilities, thresholds)
 
 
 def _probabilities(model: Any, features: Any) -> Probabilities:
     probabilities: Probabilities = model.predict_proba(features).astype(np.float64)
-    probabilities /= probabilities.sum(1, keepdims=True)  # float32 rows miss 1 by rounding
+    if not getattr(model, "multilabel_", False):
+        probabilities /= probabilities.sum(1, keepdims=True)  # float32 rows miss 1 by rounding
     return probabilities
 
 
@@ -313,7 +368,8 @@ def _seconds(begun: float, trained: float) -> dict[str, float]:
 def _key(corpus: Corpus) -> str:
     """Return what tells apart all that a baseline's answers depend on."""
     versions = [metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")]
-    code = [Path(file).read_bytes() for file in (__file__, calibration.__file__, writing.__file__)]
+    modules = (calibration, writing, link, decision)
+    code = [Path(file).read_bytes() for file in (__file__, *(str(module.__file__) for module in modules))]
     parts = [corpus.fingerprint().encode(), *code, *(version.encode() for version in versions)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 

@@ -119,7 +119,7 @@ def build_model(
     """Make an untrained model of the sizes that a manifest gives."""
     from sentiment.model import SequenceClassifier
 
-    return SequenceClassifier(labels, config.model, **sizes, task=task)
+    return SequenceClassifier(labels, config.model, task=task, **sizes)
 
 
 def partial(folder: Path) -> Path:
@@ -238,6 +238,8 @@ def load(folder: str | Path) -> Bundle:
             decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
+        if decision.task != task:
+            raise BundleError(f"{folder / DECISION}: its task is not that of {MANIFEST}")
     return Bundle(folder, settings, manifest, tokenizer, weights, report, decision)
 
 

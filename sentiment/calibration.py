@@ -1,6 +1,7 @@
 """How far probabilities can be believed: temperature, calibration error, the Brier score in parts.
 
-Arrays in, numbers out. B texts, C classes; of two, the second is the positive one.
+Arrays in, numbers out. B texts, C classes; of two, the second is the positive one. L labels, where a text
+may have several.
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import link
 from sentiment.metrics import Labels, Probabilities, quantile_bins, top, wilson
 
 BINS = 15  # as Guo et al. (2017)
@@ -19,24 +21,26 @@ COLDEST, HOTTEST = 0.05, 20.0
 SPREAD = 0.2
 
 
-def temper(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """Return the probabilities (B, C) of logits that are divided by a temperature; > 1 is less sure."""
+def temper(probabilities: Probabilities, temperature: float, task: str = "multiclass") -> Probabilities:
+    """Return the probabilities, (B, C) or (B, L), of logits that are divided by a temperature.
+
+    One above 1 makes less sure. A probability of 0 stays 0.
+    """
     if temperature == 1:
         return probabilities
-    with np.errstate(divide="ignore"):  # a probability of 0 stays 0
-        logits = np.log(probabilities) / temperature
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
+    return link.probabilities(link.logits(probabilities, task) / temperature, task)
 
 
 def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
     """Return the temperature that makes probabilities (B, C) fit the labels (B,) (Guo et al. 2017).
 
+    Of several labels, (B, L) both, one temperature serves all.
     It minimises the log loss plus a weak prior around 1 (log-normal, see `SPREAD`), within 0.05 and 20.
     The prior's penalty is 0 at 1, so the log loss of these labels is never higher than at 1.
     """
     from scipy import optimize, special
 
+    labels, probabilities = link.single(labels, probabilities)
     logits = np.log(np.clip(probabilities, np.finfo(np.float64).tiny, 1))
     rows = np.arange(len(labels))
 
@@ -54,6 +58,9 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
 def calibration(labels: Labels, probabilities: Probabilities, task: str = "multiclass") -> dict[str, Any]:
     """Return how the probability of the class that is decided agrees with how often it is right.
 
+    Of texts that may have several labels, (B, L), it is the probability of each label, and how often it is
+    true.
+
     Returns
     -------
     dict
@@ -62,8 +69,11 @@ def calibration(labels: Labels, probabilities: Probabilities, task: str = "multi
         with bins of equal mass (Nguyen and O'Connor 2015). ``brier``: see `brier`. ``bins`` and
         ``adaptive_bins``: the bins that have texts, with Wilson intervals of the accuracy.
     """
-    decided, confidence = top(probabilities, task)
-    right = decided == labels
+    if labels.ndim == 2:
+        confidence, right = probabilities.ravel(), labels.ravel() == 1
+    else:
+        decided, confidence = top(probabilities, task)
+        right = decided == labels
     equal = np.linspace(0, 1, BINS + 1)
     index, adaptive = _equal_width(confidence), quantile_bins(confidence, BINS)
     bins = _bins(confidence, right, index)
@@ -84,8 +94,12 @@ def brier(labels: Labels, probabilities: Probabilities) -> dict[str, float]:
 
     ``score = reliability - resolution + uncertainty + within_bins``: the last is what forecasts that
     differ within a bin add (Stephenson et al. 2008), and is small. For more than two classes all are
-    summed over the classes, each against the rest.
+    summed over the classes, each against the rest. Labels (B, L) of 0 and 1 are forecasts of their own.
     """
+    if labels.ndim == 2:
+        return {
+            name: float(part) for name, part in _murphy(labels.ravel() == 1, probabilities.ravel()).items()
+        }
     classes = probabilities.shape[1]
     parts = [
         _murphy(labels == side, probabilities[:, side]) for side in ([1] if classes == 2 else range(classes))

@@ -318,7 +318,10 @@ sentiment explain --input word.wav --model artifacts/commands
 @click.argument("texts", nargs=-1, metavar="[TEXT … | -]")
 @MODEL
 @click.option("--input", "source", metavar="FILE|-", help="Explain what is in a file, as predict reads it.")
-@click.option("--class", "label", metavar="LABEL", help="Class to explain; the predicted one if left out.")
+@click.option(
+    "--class", "--label", "label", metavar="LABEL",
+    help="Class to explain; the predicted one if left out, of several labels the most probable.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of HTML instead.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")

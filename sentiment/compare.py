@@ -1,17 +1,27 @@
 """Several models on the same test texts: a table, best first, with paired tests against the best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentiment import bundle, shipped
+from sentiment import bundle, multilabel, shipped
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
 from sentiment.errors import BundleError, CorpusError, UsageError, listed
-from sentiment.metrics import Labels, Probabilities, intervals, quick_scores, top, wilson
+from sentiment.metrics import (
+    Labels,
+    Probabilities,
+    decided,
+    intervals,
+    multilabel_scores,
+    quick_scores,
+    top,
+    wilson,
+)
 from sentiment.paired import comparison, holm
 from sentiment.predictions import read
 from sentiment.report.wording import p_value
@@ -21,8 +31,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 RESAMPLES = 10_000
-SCORES = ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE")
-GRADES = ("", "MAE, grades", "quadratic kappa", "accuracy, %", "log loss", "ECE")
+SCORES = {
+    "accuracy": ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE"),
+    "micro_f1": ("", "micro F1, %", "macro F1", "all right", "log loss", "ECE"),
+    "mae": ("", "MAE, grades", "quadratic kappa", "accuracy", "log loss", "ECE"),
+}
+FURTHER = {
+    "accuracy": ("mcc", "macro_f1", "log_loss", "ece"),
+    "micro_f1": ("macro_f1", "accuracy", "log_loss", "ece"),
+    "mae": ("quadratic_kappa", "accuracy", "log_loss", "ece"),
+}
 DIFFERENCES = ("", "to the best, {}", "p", "parameters", "trained in", "on")
 
 
@@ -36,11 +54,23 @@ class _Model:
     probabilities: Probabilities
     corpus: dict[str, Any]
     report: dict[str, Any]
+    thresholds: tuple[float, ...] | None = None
+
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels."""
+        return self.labels.ndim == 2
 
     @property
     def task(self) -> str:
-        """What a label is, see `sentiment.corpus.Corpus`."""
+        """What a label is, see `sentiment.corpus.Corpus`; of grades only a bundle knows it."""
         return str(self.report.get("task", "multiclass"))
+
+    def decided(self, task: str) -> Labels:
+        """Return the top classes (B,), or median grades, or the labels (B, L) that the thresholds give."""
+        return (
+            decided(self.probabilities, self.thresholds) if self.several else top(self.probabilities, task)[0]
+        )
 
 
 def compare(paths: Sequence[Path]) -> dict[str, Any]:
@@ -54,12 +84,13 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``corpus``, ``task``, and ``models``, best first by accuracy and then by log loss: the scores that
-        are single numbers, the ``interval`` of the accuracy, ``ece``, and of a bundle ``parameters``,
-        ``train_seconds`` and ``device``. Of grades the mean absolute error takes the place of the accuracy.
-        All but the first have their ``comparison`` with it, model − best (see
-        `sentiment.paired.comparison`), with ``p_holm``, which is adjusted for
-        the number of comparisons.
+        ``corpus``; ``score``, the name of what they are compared by: ``accuracy``, or of texts that may have
+        several labels ``micro_f1``, of grades ``mae``; and ``models``, best first by that and then by log
+        loss: the scores that are single numbers (at the top class or the median grade, or by the thresholds
+        of a bundle), the ``interval`` of the first, ``ece``, and of a bundle ``parameters``,
+        ``train_seconds`` and ``device``. All but the first have their ``comparison`` with it, model − best
+        (see `sentiment.paired.comparison`), with ``p_holm``, which is adjusted for the number of
+        comparisons.
 
     Raises
     ------
@@ -74,17 +105,17 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
         if places.count(place) > 1:
             raise UsageError(f"{path}: named twice")
     opened = [_open(path) for path in paths]
-    # A bundle knows that its classes are grades and what their order is, a file does not.
-    first = next((one for one in opened if one.task == "ordinal"), opened[0])
+    first = next((one for one in opened if one.task == "ordinal"), opened[0])  # its classes are in order
     models, task = [_fit(one, first) for one in opened], first.task
     rows = [_row(model, task) for model in models]
-    order = sorted(range(len(rows)), key=lambda one: (_loss(rows[one]), rows[one]["log_loss"]))
-    best, _ = top(models[order[0]].probabilities, task)
+    score = "micro_f1" if first.several else "mae" if task == "ordinal" else "accuracy"
+    sign = 1 if score == "mae" else -1
+    order = sorted(range(len(rows)), key=lambda one: (sign * rows[one][score], rows[one]["log_loss"]))
+    best = models[order[0]].decided(task)
     results = [rows[one] | {"comparison": None} for one in order]
     for number, result in zip(order[1:], results[1:], strict=True):
-        mine, _ = top(models[number].probabilities, task)
-        found = comparison(first.labels, mine, best, RESAMPLES, task=task)
-        result["comparison"] = found | found.get("mae", {})
+        found = comparison(first.labels, models[number].decided(task), best, RESAMPLES, task=task)
+        result["comparison"] = found | found.get("mae", {})  # whose difference, interval and p count
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
@@ -92,7 +123,7 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
     return {
         "corpus": corpus | {"texts": len(first.labels), "labels": list(first.names)},
-        "task": task,
+        "score": score,
         "models": results,
     }
 
@@ -104,13 +135,15 @@ def render(result: dict[str, Any]) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
-    corpus, models = result["corpus"], result["models"]
+    corpus, models, score = result["corpus"], result["models"], result["score"]
     paths = [model["model"] for model in models]
     short = [Path(path).name for path in paths]
     tables = []
-    ordinal = result["task"] == "ordinal"
-    differences = [name.format("grades" if ordinal else "points") for name in DIFFERENCES]
-    for head, cells in ((GRADES if ordinal else SCORES, _scores), (differences, _differences)):
+    differences = [name.format("grades" if score == "mae" else "points") for name in DIFFERENCES]
+    for head, cells in (
+        (SCORES[score], partial(_scores, score)),
+        (differences, partial(_differences, score)),
+    ):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in head:
             left = name in ("", "on")
@@ -120,15 +153,17 @@ def render(result: dict[str, Any]) -> "RenderableType":
         tables.append(table)
     of = f" of {corpus['name']}" if corpus["name"] else ""
     adjusted = f", adjusted by Holm for {len(models) - 1} comparisons" if len(models) > 2 else ""
-    accuracy, test = "Wilson's of the accuracy, of", "McNemar's exact test"
-    if ordinal:
-        accuracy, test = "of the MAE of a bootstrap, of", "exact permutation test of the paired errors"
+    interval, test = "Wilson's of the accuracy", "McNemar's exact test"
+    if score == "micro_f1":
+        interval, test = "of a bootstrap of the micro F1", "approximate randomisation"
+    elif score == "mae":
+        interval, test = "of a bootstrap of the MAE", "exact permutation test of the paired errors"
     return Group(
         Text(printable(f"{len(models)} models on {corpus['texts']:,} test texts{of}, best first"), "bold"),
         *tables,
         Text(
-            f"In brackets: 95 % intervals, {accuracy} a paired bootstrap over the texts of "
-            f"its difference to the best. p: {test}{adjusted}.",
+            f"In brackets: 95 % intervals, {interval}, of a paired bootstrap over the texts of its "
+            f"difference to the best. p: {test}{adjusted}.",
             "dim",
         ),
     )
@@ -136,14 +171,15 @@ def render(result: dict[str, Any]) -> "RenderableType":
 
 def _open(path: Path) -> _Model:
     """Read the predictions of a bundle, after verifying it, or of a file."""
-    corpus, report, file = {}, {}, path
+    corpus, report, thresholds, file = {}, {}, None, path
     if not path.is_file():
         loaded = bundle.load(path)
         corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS
+        thresholds = loaded.decision.thresholds
         if PREDICTIONS not in loaded.manifest["files"]:
             raise BundleError(f"{path}: made by an older version, which saved no predictions; train again")
     found = read(file)
-    return _Model(path, found.names, found.labels, found.probabilities, corpus, report)
+    return _Model(path, found.names, found.labels, found.probabilities, corpus, report, thresholds)
 
 
 def _fit(model: _Model, first: _Model) -> _Model:
@@ -154,11 +190,14 @@ def _fit(model: _Model, first: _Model) -> _Model:
         wrong = f"the classes are {listed(model.names)} and not {listed(first.names)}"
     elif len(model.labels) != len(first.labels):
         wrong = f"they are {len(model.labels):,} and not {len(first.labels):,}"
+    elif model.several != first.several:
+        wrong = "only one of the two has several labels to a text"
     else:
         order = [model.names.index(name) for name in first.names]
-        labels = np.argsort(order)[model.labels]
-        if (labels != first.labels).any():
-            row = int(np.argmax(labels != first.labels))
+        labels = model.labels[:, order] if model.several else np.argsort(order)[model.labels]
+        differ = (labels != first.labels).reshape(len(labels), -1).any(1)
+        if differ.any():
+            row = int(np.argmax(differ))
             wrong = f"their labels differ, first in row {row}"
         elif all(prints) and prints[0] != prints[1]:
             wrong = "the texts differ"
@@ -167,50 +206,50 @@ def _fit(model: _Model, first: _Model) -> _Model:
             f"{model.path}: its test texts are not those of {first.path}: {wrong}; compare models of one "
             "test set (one that is cut from a corpus depends on the seed: train with --set corpus.seed=0)"
         )
-    return _Model(model.path, first.names, labels, model.probabilities[:, order], model.corpus, model.report)
-
-
-def _loss(row: dict[str, Any]) -> float:
-    return float(row["mae"] if "mae" in row else -row["accuracy"])
+    thresholds = model.thresholds and tuple(model.thresholds[number] for number in order)
+    return replace(
+        model,
+        names=first.names,
+        labels=labels,
+        probabilities=model.probabilities[:, order],
+        thresholds=thresholds,
+    )
 
 
 def _row(model: _Model, task: str) -> dict[str, Any]:
-    right = top(model.probabilities, task)[0] == model.labels
-    edges = wilson(int(right.sum()), len(right))
+    labels, probabilities = model.labels, model.probabilities
+    if model.several:
+        scores = multilabel_scores(labels, probabilities, model.thresholds)
+        edges = multilabel.intervals(labels, probabilities, model.thresholds)["micro_f1"]
+    else:
+        scores, right = quick_scores(labels, probabilities, task), model.decided(task) == labels
+        edges = wilson(int(right.sum()), len(right))
     if task == "ordinal":
-        edges = intervals(model.labels, model.probabilities, task=task)["mae"]
+        edges = intervals(labels, probabilities, task=task)["mae"]
     about, training = model.report.get("model", {}), model.report.get("training", {})
     return {
         "model": str(model.path),
-        **quick_scores(model.labels, model.probabilities, task),
+        **scores,
         "interval": edges,
-        "ece": calibration(model.labels, model.probabilities, task)["ece"],
+        "ece": calibration(labels, probabilities, task)["ece"],
         "parameters": about.get("parameters"),
         "train_seconds": training.get("seconds"),
         "device": training.get("device"),
     }
 
 
-def _scores(model: dict[str, Any]) -> list[str]:
-    if "mae" in model:
-        return [
-            _around(".3f", model["mae"], model["interval"]),
-            f"{model['quadratic_kappa']:.4f}",
-            f"{100 * model['accuracy']:.2f}",
-            *(f"{model[key]:.4f}" for key in ("log_loss", "ece")),
-        ]
-    return [
-        _around(".2f", model["accuracy"], model["interval"], 100),
-        *(f"{model[key]:.4f}" for key in ("mcc", "macro_f1", "log_loss", "ece")),
-    ]
+def _scores(score: str, model: dict[str, Any]) -> list[str]:
+    further = (f"{model[key]:.4f}" for key in FURTHER[score])
+    style, scale = (".3f", 1) if score == "mae" else (".2f", 100)
+    return [_around(style, scale, model[score], model["interval"]), *further]
 
 
-def _differences(model: dict[str, Any]) -> list[str]:
+def _differences(score: str, model: dict[str, Any]) -> list[str]:
     versus, seconds = model["comparison"], model["train_seconds"]
     p = versus and versus["p_holm"]
-    style, scale = ("+.3f", 1) if "mae" in model else ("+.2f", 100)
+    style, scale = ("+.3f", 1) if score == "mae" else ("+.2f", 100)
     return [
-        _around(style, versus["difference"], versus["interval"], scale) if versus else "best",
+        _around(style, scale, versus["difference"], versus["interval"]) if versus else "best",
         "" if p is None else p_value(p),
         f"{model['parameters']:,}" if model["parameters"] else "–",
         "–" if seconds is None else f"{seconds:,.0f} s",
@@ -218,6 +257,6 @@ def _differences(model: dict[str, Any]) -> list[str]:
     ]
 
 
-def _around(style: str, value: float, interval: Sequence[float], scale: int = 1) -> str:
+def _around(style: str, scale: int, value: float, interval: Sequence[float]) -> str:
     low, high = (format(scale * edge, style) for edge in interval)
     return f"{scale * value:{style}} [{low}, {high}]"

@@ -39,7 +39,9 @@ class CorpusConfig(_Section):
     text_column: str | None = _setting(
         None, "column of the texts, or features; found by name or type if unset"
     )
-    label_column: str | None = _setting(None, "column of the labels; found by its name if unset")
+    label_column: str | None = _setting(
+        None, "column of the labels, or several of 0 and 1 as a,b,c; found by its name if unset"
+    )
     task: Literal["auto", "multiclass", "multilabel", "ordinal"] = _setting(
         "auto",
         "multiclass: one label a text; multilabel: any number of them, as lists or columns of 0 and 1; "
@@ -269,12 +271,12 @@ class TrainingConfig(_Section):
     )
     ema: Dropout = _setting(0.99, "decay of a moving average of the weights, used instead of them; 0: off")
     metric: Literal[
-        "auto", "mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss",
-        "quadratic_kappa", "mae",
+        "auto", "mcc", "accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "samples_f1", "jaccard",
+        "average_precision", "roc_auc", "log_loss", "quadratic_kappa", "mae",
     ] = _setting(
         "auto",
-        "on validation: chooses the epoch that is kept, ties by log_loss; auto: mcc, or quadratic_kappa of "
-        "grades, which alone have it and mae",
+        "on validation: chooses the epoch that is kept, ties by log_loss; auto: mcc, or micro_f1 where a "
+        "text may have several labels, or quadratic_kappa of grades",
     )  # fmt: skip
     patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
     checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)

@@ -9,10 +9,10 @@ from sentiment.fitting import Listener
 from sentiment.training import Epoch, Running, Step, Trainer
 
 REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
-SCORES = {  # of an epoch, by task
-    "multiclass": {"accuracy": "accuracy", "macro_f1": "macro F1", "mcc": "MCC"},
-    "ordinal": {"mae": "MAE", "quadratic_kappa": "kappa", "accuracy": "accuracy"},
-}
+COLUMNS = {  # scores on validation, those of them that the task has
+    "log_loss": "val loss", "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1",
+    "mcc": "MCC", "mae": "MAE", "quadratic_kappa": "kappa",
+}  # fmt: skip
 
 
 def stderr() -> Console:
@@ -61,15 +61,15 @@ class ConsoleListener(Listener):
     def epoch(self, event: Epoch, trainer: Trainer) -> None:
         """Print the epoch's row."""
         record, scores = event.record, event.record["validation"]
-        shown = SCORES[trainer.model.task]
+        columns = {key: name for key, name in COLUMNS.items() if key in scores}
         if not self.rows:
-            names = ["epoch", "loss", "val loss", *shown.values(), "tokens/s", "seconds"]
-            self.console.print("  ".join(f"{name:>9}" for name in names), markup=False)
+            head = ("epoch", "loss", *columns.values(), "tokens/s", "seconds")
+            self.console.print("  ".join(f"{name:>9}" for name in head), markup=False)
         self.rows += 1
         cells = [
             f"{record['epoch']}/{trainer.epochs}",
             f"{record['loss']:.4f}",
-            *(f"{scores[key]:.4f}" for key in ("log_loss", *shown)),
+            *(f"{scores[key]:.4f}" for key in columns),
             f"{record['tokens_per_second']:,.0f}",
             f"{record['seconds']:.1f}" + (" *" if record["best"] else ""),
         ]

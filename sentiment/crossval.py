@@ -33,11 +33,10 @@ SCHEMA = 1
 UNFINISHED, RESULT, FOLDS = "unfinished.json", "crossval.json", "folds"
 TEST = "corrected resampled t-test (Nadeau & Bengio 2003)"
 SHOWN = {
-    "mae": "MAE, grades", "quadratic_kappa": "quadratic kappa",
-    "accuracy": "accuracy", "mcc": "MCC", "macro_f1": "macro F1", "roc_auc": "ROC-AUC",
-    "log_loss": "log loss",
+    "accuracy": "accuracy", "mcc": "MCC", "micro_f1": "micro F1", "macro_f1": "macro F1",
+    "mae": "MAE, grades", "quadratic_kappa": "quadratic kappa", "roc_auc": "ROC-AUC", "log_loss": "log loss",
 }  # fmt: skip
-COMPARED = ("mae", "quadratic_kappa", "accuracy", "mcc", "log_loss")
+COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
 TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from sentiment import link
 from sentiment.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class NumpyClassifier:
     weights
         Its ``state_dict``, as `shapes` says.
     task
-        Of the model.
+        What a label is, see `sentiment.link`.
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array], task: str = "multiclass") -> None:
@@ -98,8 +99,7 @@ class NumpyClassifier:
                     sequences.values[start : start + length]
                     for start, length in zip(starts, lengths, strict=True)
                 )
-        exponentials = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
+        return link.probabilities(logits, self.task)
 
     def logits(self, windows: Iterable[NDArray[Any]]) -> Array:
         """Return (C,) for the token ids (T,), or features (T, E), of one text, or of each window of it."""

@@ -1,7 +1,8 @@
 """Which words, or steps of features, carried a decision: integrated gradients, with a check.
 
 What is explained is the logit of a class less that of its best rival, so a weight above 0 speaks for
-the class, and one below for the rival. T tokens are read of a text, E numbers make up an embedding; of
+the class, and one below for the rival. Where a text may have several labels it is the logit of one of them,
+and the rival is to be without it. T tokens are read of a text, E numbers make up an embedding; of
 features, T steps of E numbers.
 """
 
@@ -69,9 +70,9 @@ class Explanation:
     label, probability, unsure, truncated
         Of the prediction.
     explained, explained_probability
-        The class that is explained.
+        The class, or label, that is explained.
     against
-        Its rival: the most probable other class, or of grades see `explain`.
+        Its rival: the most probable other class; None where a text may have several labels.
     words
         All words of the text, in order; of features, the steps.
     difference
@@ -94,7 +95,7 @@ class Explanation:
     probability: float
     explained: str
     explained_probability: float
-    against: str
+    against: str | None
     words: list[Word]
     difference: float
     baseline_difference: float
@@ -131,10 +132,10 @@ def explain(
     Parameters
     ----------
     label
-        Class to explain; the predicted one if left out, and of grades the highest against the lowest, so that
-        what is above 0 always speaks for a higher grade.
+        Class to explain; the predicted one if left out, of several labels the most probable, and of grades
+        the highest against the lowest, so that what is above 0 always speaks for a higher grade.
     against
-        Its rival; the most probable other class if left out.
+        Its rival, which several labels have not; the most probable other class if left out.
 
     Raises
     ------
@@ -162,9 +163,13 @@ def _explain(
     import torch
 
     shares = prediction.probabilities
-    label = prediction.label if label is None else label
-    rival = against or max((name for name in shares if name != label), key=shares.__getitem__)
-    pair = predictor.labels.index(label), predictor.labels.index(rival)
+    several = prediction.labels is not None
+    if label is None:
+        label = max(shares, key=shares.__getitem__) if several else prediction.label
+    rival = None
+    if not several:
+        rival = against or max((name for name in shares if name != label), key=shares.__getitem__)
+    pair = predictor.labels.index(label), None if rival is None else predictor.labels.index(rival)
     device = predictor.torch_device
     model = predictor.bundle.model.to(device).eval()
     tokenizer = predictor.bundle.tokenizer
@@ -181,7 +186,7 @@ def _explain(
 
     def difference(inputs: PackedSequence) -> Tensor:  # (B · W windows) -> (B,)
         logits = _classify(model, inputs, len(windows)) / temperature
-        return logits[:, pair[0]] - logits[:, pair[1]]
+        return logits[:, pair[0]] if pair[1] is None else logits[:, pair[0]] - logits[:, pair[1]]
 
     # cuDNN has no gradients of a recurrence outside of training.
     with torch.backends.cudnn.flags(enabled=False):
@@ -301,7 +306,11 @@ def _integrate(
 
 
 def _leave_one_out(
-    model: SequenceClassifier, words: Words, of: int, against: int, limited: Callable[[Sequences], Sequences]
+    model: SequenceClassifier,
+    words: Words,
+    of: int,
+    against: int | None,
+    limited: Callable[[Sequences], Sequences],
 ) -> NDArray[np.float64]:
     """Return by how much the difference of logits falls without each word, or with an unknown one, (W,).
 
@@ -318,8 +327,9 @@ def _leave_one_out(
         rest = [words.ids[mask] for mask in kept]
     sequences = Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)])
     probabilities = infer(model, limited(sequences), model.linear.weight.device)
-    logs = np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
-    differences = logs[:, of] - logs[:, against]
+    rival = 1 - probabilities[:, of] if against is None else probabilities[:, against]
+    mine, theirs = np.log(np.maximum([probabilities[:, of], rival], np.finfo(np.float64).tiny))
+    differences = mine - theirs
     drops: NDArray[np.float64] = differences[0] - differences[1:]
     return drops
 

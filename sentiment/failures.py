@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.curves import part_score
 from sentiment.features import shown
-from sentiment.metrics import Labels, Probabilities, top, wilson
+from sentiment.metrics import Labels, Probabilities, decided, top
+from sentiment.multilabel import losses, text_f1
 
 if TYPE_CHECKING:
     from sentiment.explain import Explanation
@@ -44,6 +46,7 @@ def failures(
     explain: Explain | None = None,
     validation: tuple[Sequence[Any], Labels, Probabilities] | None = None,
     sources: Sequence[str] | None = None,
+    thresholds: Sequence[float] | None = None,
     task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the part ``failures`` of a report.
@@ -52,8 +55,9 @@ def failures(
     ----------
     texts, labels, probabilities, encoded
         Of the test split: B texts or arrays of features, (B,), (B, C), and what the tokenizer made of them.
+        Of texts that may have several labels, (B, L) both.
     names
-        Of the C classes.
+        Of the classes or labels.
     explain
         Says for some texts which words spoke for a class, as ``partial(explain.explain, predictor)`` does;
         without it the mistakes have no words.
@@ -61,12 +65,18 @@ def failures(
         Texts, labels and probabilities of the validation split, in which wrong labels are looked for too.
     sources
         (B,) where each text is from, if the corpus says so: a slice each.
+    thresholds
+        (L,) from which one of several labels is given.
     """
     splits = {"validation": validation} if validation is not None else {}
     found = suspects({**splits, "test": (texts, labels, probabilities)}, names)
+    if labels.ndim == 2:
+        worst = wrong_labels(texts, labels, probabilities, names, explain, thresholds)
+    else:
+        worst = mistakes(texts, labels, probabilities, names, explain, task)
     return {
-        "slices": slices(texts, labels, probabilities, encoded, names, sources, task),
-        "mistakes": mistakes(texts, labels, probabilities, names, explain, task),
+        "slices": slices(texts, labels, probabilities, encoded, names, sources, thresholds, task),
+        "mistakes": worst,
         "suspects": found[:SUSPECTS],
         "suspect_count": len(found),
     }
@@ -79,40 +89,53 @@ def slices(
     encoded: Encoded,
     names: Sequence[str],
     sources: Sequence[str] | None = None,
+    thresholds: Sequence[float] | None = None,
     task: str = "multiclass",
 ) -> list[dict[str, Any]]:
     """Score the parts of the test texts, worst first: by accuracy less that of all other texts.
 
     Each has Wilson's interval of its accuracy, ``p`` of Fisher's exact test against the rest, and ``q``,
-    which is `p` corrected for the number of slices (Benjamini and Hochberg 1995). Parts with too few
-    texts are left out.
+    which is `p` corrected for the number of slices (Benjamini and Hochberg 1995). Of texts that may have
+    several labels it is the mean F1 of a text, with Student's interval and the test of Mann and Whitney.
+    Parts with too few texts are left out.
     """
     from scipy import stats
 
-    right = top(probabilities, task)[0] == labels
+    if labels.ndim == 2:
+        quality: NDArray[Any] = text_f1(labels, decided(probabilities, thresholds))
+    else:
+        quality = top(probabilities, task)[0] == labels
     fewest = max(FEWEST, FEWEST_SHARE * len(texts))
     found = []
     for name, value, mask in _masks(texts, labels, encoded, names, sources):
         count, rest = int(mask.sum()), int((~mask).sum())
         if min(count, rest) < fewest:
             continue
-        inside, outside = int(right[mask].sum()), int(right[~mask].sum())
-        table = [[inside, count - inside], [outside, rest - outside]]
+        inside, outside = quality[mask], quality[~mask]
         found.append(
             {
                 "slice": name,
                 "value": value,
-                "count": count,
-                "accuracy": inside / count,
-                "interval": wilson(inside, count),
-                "difference": inside / count - outside / rest,
-                "p": float(stats.fisher_exact(table).pvalue),
+                **part_score(inside),
+                "difference": float(inside.mean() - outside.mean()),
+                "p": _differ(inside, outside),
             }
         )
     corrected = stats.false_discovery_control([one["p"] for one in found]) if found else []
     for one, q in zip(found, corrected, strict=True):
         one["q"] = float(q)
     return sorted(found, key=lambda one: one["difference"])
+
+
+def _differ(inside: NDArray[Any], outside: NDArray[Any]) -> float:
+    """Return p of two parts having the same share of right texts, or about the same F1."""
+    from scipy import stats
+
+    if inside.dtype == bool:
+        table = [[part.sum(), (~part).sum()] for part in (inside, outside)]
+        return float(stats.fisher_exact(table).pvalue)
+    p = stats.mannwhitneyu(inside, outside, method="asymptotic").pvalue
+    return float(p) if np.isfinite(p) else 1.0  # all texts are alike
 
 
 def _masks(
@@ -128,8 +151,10 @@ def _masks(
     yield from _quantiles("length", encoded.lengths, f"{{:,.0f}} {unit}".format)
     if are_texts:
         yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
+    if labels.ndim == 2:
+        yield from _quantiles("labels of a text", labels.sum(1), "{:.0f}".format)
     for number, name in enumerate(names):
-        yield "label", name, labels == number
+        yield "label", name, labels == number if labels.ndim == 1 else labels[:, number] == 1
     for source in sorted(set(sources or ())):
         yield "source", source, np.array(sources) == source
     properties = {"truncated": encoded.truncated, "several windows": encoded.sequences.counts > 1}
@@ -198,27 +223,72 @@ def mistakes(
     for row in rows.tolist():
         name = names[predicted[row]]  # named: what a threshold decides may be another class
         rival = [names[labels[row]]] if ordinal else []
-        explained = explain([texts[row]], name, *rival)[0] if explain is not None else None
-        words = [
-            {"start": word.start, "end": word.end, "text": word.text, "weight": word.weight}
-            for word in (explained.words if explained else ())
-            if word.weight is not None
-        ]
-        text = explained.text if explained else shown(texts[row])
-        part, words = excerpt(text, words)
         found.append(
             {
                 "row": row,
-                "text": part,
                 "label": names[labels[row]],
                 "predicted": name,
                 "probability": float(sure[row]),
-                "truncated_text": part != text,
-                "words": words,
-                "agreement": explained.agreement if explained else None,
+                **_told(texts[row], [name, *rival], explain),
             }
         )
     return found
+
+
+def wrong_labels(
+    texts: Sequence[Any],
+    labels: Labels,
+    probabilities: Probabilities,
+    names: Sequence[str],
+    explain: Explain | None = None,
+    thresholds: Sequence[float] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the texts with a wrong label whose log loss, summed over all labels, is highest.
+
+    The words are those that caused the worst of the wrong labels: ``label``, which was given or not.
+    """
+    predicted, loss = decided(probabilities, thresholds), losses(labels, probabilities)
+    off = predicted != labels
+    wrong = np.flatnonzero(off.any(1))
+    rows = wrong[np.argsort(-loss[wrong].sum(1), kind="stable")][:MISTAKES]
+    found = []
+    for row in rows.tolist():
+        worst = int(np.where(off[row], loss[row], -1).argmax())
+        given = bool(predicted[row, worst])
+        found.append(
+            {
+                "row": row,
+                "labels": [name for name, true in zip(names, labels[row], strict=True) if true],
+                "predicted": [name for name, true in zip(names, predicted[row], strict=True) if true],
+                "loss": float(loss[row].sum()),
+                "label": names[worst],
+                "given": given,
+                "probability": float(probabilities[row, worst]),
+                **_told(texts[row], [names[worst]], explain, 1 if given else -1),
+            }
+        )
+    return found
+
+
+def _told(text: Any, classes: Sequence[str], explain: Explain | None, sign: int = 1) -> dict[str, Any]:
+    """Return the part of a text that spoke most for a class, or with -1 against it, with its words.
+
+    The class may have its rival beside it.
+    """
+    explained = explain([text], *classes)[0] if explain is not None else None
+    words = [
+        {"start": word.start, "end": word.end, "text": word.text, "weight": sign * word.weight}
+        for word in (explained.words if explained else ())
+        if word.weight is not None
+    ]
+    whole = explained.text if explained else shown(text)
+    part, words = excerpt(whole, words)
+    return {
+        "text": part,
+        "truncated_text": part != whole,
+        "words": words,
+        "agreement": explained.agreement if explained else None,
+    }
 
 
 def excerpt(
@@ -273,29 +343,47 @@ def suspects(
     Returns
     -------
     list of dict
-        With the class that is ``suggested``, and ``quality``: the probability of the given label.
+        With the class that is ``suggested``, and ``quality``: the probability of the given label. Of texts
+        that may have several, each label is a question of its own: to ``add`` it, or to ``take away``.
     """
-    from cleanlab.filter import find_label_issues
-
     found = []
     for split, (texts, labels, probabilities) in splits.items():
-        if len(set(labels.tolist())) < 2:
-            continue  # nothing to confuse
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a class with few texts or none
-            # One process: forking after tokenizers has used its threads may hang.
-            rows = find_label_issues(
-                labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1
-            )
-        found += [
-            {
-                "split": split,
-                "row": row,
-                "text": excerpt(shown(texts[row]))[0],
-                "label": names[labels[row]],
-                "suggested": names[probabilities[row].argmax()],
-                "quality": float(probabilities[row, labels[row]]),
-            }
-            for row in rows.tolist()
-        ]
+        if labels.ndim == 1:
+            found += [
+                {
+                    "split": split,
+                    "row": row,
+                    "text": excerpt(shown(texts[row]))[0],
+                    "label": names[labels[row]],
+                    "suggested": names[probabilities[row].argmax()],
+                    "quality": float(probabilities[row, labels[row]]),
+                }
+                for row in _issues(labels, probabilities)
+            ]
+            continue
+        for name, given, theirs in zip(names, labels.T, probabilities.T, strict=True):
+            found += [
+                {
+                    "split": split,
+                    "row": row,
+                    "text": excerpt(shown(texts[row]))[0],
+                    "label": name,
+                    "suggested": "take away" if given[row] else "add",
+                    "quality": float(theirs[row] if given[row] else 1 - theirs[row]),
+                }
+                for row in _issues(given, np.stack([1 - theirs, theirs], 1))
+            ]
     return sorted(found, key=lambda one: one["quality"])
+
+
+def _issues(labels: Labels, probabilities: Probabilities) -> list[int]:
+    """Return the rows whose class, of (B,), looks wrong."""
+    from cleanlab.filter import find_label_issues
+
+    if len(set(labels.tolist())) < 2:
+        return []  # nothing to confuse
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with few texts or none
+        # One process: forking after tokenizers has used its threads may hang.
+        rows = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
+    return [int(row) for row in rows]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment import bundle, encoder, objectives, report, runtime, tensorboard, vectors
+from sentiment import bundle, decision, encoder, objectives, report, runtime, tensorboard, vectors
 from sentiment.augmentation import augment
 from sentiment.bundle import CHECKPOINT
 from sentiment.config import Config, changed
@@ -21,11 +21,12 @@ from sentiment.corpus import Corpus
 from sentiment.encoder import Encoder
 from sentiment.errors import Interrupted, UsageError, listed
 from sentiment.features import Features
+from sentiment.link import MULTILABEL
 from sentiment.report.facts import long_words
 from sentiment.sequences import Encoded
 from sentiment.symbols import reverse_complements
 from sentiment.tokenizer import Tokenizer
-from sentiment.training import Epoch, Examples, Running, Step, Trainer, metric_for
+from sentiment.training import Epoch, Examples, Running, Step, Trainer, metric_of
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
 # Of features: epochs of few updates, in large batches, generalise worse, and fewer can be chosen from.
@@ -126,7 +127,13 @@ class Prepared:
 
 def check_kind(settings: Config, corpus: Corpus) -> None:
     """Refuse settings that were changed and mean nothing for texts, or for features, or for the task."""
-    metric_for(settings.training, corpus.task)
+    decision.read_target(settings.decision, corpus.labels, corpus.task)
+    metric_of(settings.training, corpus.task)
+    if corpus.task == MULTILABEL and settings.training.sampling == "balanced":
+        raise UsageError(
+            "training.sampling = 'balanced' is for one label a text, and these may have several; "
+            "training.class_weights = 'balanced' is for them too"
+        )
     kind, other = ("texts", "features") if corpus.width is None else ("features", "texts")
     prefixes = OF_FEATURES if kind == "texts" else OF_TEXTS
     wrong = [name for name, _ in changed(settings) if name.startswith(prefixes)]

@@ -52,7 +52,8 @@ def render(explanation: Explanation) -> RenderableType:
             style = f"#000000 on #{red:02x}{green:02x}{blue:02x}" if abs(share) > FAINT else ""
         text.append(printable(piece), style)
     table = Table(box=box.SIMPLE_HEAD)
-    for side in (f"for {explanation.explained}", f"against: for {explanation.against}"):
+    against = "against" if explanation.against is None else f"against: for {explanation.against}"
+    for side in (f"for {explanation.explained}", against):
         table.add_column(Text(printable(side)))
         for name in ("weight", "left out"):
             table.add_column(name, justify="right")
@@ -122,6 +123,8 @@ def _article(explanation: Explanation) -> str:
 def _headline(explanation: Explanation) -> str:
     leaning = f"unsure, rather {explanation.label}" if explanation.unsure else explanation.label
     told = f"{leaning} ({explanation.probability:.1%})"
+    if explanation.against is None:
+        return f"{leaning}; explained is {explanation.explained} ({explanation.explained_probability:.1%})"
     if explanation.explained == explanation.label:
         return f"{told}, against {explanation.against}"
     share = f"{explanation.explained} ({explanation.explained_probability:.1%})"
@@ -131,8 +134,9 @@ def _headline(explanation: Explanation) -> str:
 def _footnote(explanation: Explanation) -> str:
     cut = sum(word.weight is None for word in explanation.words)
     start, whole = ("empty words", "text") if explanation.unit == "word" else ("mean steps", "sequence")
+    what = "logit" if explanation.against is None else "difference of logits"
     parts = [
-        "The weights take the difference of logits from "
+        f"The weights take the {what} from "
         f"{explanation.baseline_difference:+.3f} ({start}) to {explanation.difference:+.3f}, "
         f"but for {explanation.completeness_error:+.4f} ({explanation.steps} steps)."
     ]

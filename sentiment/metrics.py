@@ -1,10 +1,11 @@
 """Scores of probabilities against labels, with intervals. Arrays in, numbers out.
 
-The scores are scikit-learn's. C classes; of two, the second is the positive one.
+The scores are scikit-learn's. C classes; of two, the second is the positive one. Where a text may have
+several of L labels, or none, the labels are (B, L) of 0 and 1.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,10 @@ def quick_scores(
         ROC-AUC and average precision are None where a class is absent from `labels`; for more than two
         classes they are the mean of one class against the rest. The Brier score is that of two classes
         on the positive one; for more, the sum over classes. Of grades there are also `grades.scores`.
+        Of labels (B, L) they are `multilabel_scores`.
     """
+    if labels.ndim == 2:
+        return multilabel_scores(labels, probabilities)
     from sklearn import metrics
 
     classes = np.arange(probabilities.shape[1])
@@ -79,20 +83,119 @@ def quick_scores(
         }
 
 
-def scores(
-    labels: Labels, probabilities: Probabilities, names: Sequence[str], task: str = "multiclass"
-) -> dict[str, Any]:
-    """Return `quick_scores`, the confusion matrix (row: true class) and the report for each class."""
+def multilabel_scores(
+    labels: Labels, probabilities: Probabilities, thresholds: Sequence[float] | None = None
+) -> dict[str, float | None]:
+    """Return the scores that are single numbers, of texts that may have several labels or none.
+
+    Parameters
+    ----------
+    labels
+        (B, L) of 0 and 1.
+    probabilities
+        (B, L), each a label's own.
+    thresholds
+        (L,) from which a label is given; 0.5 by default.
+
+    Returns
+    -------
+    dict
+        ``accuracy`` is that of all labels of a text at once. A text without a label that is given none
+        counts as right in ``samples_f1`` and ``jaccard``. ROC-AUC and average precision are means over the
+        labels that some of the texts have and some have not, None if there is no such label; log loss and
+        Brier score are means over all labels of all texts.
+    """
     from sklearn import metrics
 
-    classes, (predicted, _) = np.arange(len(names)), top(probabilities, task)
-    each = metrics.classification_report(labels, predicted, labels=classes, output_dict=True, zero_division=0)
+    pair = _columns(labels, decided(probabilities, thresholds))
+    f1 = {
+        average: float(metrics.f1_score(*pair, average=average, zero_division=float(average == "samples")))
+        for average in ("micro", "macro", "weighted", "samples")
+    }
+    sides = np.flatnonzero(labels.any(0) & ~labels.all(0))
+    ranked = [
+        (metrics.roc_auc_score(labels[:, side], probabilities[:, side]),
+         metrics.average_precision_score(labels[:, side], probabilities[:, side]))
+        for side in sides
+    ]  # fmt: skip
+    auc, average_precision = np.mean(ranked, 0).tolist() if ranked else (None, None)
+    # Of the least probable label that is true, how many are as probable or more (coverage_error).
+    reach = probabilities >= np.where(labels, probabilities, np.inf).min(1, keepdims=True)
+    return {
+        "accuracy": float(metrics.accuracy_score(*pair)),
+        **{f"{average}_f1": value for average, value in f1.items()},
+        "jaccard": float(metrics.jaccard_score(*pair, average="samples", zero_division=1)),
+        "hamming_loss": float(metrics.hamming_loss(*pair)),
+        "lrap": float(metrics.label_ranking_average_precision_score(labels, probabilities)),
+        "coverage_error": float(reach.sum(1).mean()),
+        "roc_auc": auc,
+        "average_precision": average_precision,
+        "log_loss": float(metrics.log_loss(labels.ravel(), probabilities.ravel(), labels=[0, 1])),
+        "brier": float(metrics.brier_score_loss(labels.ravel(), probabilities.ravel(), labels=[0, 1])),
+    }
+
+
+def decided(probabilities: Probabilities, thresholds: Sequence[float] | None = None) -> Labels:
+    """Return the labels (B, L) of 0 and 1 that are as probable as their thresholds, 0.5 by default."""
+    return (probabilities >= (0.5 if thresholds is None else np.asarray(thresholds))).astype(np.int64)
+
+
+def scores(
+    labels: Labels,
+    probabilities: Probabilities,
+    names: Sequence[str],
+    thresholds: Sequence[float] | None = None,
+    task: str = "multiclass",
+) -> dict[str, Any]:
+    """Return the scores that are single numbers, and those of each class.
+
+    For labels (B,) `quick_scores`, the confusion matrix (row: true class), and the report for each class.
+    For labels (B, L) `multilabel_scores`, the report for each label, its own confusion matrix (row: without,
+    with it; column: not given, given), and `missed_and_added`.
+    """
+    from sklearn import metrics
+
+    if labels.ndim == 2:
+        predicted = decided(probabilities, thresholds)
+        quick = multilabel_scores(labels, probabilities, thresholds)
+        pair = _columns(labels, predicted)
+        matrices = metrics.multilabel_confusion_matrix(*pair)[: len(names)]
+        confused = {
+            "confusion_matrices": matrices.tolist(),
+            "missed_and_added": missed_and_added(labels, predicted),
+        }
+    else:
+        predicted, _ = top(probabilities, task)
+        quick, pair = quick_scores(labels, probabilities, task), [labels, predicted]
+        matrix = metrics.confusion_matrix(labels, predicted, labels=np.arange(len(names)))
+        confused = {"confusion_matrix": matrix.tolist()}
+    each = metrics.classification_report(
+        *pair, labels=np.arange(len(names)), output_dict=True, zero_division=0
+    )
     named = {name: each.pop(str(number)) for number, name in enumerate(names)}
-    return quick_scores(labels, probabilities, task) | {
-        "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=classes).tolist(),
+    return quick | {
+        **confused,
         "labels": list(names),
         "classification_report": named | each | named,  # a class may be named as one of the averages
     }
+
+
+def missed_and_added(labels: Labels, predicted: Labels) -> list[list[int]]:
+    """Count which label was missed where which other was added, (L + 1, L + 1), for (B, L) of 0 and 1.
+
+    Row: a true label that was not given, column: one that was given and is not true, both in one text. The
+    last column stands for nothing added, the last row for nothing missed: each miss and each addition is
+    counted at least once. After the multi-label confusion matrix of Heydarian et al. (2022), but for labels
+    that were right: those are not blamed for what was added to them.
+    """
+    missed, added = (
+        np.column_stack([wrong, ~wrong.any(1)]).astype(np.float64)  # as floats they multiply fast
+        for wrong in (labels > predicted, predicted > labels)
+    )
+    counts: NDArray[np.int64] = (missed.T @ added).astype(np.int64)
+    counts[-1, -1] = 0  # texts without a mistake
+    found: list[list[int]] = counts.tolist()
+    return found
 
 
 def intervals(
@@ -118,24 +221,32 @@ def intervals(
     )
     losses = np.stack([_log_losses(labels, probabilities), _brier_scores(labels, probabilities)], 1)
     sides = [1] if classes == 2 else range(classes)
-    rankings = [_Ranking(labels == side, probabilities[:, side]) for side in sides]
-    generator = np.random.default_rng(seed)
-    drawn: dict[str, list[NDArray[np.float64]]] = {}
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        weights = generator.multinomial(count, np.full(count, 1 / count), size).astype(np.float64)
-        batch = confusion_scores((weights @ cells).reshape(size, classes, classes), task)
+    rankings = [Ranking(labels == side, probabilities[:, side]) for side in sides]
+    drawn = []
+    for weights in resamplings(count, resamples, seed):
+        batch = confusion_scores((weights @ cells).reshape(-1, classes, classes), task)
         batch["log_loss"], batch["brier"] = (weights @ losses).T / count
         ranked = np.array([ranking.scores(weights) for ranking in rankings]).mean(0)
         batch["roc_auc"], batch["average_precision"] = ranked
-        for name, values in batch.items():
-            drawn.setdefault(name, []).append(values)
+        drawn.append(batch)
+    return percentiles(drawn) | {"accuracy": wilson(int((predicted == labels).sum()), count)}
+
+
+def resamplings(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each of the texts is drawn, (R, B), in parts of at most `CHUNK` resamples."""
+    generator = np.random.default_rng(seed)
+    for start in range(0, resamples, CHUNK):
+        size = min(CHUNK, resamples - start)
+        yield generator.multinomial(count, np.full(count, 1 / count), size).astype(np.float64)
+
+
+def percentiles(drawn: Sequence[dict[str, NDArray[np.float64]]]) -> dict[str, list[float] | None]:
+    """Return the 95 % intervals of scores that were drawn in parts, each (R,)."""
     result: dict[str, list[float] | None] = {}
-    for name, parts in drawn.items():
-        values = np.concatenate(parts)
+    for name in drawn[0]:
+        values = np.concatenate([part[name] for part in drawn])
         finite = values[np.isfinite(values)]  # a resample may lack a rare class
         result[name] = [float(edge) for edge in np.percentile(finite, [2.5, 97.5])] if len(finite) else None
-    result["accuracy"] = wilson(int((predicted == labels).sum()), count)
     return result
 
 
@@ -179,14 +290,16 @@ def confusion_scores(
     }
 
 
-class _Ranking:
+class Ranking:
     """ROC-AUC and average precision of one class under many weightings of the same texts."""
 
     def __init__(self, positive: NDArray[np.bool_], score: NDArray[np.float64]) -> None:
         self.order = np.argsort(-score, kind="stable")
-        ranked = score[self.order]
-        self.ties = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-        self.positive = positive[self.order]
+        ranked, self.positive = score[self.order], positive[self.order]
+        ties = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+        # Neither score changes if ranks without a positive that follow one another become one.
+        telling = np.add.reduceat(self.positive, ties) > 0
+        self.ties = ties[telling | np.concatenate([[True], telling[:-1]])]
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ROC-AUC and average precision, (2, R), for weights (R, B)."""
@@ -200,6 +313,14 @@ class _Ranking:
             average_precision = (precision * positives).sum(1) / found[:, -1]
         result: NDArray[np.float64] = np.array([auc, average_precision])
         return result
+
+
+def _columns(*tables: Labels) -> list[Labels]:
+    """Return tables (B, L) as scikit-learn takes them: it reads a single column as two classes.
+
+    Twice the same column has the same means.
+    """
+    return [np.repeat(table, 2, 1) if table.shape[1] == 1 else table for table in tables]
 
 
 def _log_losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 Shapes: B sequences in a batch, read in W windows (one each, if they are not long), N steps of all windows
 (packed), V types in the vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent
-outputs, C classes.
+outputs, C classes or labels.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment import recurrent
+from sentiment import link, recurrent
 from sentiment.batches import in_order, positions
 from sentiment.config import ModelConfig
 from sentiment.recurrent.pooling import middles, pool, unpack
@@ -43,7 +43,7 @@ class SequenceClassifier(nn.Module):
     vectors
         (V, E) initial embeddings; random if left out.
     task
-        For "ordinal" the classes are grades in order, and the logits are those of `cumulative`.
+        What a label is, see `sentiment.link`; for "ordinal" the logits are those of `cumulative`.
 
     Raises
     ------
@@ -291,7 +291,7 @@ def infer(model: SequenceClassifier, sequences: Sequences, device: torch.device)
         for batch in in_order(sequences, INFERENCE_SIZE, INFERENCE_TOKENS, device):
             parts = [model.read(model.embed(part)) for part in in_parts(batch.inputs, INFERENCE_TOKENS)]
             logits[batch.rows] = model.decide(joined(parts), batch.counts).float().cpu()
-    return logits.double().softmax(1).numpy()
+    return link.probabilities(logits.double().numpy(), model.task)
 
 
 def in_parts(inputs: PackedSequence, most: int) -> Iterator[PackedSequence]:

@@ -4,7 +4,7 @@ They are those of Lin et al. 2017, Miyato et al. 2017 and Sachan et al. 2019.
 Perturbations are of embeddings normalised by the frequencies of the types: each dimension is measured in
 its standard deviation, so that larger embeddings are no way out. The model itself stays as it is.
 
-Shapes: B texts, N tokens of all (packed), V types, E numbers in an embedding, C classes.
+Shapes: B texts, N tokens of all (packed), V types, E numbers in an embedding, C classes or labels.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.batches import positions
 from sentiment.config import TrainingConfig
+from sentiment.link import MULTILABEL
 from sentiment.model import SequenceClassifier
 
 SURE = 1e-7  # of 1 - p: below it, its power of less than 1 is too steep
@@ -50,6 +51,39 @@ class Focal(nn.CrossEntropyLoss):
         wrong = -torch.expm1(-F.cross_entropy(input, target, reduction="none"))  # 1 - p, exact near 0
         loss = wrong.clamp_min(SURE) ** self.gamma * super().forward(input, target)
         return loss.sum()
+
+
+class Binary(nn.Module):
+    """The cross-entropy of each label for itself, mean over the labels, summed over the texts.
+
+    Parameters
+    ----------
+    gamma
+        As in `Focal`.
+    weights
+        (2, L) of each label where a text has it not, and where it has; 1 by default.
+    label_smoothing
+        Share of a label given to both sides alike.
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self, gamma: float = 0.0, weights: Tensor | None = None, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.gamma, self.label_smoothing = gamma, label_smoothing
+        self.register_buffer("weights", torch.ones(2, 1) if weights is None else weights)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Return the sum for logits (B, L) and labels (B, L) of 0 and 1, or their probabilities."""
+        absent, present = F.logsigmoid(-input), F.logsigmoid(input)
+        goal = target * (1 - self.label_smoothing) + self.label_smoothing / 2
+        losses = -(self.weights[0] * (1 - goal) * absent + self.weights[1] * goal * present)
+        if self.gamma:
+            wrong = -torch.expm1(torch.where(target > 0.5, present, absent))
+            losses = wrong.clamp_min(SURE) ** self.gamma * losses
+        return losses.mean(1).sum()
 
 
 def accumulate(
@@ -119,10 +153,11 @@ def accumulate(
         step = perturbation(gradient, spread, slot, texts, config.adversarial_norm)
         backward(loss(classify(leaf + step)), config.adversarial)
     if config.entropy:
-        backward(entropy(logits), config.entropy)
+        backward(entropy(logits, model.task), config.entropy)
     if config.virtual_adversarial:
-        step = virtual_perturbation(classify, leaf.detach(), clean, spread, slot, config, scale)
-        backward(divergence(clean, classify(leaf + step)), config.virtual_adversarial)
+        step = virtual_perturbation(classify, leaf.detach(), clean, spread, slot, config, scale, model.task)
+        moved = divergence(clean, classify(leaf + step), model.task)
+        backward(moved, config.virtual_adversarial)
     if embedded.requires_grad and leaf.grad is not None:
         embedded.backward(leaf.grad.to(embedded.dtype))
     return None if total is None else total.detach()
@@ -156,6 +191,7 @@ def virtual_perturbation(
     slot: Tensor,
     config: TrainingConfig,
     scale: Callable[[Tensor], Tensor] = lambda total: total,
+    task: str = "multiclass",
 ) -> Tensor:
     """Return the step (N, E) of each text that changes its prediction most, by one power step.
 
@@ -172,20 +208,30 @@ def virtual_perturbation(
         torch.randn_like(vectors), slot, vectors.new_full((texts,), config.virtual_adversarial_step)
     )
     step = (spread * random).requires_grad_()
-    (gradient,) = torch.autograd.grad(scale(divergence(clean, classify(vectors + step))), step)
+    (gradient,) = torch.autograd.grad(scale(divergence(clean, classify(vectors + step), task)), step)
     return perturbation(gradient, spread, slot, texts, config.virtual_adversarial_norm)
 
 
-def divergence(clean: Tensor, logits: Tensor) -> Tensor:
-    """Return the summed Kullback-Leibler divergence of predictions from clean ones, logits (B, C) both."""
-    before, after = clean.log_softmax(1), logits.log_softmax(1)
-    return (before.exp() * (before - after)).sum()
+def divergence(clean: Tensor, logits: Tensor, task: str = "multiclass") -> Tensor:
+    """Return the summed Kullback-Leibler divergence of predictions from clean ones, logits (B, C) both.
+
+    Of several labels it is the mean over them, and so is the entropy.
+    """
+    before, after = _log_probabilities(clean, task), _log_probabilities(logits, task)
+    return (before.exp() * (before - after)).sum(-1).mean(1).sum()
 
 
-def entropy(logits: Tensor) -> Tensor:
+def entropy(logits: Tensor, task: str = "multiclass") -> Tensor:
     """Return the summed entropy of predictions, from logits (B, C)."""
-    log_probabilities = logits.log_softmax(1)
-    return -(log_probabilities.exp() * log_probabilities).sum()
+    log_probabilities = _log_probabilities(logits, task)
+    return -(log_probabilities.exp() * log_probabilities).sum(-1).mean(1).sum()
+
+
+def _log_probabilities(logits: Tensor, task: str) -> Tensor:
+    """Return (B, questions, answers): one question of C answers, or each of L labels with two."""
+    if task == MULTILABEL:
+        return torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], -1)  # (B, L, 2)
+    return logits.log_softmax(1)[:, None]  # (B, 1, C)
 
 
 def spread_of(weight: Tensor, frequencies: Tensor) -> Tensor:

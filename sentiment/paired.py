@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import multilabel
 from sentiment.metrics import Labels, confusion_scores
 
 BATCH = 2**20  # numbers in the confusion matrices worked on at once: bounds memory
@@ -25,7 +26,8 @@ def comparison(
     Parameters
     ----------
     labels, ours, theirs
-        (B,) true classes, and the classes that each of the two predicts.
+        (B,) true classes, and the classes that each of the two predicts; of texts that may have several
+        labels (B, L), and what is said of them is `multilabel.comparison`.
     resamples, seed
         Of the bootstrap.
 
@@ -40,6 +42,8 @@ def comparison(
     """
     from scipy import stats
 
+    if labels.ndim == 2:
+        return multilabel.comparison(labels, ours, theirs, resamples, seed)
     ours_only = int(((ours == labels) & (theirs != labels)).sum())
     theirs_only = int(((theirs == labels) & (ours != labels)).sum())
     contested = ours_only + theirs_only

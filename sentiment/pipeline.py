@@ -35,18 +35,13 @@ from sentiment.errors import CorpusError, UsageError
 from sentiment.explain import explain
 from sentiment.failures import failures
 from sentiment.fitting import VECTORS, Listener, check_kind, fit, prepare, timed
+from sentiment.link import MULTILABEL
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
 from sentiment.sequences import Encoded
 
-KEPT = (
-    "task",
-    "invalid_rows",
-    "audio",
-    "audio_bands",
-    "audio_rate",
-)  # settings of a corpus, for another one too
+KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 ENCODER = "encoder"  # likewise, a folder: what it has pretrained
 
@@ -179,7 +174,11 @@ def evaluate(
         validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
     else:
         about, test = load_for_scoring(
-            config.CorpusConfig(name=corpus_name, **{name: getattr(settings.corpus, name) for name in KEPT}),
+            config.CorpusConfig(
+                name=corpus_name,
+                task=loaded.task,  # type: ignore[arg-type]  # checked now
+                **{name: getattr(settings.corpus, name) for name in KEPT},
+            ),
             loaded.labels,
             getattr(loaded.tokenizer, "width", None),
         )
@@ -191,14 +190,9 @@ def evaluate(
         validation = None
     probabilities, encoded = predictor.probabilities(test.texts)
     result |= report.evaluation(
-        test.labels,
-        probabilities,
-        loaded.labels,
-        settings.report,
-        loaded.decision,
-        encoded.lengths,
+        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths,
         loaded.task,
-    )
+    )  # fmt: skip
     result["failures"] = _failures(predictor, test, probabilities, encoded, validation)
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded, test.texts)}
@@ -226,7 +220,9 @@ def evaluate_predictions(
             "sizes": {"test": len(found.labels)},
             "labels": list(found.names),
         },
-        **report.evaluation(found.labels, found.probabilities, found.names, settings or ReportConfig()),
+        **report.evaluation(
+            found.labels, found.probabilities, found.names, settings or ReportConfig(), task=found.task
+        ),
     }
     return {"verdict": report.verdict(result), **result}
 
@@ -242,12 +238,12 @@ def _run(
 ) -> Predictor:
     """Do what comes after the corpus, from wherever an earlier run has come to."""
     working = bundle.partial(out)
-    decision.read_target(settings.decision, corpus.labels)  # a wrong one is refused before the work
-    check_kind(settings, corpus)
+    check_kind(settings, corpus)  # what does not fit is refused before the work
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test {corpus.noun}, {len(corpus.labels)} classes"
+        f"{len(corpus.test):,} test {corpus.noun}, {len(corpus.labels)} "
+        f"{'labels' if corpus.task == MULTILABEL else 'classes'}"
     )
     resumed = (working / CHECKPOINT).exists()
     begun_from = None
@@ -283,8 +279,9 @@ def _run(
     weights = bundle.read_weights(
         working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
     )
-    plain = Decision.plain(corpus.labels, corpus.task)
-    unfitted = Bundle(out, tree, manifest, ready.tokenizer, weights, {}, plain)
+    unfitted = Bundle(
+        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task)
+    )
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
     if taught is not None:
         on_test = teachers.on_test(settings, ready, working, test_set.sequences, device)
@@ -341,18 +338,15 @@ def _score(
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
     with timed(timing, "scores"):
         scored = report.evaluation(
-            corpus.test.labels,
-            probabilities,
-            corpus.labels,
-            settings.report,
-            fitted,
-            encoded.lengths,
+            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths,
             corpus.task,
-        )
+        )  # fmt: skip
     if settings.report.baselines:
         with timed(timing, "baselines"):
             resamples = settings.report.bootstrap
-            scored["baselines"] = baselines.run(corpus, probabilities, resamples, listener.stage)
+            scored["baselines"] = baselines.run(
+                corpus, probabilities, resamples, listener.stage, fitted.thresholds
+            )
     listener.stage("looking at where it fails")
     with timed(timing, "failures"):
         held_out = corpus.validation, validation
@@ -388,5 +382,6 @@ def _failures(
         held_out = split.texts, split.labels, its
     return failures(
         test.texts, test.labels, probabilities, encoded, predictor.labels,
-        explain=partial(explain, predictor), validation=held_out, task=predictor.bundle.task,
+        explain=partial(explain, predictor), validation=held_out,
+        thresholds=predictor.bundle.decision.thresholds, task=predictor.bundle.task,
     )  # fmt: skip

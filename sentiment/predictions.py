@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from sentiment.corpus import Split
-from sentiment.corpus.raw import label_name
+from sentiment.corpus.raw import Label, find_task, names_in, read_label
 from sentiment.corpus.splits import sorted_labels
 from sentiment.decision import Decision
 from sentiment.errors import CorpusError, UsageError, did_you_mean, listed
+from sentiment.link import MULTILABEL
 from sentiment.metrics import Labels, Probabilities
 from sentiment.rows import Row, columns_of, read_rows
 
@@ -37,18 +38,25 @@ class Predictions:
     names
         Class names, by number; of two, the second is the positive one.
     labels
-        (B,) true classes.
+        (B,) true classes; or (B, L) of 0 and 1, where a text may have several labels.
     probabilities
-        (B, C), rows that sum to 1.
+        (B, C), rows that sum to 1; or (B, L).
     """
 
     names: tuple[str, ...]
     labels: Labels
     probabilities: Probabilities
 
+    @property
+    def task(self) -> str:
+        """What a label is, see `sentiment.link`."""
+        return MULTILABEL if self.labels.ndim == 2 else "multiclass"
+
 
 def write(path: Path, decision: Decision, split: Split, probabilities: Probabilities) -> None:
     """Write a row for each text: id, label (true), predicted, and p_<class> for each class.
+
+    Where a text may have several labels, label and predicted are lists.
 
     Parameters
     ----------
@@ -61,10 +69,17 @@ def write(path: Path, decision: Decision, split: Split, probabilities: Probabili
     import pyarrow.parquet
 
     predicted, _ = decision.decide(probabilities)
+
+    def named(labels: Labels) -> Any:
+        if labels.ndim == 1:
+            return [decision.labels[number] for number in labels]
+        lists = [[decision.labels[number] for number in np.flatnonzero(row)] for row in labels]
+        return pyarrow.array(lists, pyarrow.list_(pyarrow.string()))  # also where all are empty
+
     columns: dict[str, Any] = {
         "id": _ids(split),
-        "label": [decision.labels[number] for number in split.labels],
-        "predicted": [decision.labels[number] for number in predicted],
+        "label": named(split.labels),
+        "predicted": named(predicted),
     }
     columns |= {f"p_{name}": probabilities[:, number] for number, name in enumerate(decision.labels)}
     temporary = path.with_name(path.name + ".tmp")
@@ -81,6 +96,8 @@ def read(path: Path, positive: str | None = None) -> Predictions:
         Probabilities are columns ``p_<class>``; or one column ``probabilities``, a list in the order of
         the sorted labels or an object by label (JSON in a CSV); or, for two classes, one column
         ``probability`` of the positive class.
+        Where texts may have several labels, ``label`` has lists (JSON in a CSV), and each probability is
+        one of its own.
     positive
         Of two classes; the second by default, in the order of the columns or of the sorted labels.
 
@@ -108,14 +125,17 @@ def read(path: Path, positive: str | None = None) -> Predictions:
             "put the true classes into that column, and leave out unknown_rate and truncated"
         )
     classes, parse = _form(path, columns, first)
-    labels: list[str] = []
+    labels: list[Label] = []
+    task = find_task([row.values.get("label") for row in head], ["label"], "auto", str(path))
+    if task == MULTILABEL and positive is not None:
+        raise UsageError(f"--positive is for two classes, and the labels in {path} are lists; leave it out")
     numbers: list[list[float]] = []
     places: list[str] = []
     for row in rows:
         if row.error:
             raise CorpusError(f"{row.where}: {row.error}")
         try:
-            label = label_name(row.values.get("label"))
+            label = read_label(row.values, ["label"], task)
             if label is None:
                 raise ValueError("the label is missing")
             numbers.append(parse(row))
@@ -123,19 +143,20 @@ def read(path: Path, positive: str | None = None) -> Predictions:
             raise CorpusError(f"{row.where}: {error}") from None
         labels.append(label)
         places.append(row.where)
-    found = sorted_labels(set(labels))
-    if len(found) < 2:
+    found = sorted_labels({name for label in labels for name in names_in(label)})
+    if len(found) < 2 and task != MULTILABEL:
         raise CorpusError(f"{path}: all {len(labels)} rows have the label {found[0]!r}; two are needed")
     names = list(classes or found)
     for label, where in zip(labels, places, strict=True):
-        if label not in names:
-            raise CorpusError(
-                f"{where}: the label {label!r} has no probability{did_you_mean(label, names)}; "
-                f"there are those of {listed(names)}"
-            )
+        for name in names_in(label):
+            if name not in names:
+                raise CorpusError(
+                    f"{where}: the label {name!r} has no probability{did_you_mean(name, names)}; "
+                    f"there are those of {listed(names)}"
+                )
     order = _order(names, positive)
     if len(numbers[0]) == 1:
-        if len(names) != 2:
+        if len(names) != 2 or task == MULTILABEL:
             raise CorpusError(
                 f"{path}: one probability is enough for two classes, and there are {len(names)} labels: "
                 f"{listed(names)}; write {FORMS}"
@@ -143,10 +164,14 @@ def read(path: Path, positive: str | None = None) -> Predictions:
         probabilities = np.array(numbers)
         probabilities = np.hstack([1 - probabilities, probabilities])
     else:
-        probabilities = _rows(numbers, names, places)[:, order]
+        probabilities = _rows(numbers, names, places, whole=task != MULTILABEL)[:, order]
     names = [names[number] for number in order]
-    index = {name: number for number, name in enumerate(names)}
-    return Predictions(tuple(names), np.array([index[label] for label in labels], np.int64), probabilities)
+    if task == MULTILABEL:
+        numbers_of = np.array([[name in label for name in names] for label in labels], np.int64)
+    else:
+        index = {name: number for number, name in enumerate(names)}
+        numbers_of = np.array([index[str(label)] for label in labels], np.int64)
+    return Predictions(tuple(names), numbers_of, probabilities)
 
 
 def _ids(split: Split) -> list[Any]:
@@ -216,8 +241,10 @@ def _number(value: Any, column: str) -> float:
     return number
 
 
-def _rows(numbers: list[list[float]], names: Sequence[str], places: Sequence[str]) -> Probabilities:
-    """Return (B, C), with what rounding took away made good."""
+def _rows(
+    numbers: list[list[float]], names: Sequence[str], places: Sequence[str], whole: bool
+) -> Probabilities:
+    """Return (B, C); if they sum to a whole, with what rounding took away made good."""
     for row, where in zip(numbers, places, strict=True):
         if len(row) != len(names):
             raise CorpusError(
@@ -225,6 +252,8 @@ def _rows(numbers: list[list[float]], names: Sequence[str], places: Sequence[str
                 "write an object by label, or columns p_<class>"
             )
     probabilities = np.array(numbers)
+    if not whole:
+        return probabilities
     sums = probabilities.sum(1)
     off = np.abs(sums - 1)
     for row in np.flatnonzero(off > ROUNDING * len(names) + 1e-9)[:1]:

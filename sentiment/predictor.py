@@ -21,6 +21,7 @@ from sentiment.sequences import Encoded
 if TYPE_CHECKING:
     import torch
 
+NO_LABEL = "(none)"
 CHUNK = 2048  # texts held at once
 # Seconds of work in NumPy from which torch is quicker: if it has yet to be imported, and if it is there.
 COLD, WARM = 2.0, 0.002
@@ -33,9 +34,11 @@ class Prediction:
     Attributes
     ----------
     label
-        The class that the bundle's decision chooses: the most probable, or by a threshold.
+        The class that the bundle's decision chooses: the most probable, or by a threshold. Where there may
+        be several, all of them in a line, for people.
     probability
-        Its probability.
+        Its probability. Where there may be several labels, that of the least sure answer among those to
+        each of them: its own if it is chosen, else what is left to 1.
     unsure
         Whether the text is better left to a person; `label` is then the side it leans to.
     probabilities
@@ -44,8 +47,10 @@ class Prediction:
         Share of the text's tokens that are not in the vocabulary; 0 of features.
     truncated
         Whether it was longer than what the model reads.
+    labels
+        Where a text may have several labels: those that are chosen, by thresholds; else None.
     expected
-        Of grades that are numbers, their mean under the probabilities.
+        Of grades that are numbers, their mean under the probabilities; else None.
     """
 
     label: str
@@ -54,13 +59,19 @@ class Prediction:
     probabilities: dict[str, float]
     unknown_rate: float
     truncated: bool
+    labels: tuple[str, ...] | None = None
     expected: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary, ready for JSON; `expected` is in it if there is one."""
-        return {
-            name: value for name, value in asdict(self).items() if name != "expected" or value is not None
-        }
+        """Return a dictionary, ready for JSON; several labels are a list under ``label``.
+
+        Where there is nothing expected, the dictionary does without.
+        """
+        content = asdict(self)
+        if self.expected is None:
+            del content["expected"]
+        labels = content.pop("labels")
+        return content if labels is None else content | {"label": list(labels)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +218,22 @@ class Predictor:
         probabilities, encoded = self.probabilities(texts, more=more)
         classes, unsure = self.bundle.decision.decide(probabilities)
         values = grades.numbers(self.labels) if self.bundle.task == "ordinal" else None
-        expected = [None] * len(texts) if values is None else (probabilities @ np.array(values)).tolist()
+        means = [None] * len(texts) if values is None else (probabilities @ np.array(values)).tolist()
         for row, chosen, doubtful, unknown, truncated, mean in zip(
             probabilities.tolist(),
             classes.tolist(),
             unsure.tolist(),
             encoded.unknown_rate.tolist(),
             encoded.truncated.tolist(),
-            expected,
+            means,
             strict=True,
         ):
             named = dict(zip(self.labels, row, strict=True))
-            yield Prediction(self.labels[chosen], row[chosen], doubtful, named, unknown, truncated, mean)
+            if self.bundle.decision.multilabel:
+                labels = tuple(name for name, has in zip(self.labels, chosen, strict=True) if has)
+                answers = (p if has else 1 - p for p, has in zip(row, chosen, strict=True))
+                line = ", ".join(labels) or NO_LABEL
+                yield Prediction(line, min(answers), doubtful, named, unknown, truncated, labels)
+            else:
+                label = self.labels[chosen]
+                yield Prediction(label, row[chosen], doubtful, named, unknown, truncated, expected=mean)

@@ -105,7 +105,8 @@ def read_stream(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
     except UnicodeError as error:
         raise CorpusError(f"{name}: not valid {encoding.upper()}: {error}; save it as UTF-8") from error
     finally:
-        text.detach()  # the caller closes the stream
+        if not buffered.closed:  # as it may be already, when a reader gives up halfway
+            text.detach()  # the caller closes the stream
 
 
 def printable(text: str) -> str:

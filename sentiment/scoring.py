@@ -178,10 +178,11 @@ def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
             writer.writerow([result.id, *[""] * (len(labels) + 5), result.error])
         else:
             numbers = [found.probabilities[label] for label in labels]
+            several = found.labels is not None
             writer.writerow(
                 [
                     result.id,
-                    found.label,
+                    json.dumps(found.labels, ensure_ascii=False) if several else found.label,
                     found.probability,
                     found.unsure,
                     *numbers,

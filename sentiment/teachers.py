@@ -3,7 +3,7 @@
 The mean of several models is better than each of them; a single model that learns from it, and from what
 it says of unlabelled texts, keeps most of that at the cost of one (Bucilă et al. 2006, Hinton et al. 2015).
 
-Shapes: B texts, C classes.
+Shapes: B texts, C classes or labels.
 """
 
 import time
@@ -21,7 +21,7 @@ from sentiment.calibration import fit_temperature, temper
 from sentiment.config import SEEDS, Config
 from sentiment.corpus import Corpus
 from sentiment.fitting import Listener, Prepared, fit
-from sentiment.metrics import Probabilities, quick_scores
+from sentiment.metrics import Probabilities, decided, quick_scores
 from sentiment.model import infer
 from sentiment.sequences import Sequences
 from sentiment.training import Examples
@@ -78,11 +78,15 @@ def teach(
             about["all"] = quick_scores(corpus.validation.labels, _mixed(mean, its, share), corpus.task)
         about["seconds"] = time.perf_counter() - begun
         own = targets[: len(corpus.train)]
-        own += (1 - asked.weight) * (np.eye(len(corpus.labels))[corpus.train.labels] - own)
+        labels = corpus.train.labels
+        told = labels if labels.ndim == 2 else np.eye(len(corpus.labels))[labels]
+        own += (1 - asked.weight) * (told - own)
         safetensors.numpy.save_file({"targets": targets.astype(np.float32)}, folder / TARGETS)
         bundle.write_json(folder / ABOUT, about)  # last: with it, all is there
     targets = safetensors.numpy.load_file(folder / TARGETS)["targets"]
-    labels = np.concatenate([corpus.train.labels, targets[len(corpus.train) :].argmax(1)])
+    said = targets[len(corpus.train) :]
+    further_labels = decided(said) if corpus.train.labels.ndim == 2 else said.argmax(1)
+    labels = np.concatenate([corpus.train.labels, further_labels])
     return Examples(taught, labels, targets), report.read_json(folder / ABOUT, "each", "mean")
 
 
@@ -126,14 +130,14 @@ def _ask(
     """Return for each part what each of the models says, (K, B, C), at its own temperature."""
     said: list[list[Probabilities]] = [[] for _ in parts]
     for number in range(1, settings.distillation.teachers + 1):
-        model = bundle.build_model(settings, ready.sizes, len(ready.corpus.labels), ready.corpus.task)
-        model = model.to(device)
+        task = ready.corpus.task
+        model = bundle.build_model(settings, ready.sizes, len(ready.corpus.labels), task).to(device)
         weights = storage.load(folder / str(number) / MODEL)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         held_out = infer(model, ready.validation.sequences, device)
         temperature = fit_temperature(ready.corpus.validation.labels, held_out)
         for part, answers in zip(parts, said, strict=True):
-            answers.append(temper(infer(model, part, device), temperature))
+            answers.append(temper(infer(model, part, device), temperature, task))
     return [np.stack(answers) for answers in said]
 
 

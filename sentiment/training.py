@@ -20,7 +20,8 @@ from torch.nn.utils.rnn import PackedSequence
 from sentiment import checkpoint, objectives
 from sentiment.batches import Batch, balanced, buckets, pack, padding, resident
 from sentiment.config import TrainingConfig
-from sentiment.errors import Diverged, UsageError
+from sentiment.errors import Diverged, UsageError, listed
+from sentiment.link import MULTILABEL
 from sentiment.metrics import quick_scores
 from sentiment.model import SequenceClassifier, infer
 from sentiment.sequences import Sequences
@@ -30,16 +31,21 @@ WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning 
 # Of adversarial = "auto": on validation parts, short texts gain a point from it, long ones by the thousand
 # nothing within four epochs.
 ADVERSARIAL_TOKENS = 2_000_000
-OF_GRADES = {"quadratic_kappa", "mae"}
 LOWER_IS_BETTER = {"log_loss", "mae"}
+METRICS = {  # of each task; the first is that of metric = "auto"
+    "multiclass": ("mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"),
+    MULTILABEL: ("micro_f1", "macro_f1", "samples_f1", "jaccard", "accuracy", "roc_auc", "average_precision",
+                 "log_loss"),
+}  # fmt: skip
+METRICS["ordinal"] = ("quadratic_kappa", "mae", *METRICS["multiclass"])
 COUNTERS = ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")  # of a checkpoint
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Sequences and their classes (B,).
+    """Sequences and their classes (B,), or their labels (B, L) of 0 and 1.
 
-    With `targets` (B, C), training is on these probabilities instead of the classes.
+    With `targets`, (B, C) or (B, L), training is on these probabilities instead.
     """
 
     sequences: Sequences
@@ -136,11 +142,9 @@ class Trainer:
         )
         # Also for bfloat16: autocast runs cuDNN's recurrences in float16, whatever type is asked for.
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
-        loss = partial(objectives.Focal, config.focal) if config.focal else nn.CrossEntropyLoss
-        self.loss = loss(_class_weights(train.labels, config), reduction="sum",
-                         label_smoothing=config.label_smoothing).to(device)  # fmt: skip
+        self.loss = _loss(train.labels, config).to(device)
         goals = train.labels if train.targets is None else train.targets
-        self.targets = torch.from_numpy(goals).to(device)  # (B,), or (B, C)
+        self.targets = torch.from_numpy(goals).to(device)  # (B,), or (B, C) or (B, L)
         self.resident = resident(train.sequences, device) if twins is None else None
         self.twins = twins
         self.objectives = objectives.wanted(config)
@@ -343,15 +347,16 @@ class Trainer:
         self.loss_sum = groups["sums"]["loss"].to(self.device)
 
 
-def metric_for(config: TrainingConfig, task: str) -> str:
-    """Return the metric that chooses the epoch; UsageError if a task has no such thing."""
-    if config.metric in OF_GRADES and task != "ordinal":
+def metric_of(config: TrainingConfig, task: str) -> str:
+    """Return the score that chooses the epoch; UsageError if it is not one of this task."""
+    known = METRICS[task]
+    if config.metric == "auto":
+        return known[0]
+    if config.metric not in known:
         raise UsageError(
-            f"training.metric = {config.metric!r} is of grades; leave it out, or add "
-            "--set corpus.task=ordinal"
+            f"training.metric = {config.metric!r} is not for the task {task}; choose one of {listed(known)}"
         )
-    auto = "quadratic_kappa" if task == "ordinal" else "mcc"
-    return auto if config.metric == "auto" else config.metric
+    return config.metric
 
 
 def schedule(name: str, progress: float) -> float:
@@ -376,16 +381,29 @@ def _count_epochs(config: TrainingConfig, examples: int) -> int:
 
 
 def _without_auto(config: TrainingConfig, train: Examples, model: SequenceClassifier) -> TrainingConfig:
-    """Return the settings with a number for ``adversarial`` and a name for ``metric``."""
-    filled: dict[str, Any] = {"metric": metric_for(config, model.task)}
+    """Return the settings with a number for ``adversarial``, and a name for ``metric``."""
+    found: dict[str, Any] = {"metric": metric_of(config, model.task)}
     if config.adversarial == "auto":
         helps = model.embedding is not None and len(train.sequences.values) <= ADVERSARIAL_TOKENS
-        filled["adversarial"] = float(helps)
-    return config.model_copy(update=filled)
+        found["adversarial"] = float(helps)
+    return config.model_copy(update=found)
+
+
+def _loss(labels: NDArray[np.int64], config: TrainingConfig) -> nn.Module:
+    """Return what takes logits and targets to a loss that is summed over the texts."""
+    weights, smoothing = _class_weights(labels, config), config.label_smoothing
+    if labels.ndim == 2:
+        return objectives.Binary(config.focal, weights, smoothing)
+    loss = partial(objectives.Focal, config.focal) if config.focal else nn.CrossEntropyLoss
+    return loss(weights, reduction="sum", label_smoothing=smoothing)
 
 
 def _class_weights(labels: NDArray[np.int64], config: TrainingConfig) -> Tensor | None:
+    """Return a weight for each class (C,), or for both sides of each label (2, L)."""
     if config.class_weights == "none":
         return None
+    if labels.ndim == 2:
+        sides = np.stack([(labels == side).sum(0) for side in (0, 1)])
+        return torch.tensor(len(labels) / (2 * np.maximum(sides, 1)), dtype=torch.float32)
     counts = np.bincount(labels)
     return torch.tensor(len(labels) / (len(counts) * counts), dtype=torch.float32)

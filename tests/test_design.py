@@ -37,6 +37,7 @@ ORDER = [
     "language_model",
     "engine",
     "metrics",
+    "multilabel",
     "calibration",
     "decision",
     "curves",

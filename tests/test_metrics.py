@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from sentiment.metrics import _Ranking, confusion_scores, intervals, quick_scores, scores
+from sentiment.metrics import Ranking, confusion_scores, intervals, quick_scores, scores
 
 
 def example(count=200, classes=2, seed=0, ties=False):
@@ -64,7 +64,7 @@ def test_weights_stand_for_repeated_texts(seed, ties, classes):
     for name, value in mine.items():
         assert value == pytest.approx(theirs[name]), name
     positive = labels == 1
-    auc, precision = _Ranking(positive, probabilities[:, 1]).scores(weights)[:, 0]
+    auc, precision = Ranking(positive, probabilities[:, 1]).scores(weights)[:, 0]
     if 0 < positive[rows].sum() < len(rows):
         assert auc == pytest.approx(sk.roc_auc_score(positive[rows], probabilities[rows, 1]))
         assert precision == pytest.approx(sk.average_precision_score(positive[rows], probabilities[rows, 1]))

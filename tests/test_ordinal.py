@@ -297,7 +297,7 @@ def test_words_are_for_the_highest_grade_or_for_the_one_that_is_asked_for(graded
             2,
             "decision.target is for two classes",
         ),
-        (["training.metric=quadratic_kappa"], 2, "is of grades"),
+        (["training.metric=quadratic_kappa"], 2, "is not for the task multiclass"),
     ],
 )
 def test_what_does_not_fit_is_refused(command, tmp_path, options, code, message):

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from sentiment import report
 from sentiment.metrics import intervals, scores
-from sentiment.report import figure, html, plots, tables, wording
+from sentiment.report import content, figure, html, plots, tables, wording
 
 ODD = [
     "<script>alert(1)</script>",
@@ -446,7 +446,7 @@ def test_a_passage_is_where_the_weight_is():
     text = "dull " * 100 + "MARVEL " + "dull " * 100
     start = text.index("MARVEL")
     word = {"start": start, "end": start + 6, "text": "MARVEL", "weight": -2.0}
-    piece = tables.passage(text, 60, [word])
+    piece = content.passage(text, 60, [word])
     (mark,) = piece.marks
     assert piece.text[mark[0] : mark[1]] == "MARVEL"
     assert mark[2] == -1

@@ -12,7 +12,7 @@ import numpy as np
 from sentiment.config import CorpusConfig
 from sentiment.corpus.leakage import leakage
 from sentiment.corpus.near import near_duplicates
-from sentiment.corpus.raw import RawCorpus, RawSplit
+from sentiment.corpus.raw import RawCorpus, RawSplit, names_in
 from sentiment.corpus.source import read_corpus
 from sentiment.corpus.splits import normalise
 from sentiment.features import shown
@@ -65,7 +65,9 @@ def audit(config: CorpusConfig, near: bool = True) -> dict[str, Any]:
         of features, unusable rows, oddities), ``repeats`` within and across splits, ``conflicts`` (equal
         texts with different labels), ``near_duplicates`` (None if they were not searched) and ``leakage``
         (patterns of training texts that tell the label); with examples. Of features (``kind``) repeats are
-        exact ones, and no near-duplicates or patterns are searched.
+        exact ones, and no near-duplicates or patterns are searched. Of several labels (``task``) each split
+        has ``cardinality``, the mean number of labels of a text, and ``label_sets``, the different ones; and
+        no patterns are searched.
     """
     return inspect(read_corpus(config), config.similarity if near else None)
 
@@ -80,12 +82,13 @@ def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
         similarity = None
     return {
         "kind": "features" if features else "text",
+        "task": raw.task,
         "corpus": {"name": raw.name, "source": raw.source, "revision": raw.revision},
-        "splits": {role: _describe(split, features) for role, split in splits.items()},
+        "splits": {role: _describe(split, features, raw.task) for role, split in splits.items()},
         "repeats": _repeats(splits, keys),
         "conflicts": _conflicts(splits, keys),
         "near_duplicates": None if similarity is None else _near(splits, keys, similarity),
-        "leakage": [] if features else leakage(train.texts, train.labels),
+        "leakage": [] if features or raw.task == "multilabel" else leakage(train.texts, train.labels),
     }
 
 
@@ -95,10 +98,15 @@ def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
     return inspect(raw, similarity if size <= CHEAP else None)
 
 
-def _describe(split: RawSplit, features: bool) -> dict[str, Any]:
+def _describe(split: RawSplit, features: bool, task: str) -> dict[str, Any]:
     unit = "step" if features else "word" if has_words(split.texts) else "character"
     lengths = [_length(text, unit) for text in split.texts]
-    labels = Counter("(none)" if label is None else label for label in split.labels)
+    labels = Counter(name for label in split.labels for name in (names_in(label) or ["(none)"]))
+    sets = [label for label in split.labels if label is not None]
+    several = {
+        "cardinality": float(np.mean([len(label) for label in sets])) if sets else 0.0,
+        "label_sets": len(set(map(frozenset, sets))),
+    }
     odd = _odd_features(split) if features else {}
     for name, found in () if features else ODDITIES.items():
         texts = [text for text, units in zip(split.texts, lengths, strict=True) if found(text, units)]
@@ -107,6 +115,7 @@ def _describe(split: RawSplit, features: bool) -> dict[str, Any]:
     return {
         "texts": len(split.texts),
         "labels": dict(labels.most_common()),
+        **(several if task == "multilabel" else {}),
         "unit": unit,
         "words": {
             name: int(value)
@@ -205,7 +214,7 @@ def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]]) -> dict[
     for role, split in splits.items():
         for key, text, label in zip(keys[role], split.texts, split.labels, strict=True):
             if label is not None:
-                labels.setdefault(key, set()).add(label)
+                labels.setdefault(key, set()).add(" + ".join(sorted(names_in(label))) or "(none)")
                 shown.setdefault(key, text)
     found = [key for key, names in labels.items() if len(names) > 1]
     examples = [{"text": _short(shown[key]), "labels": sorted(labels[key])} for key in found[:EXAMPLES]]
@@ -282,6 +291,13 @@ def findings(result: dict[str, Any]) -> list[str]:
     features = result["kind"] == "features"
     texts = "sequences" if features else "texts"
     lines = [
+        f"{role}: {split['cardinality']:.2f} labels a text, in {split['label_sets']:,} different sets"
+        for role, split in result["splits"].items()
+        if "cardinality" in split
+    ]
+    if lines:
+        lines.append("patterns that tell the label are not searched where a text may have several")
+    lines += [
         f"the {one['kind']} {one['token']!r} tells the label: {one['share']:.1%} of the {one['count']:,} "
         f"training texts with it are {one['label']} ({one['lift']:.1f} times the usual share)"
         for one in result["leakage"]

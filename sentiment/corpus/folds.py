@@ -1,14 +1,17 @@
 """Cut a corpus into folds for cross-validation, so that no text stands in two of them."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.raw import RawCorpus, RawSplit
+from sentiment.corpus.raw import Label, RawCorpus, RawSplit, names_in
 from sentiment.corpus.source import read_corpus
 from sentiment.corpus.splits import check_labels, check_rows, normalise
+from sentiment.corpus.stratify import stratify
 from sentiment.errors import CorpusError
 
 
@@ -49,25 +52,23 @@ def cut(pool: RawCorpus, folds: int, seed: int) -> list[RawCorpus]:
     CorpusError
         If a class has too few different texts to be on every side of every fold.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     split = pool.splits["train"]
     keys = [normalise(text) for text in split.texts]
     first: dict[str, int] = {}  # of each group of equal texts, which are labelled as the first one is
     for row, key in enumerate(keys):
         first.setdefault(key, row)
-    labels = [str(split.labels[row]) for row in first.values()]
+    labels = [label for row in first.values() if (label := split.labels[row]) is not None]
     needed = max(folds, 4 if folds == 2 else 3)  # of two folds, one has to hold training and validation
-    for label, count in sorted(Counter(labels).items()):
+    what = "label" if pool.task == "multilabel" else "class"
+    for name, count in sorted(Counter(name for label in labels for name in names_in(label)).items()):
         if count < needed:
             raise CorpusError(
-                f"{pool.source}: the class {label!r} has {count} different texts, and {needed} are needed "
-                f"for {folds} folds; add texts, leave the class out, or take fewer --folds"
+                f"{pool.source}: the {what} {name!r} has {count} different texts, and {needed} are needed "
+                f"for {folds} folds; add texts, leave the {what} out, or take fewer --folds"
             )
     groups = np.array(list(first), object)
-    dealt = StratifiedKFold(folds, shuffle=True, random_state=seed).split(groups, labels)
     result = []
-    for _, chosen in dealt:
+    for chosen in _dealt(labels, folds, seed, several=pool.task == "multilabel"):
         tested = set(groups[chosen])
         sides: dict[str, list[int]] = {"train": [], "test": []}
         for row, key in enumerate(keys):
@@ -75,6 +76,21 @@ def cut(pool: RawCorpus, folds: int, seed: int) -> list[RawCorpus]:
         parts = {role: _take(split, rows) for role, rows in sides.items()}
         result.append(replace(pool, splits=pool.splits | parts))
     return result
+
+
+def _dealt(labels: list[Label], folds: int, seed: int, several: bool) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each fold."""
+    if several:
+        names = sorted({name for label in labels for name in label})
+        has = np.array([[name in label for name in names] for label in labels], np.int64)
+        wanted, sizes = np.tile(has.sum(0) / folds, (folds, 1)), np.full(folds, len(has) / folds)
+        sides = stratify(has, wanted, sizes, np.random.default_rng(seed))
+        yield from (np.flatnonzero(sides == fold) for fold in range(folds))
+        return
+    from sklearn.model_selection import StratifiedKFold
+
+    dealt = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
+    yield from (chosen for _, chosen in dealt)
 
 
 def _take(split: RawSplit, rows: list[int]) -> RawSplit:

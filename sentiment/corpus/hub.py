@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 from sentiment.config import CorpusConfig
 from sentiment.corpus.presets import Preset
 from sentiment.corpus.raw import (
-    LABEL_COLUMNS,
     RawCorpus,
     RawSplit,
+    Task,
+    check_marked,
     collect,
-    find_column,
     find_input,
+    find_labels,
+    find_task,
     reader_of,
 )
 from sentiment.errors import CorpusError, HubError, SentimentError, did_you_mean
@@ -56,19 +58,24 @@ def read_hub(
     wanted = config.text_column or (preset.text if preset.about else None)
     text = find_input(first.column_names, head, wanted, repo)
     read = reader_of(head, text)
-    label = find_column(
+    labels = find_labels(
         [column for column in first.column_names if column != text],
         config.label_column or (preset.label if preset.about else None),
-        LABEL_COLUMNS,
-        "label",
         repo,
     )
-    names = getattr(first.features[label], "names", None)
+    feature = first.features[labels[0]]
+    task = find_task([row.values.get(labels[0]) for row in head], labels, config.task, repo)
+    names = getattr(getattr(feature, "feature", feature), "names", None)  # of the classes in a list, too
     order = preset.labels or (tuple(names) if names else None)
+    if len(labels) > 1:
+        order = None
     splits = {
-        role: _read_split(dataset[split], repo, split, text, label, order, read, config.task == "ordinal")
+        role: _read_split(dataset[split], repo, split, text, labels, order, read, task)
         for role, split in roles.items()
     }
+    if len(labels) > 1:
+        check_marked(splits["train"], labels, repo)
+        order = labels
     if "test" in splits and not splits["test"].labelled:
         # A benchmark that keeps its test labels to itself: score on its validation split instead.
         print(
@@ -79,7 +86,7 @@ def read_hub(
         if "validation" in splits:
             splits["test"] = splits.pop("validation")
     source = f"{repo}:{configuration}" if configuration else repo
-    return RawCorpus(name, source, commit, splits, order)
+    return RawCorpus(name, source, commit, splits, order, task)
 
 
 def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dict[str, str]:
@@ -109,25 +116,42 @@ def _read_split(
     repo: str,
     split: str,
     text: str,
-    label: str,
+    labels: tuple[str, ...],
     order: tuple[str, ...] | None,
     read: Callable[[object], Any],
-    fractions: bool,
+    task: Task,
 ) -> RawSplit:
-    texts = _values(data.data.column(text))
-    values = data.data.column(label).to_pylist() if label in data.column_names else [None] * len(data)
-    if order is not None and all(isinstance(value, int) for value in values if value is not None):
-        if any(value is not None and value >= len(order) for value in values):
-            raise CorpusError(
-                f"{repo}[{split}]: label {max(values)} is beyond the {len(order)} known: {', '.join(order)}"
-            )
-        values = [order[value] if value is not None and value >= 0 else None for value in values]
-    ids = data.data.column("id").to_pylist() if "id" in data.column_names else [None] * len(data)
+    def column(name: str) -> list[Any]:
+        return data.data.column(name).to_pylist() if name in data.column_names else [None] * len(data)
+
+    columns = {name: column(name) for name in labels}
+    if order is not None:
+        columns = {name: _named(values, order, f"{repo}[{split}]") for name, values in columns.items()}
+    texts, ids = _values(data.data.column(text)), column("id")
     rows = (
-        Row(f"{repo}[{split}]:{number}", {"text": one, "label": value, "id": identity})
-        for number, (one, value, identity) in enumerate(zip(texts, values, ids, strict=True))
+        Row(f"{repo}[{split}]:{number}", dict(zip(labels, values, strict=True)) | {text: one, "id": identity})
+        for number, (one, identity, *values) in enumerate(zip(texts, ids, *columns.values(), strict=True))
     )
-    return collect(rows, "text", "label", read, fractions)
+    return collect(rows, text, labels, read, task)
+
+
+def _named(values: list[Any], order: tuple[str, ...], where: str) -> list[Any]:
+    """Return the names of classes that are all given by number, single or in lists; else what is given."""
+    given = [value for value in values if value is not None]
+    numbers = [one for value in given for one in (value if isinstance(value, list) else [value])]
+    if not all(isinstance(one, int) for one in numbers):
+        return values
+    if numbers and max(numbers) >= len(order):
+        raise CorpusError(
+            f"{where}: label {max(numbers)} is beyond the {len(order)} known: {', '.join(order)}"
+        )
+
+    def name(value: Any) -> Any:
+        if isinstance(value, list):
+            return [name(one) for one in value]
+        return order[value] if value is not None and value >= 0 else None
+
+    return [name(value) for value in values]
 
 
 def _values(column: Any) -> Iterator[Any]:

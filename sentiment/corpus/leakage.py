@@ -16,7 +16,7 @@ MOST = 10
 FRAGMENT = 2  # characters that are taken for a token, in texts without words
 
 
-def leakage(texts: Sequence[str], labels: Sequence[str | None]) -> list[dict[str, Any]]:
+def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]:
     """Find tokens, beginnings and endings of texts that nearly always come with one label.
 
     A pattern is told if 1 % of the texts (and 20 of them) have it, 95 % of these have the label, and the

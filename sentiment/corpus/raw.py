@@ -1,9 +1,12 @@
 """What a source gives before it is checked and divided, and how columns and labels are understood."""
 
+import csv
+import json
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+import reprlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sentiment.errors import CorpusError, did_you_mean
 from sentiment.features import Reader, is_matrix, is_series
@@ -18,6 +21,10 @@ LABEL_COLUMNS = (
     "intent", "topic", "emotion", "spam", "is_spam", "y",
 )  # fmt: skip
 
+Task = Literal["multiclass", "multilabel", "ordinal"]
+Label = str | tuple[str, ...]  # a class name, or those of all labels of a text
+COLUMN_VALUES = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+
 
 @dataclass
 class RawSplit:
@@ -27,7 +34,8 @@ class RawSplit:
     ----------
     texts, labels, places
         One each for a usable row; a text may be features instead, an array (T, F); a label is a class
-        name, or None where the split has no labels; a place is for messages, such as ``reviews.csv:17``.
+        name (of the task ``multilabel`` a tuple of them, which may be empty), or None where the split has no
+        labels; a place is for messages, such as ``reviews.csv:17``.
     ids
         What the rows have in a column ``id``, or None.
     invalid
@@ -35,7 +43,7 @@ class RawSplit:
     """
 
     texts: list[Any] = field(default_factory=list)
-    labels: list[str | None] = field(default_factory=list)
+    labels: list[Label | None] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     ids: list[Any] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
@@ -59,7 +67,9 @@ class RawCorpus:
     revision
         Commit on the Hub; None for files.
     label_order
-        Class names in the order of the source's own numbers, if it numbers them.
+        Class names in the order of the source's own numbers or columns, if it has such.
+    task
+        What a label is, see `sentiment.corpus.Corpus`.
     """
 
     name: str
@@ -67,6 +77,7 @@ class RawCorpus:
     revision: str | None
     splits: dict[str, RawSplit]
     label_order: tuple[str, ...] | None = None
+    task: Task = "multiclass"
 
 
 def find_column(
@@ -120,6 +131,99 @@ def reader_of(head: Sequence[Row], column: str) -> Callable[[object], Any]:
     return Reader() if values and all(isinstance(value, list) for value in values) else read_text
 
 
+def find_labels(columns: Collection[str], wanted: str | None, where: str) -> tuple[str, ...]:
+    """Return the column of the labels; or several of 0 and 1, if they are asked for with commas between."""
+    if wanted is None or wanted in columns or "," not in wanted:
+        return (find_column(columns, wanted, LABEL_COLUMNS, "label", where),)
+    asked = [name.strip() for name in next(csv.reader([wanted], skipinitialspace=True))]
+    found = tuple(find_column(columns, name, (), "label", where) for name in asked)
+    twice = next((name for name in found if found.count(name) > 1), None)
+    if twice is not None:
+        raise CorpusError(f"{where}: the label column {twice!r} is named twice")
+    return found
+
+
+def find_task(values: Sequence[Any], columns: Sequence[str], asked: str, where: str) -> Task:
+    """Say what a label is: several of a text if `values`, the first ones, are lists, or if there are columns.
+
+    Raises
+    ------
+    CorpusError
+        If they are, and another task is asked for.
+    """
+    lists = len(columns) > 1 or any(isinstance(value, list) for value in values)
+    if not lists and asked in ("auto", "multilabel"):
+        given = [value for value in values if value is not None and value != ""]
+        lists = bool(given) and all(map(_is_written_list, given))
+    if asked == "auto":
+        return "multilabel" if lists else "multiclass"
+    if lists and asked != "multilabel":
+        what = f"columns {_listed(columns)}" if len(columns) > 1 else f"lists in column {columns[0]!r}"
+        raise CorpusError(
+            f"{where}: the labels are {what}, and corpus.task={asked} wants one label for each text; "
+            "leave corpus.task out, or choose another --label-column"
+        )
+    return asked  # type: ignore[return-value]  # one of the settings' literals
+
+
+def read_label(values: Mapping[str, Any], columns: Sequence[str], task: Task) -> Label | None:
+    """Return the label that a row has in one column, or the labels; None if it has none.
+
+    Raises
+    ------
+    ValueError
+        If what is there is none.
+    """
+    if len(columns) > 1:
+        return _marked(values, columns)
+    value = values.get(columns[0])
+    return label_names(value) if task == "multilabel" else label_name(value, task == "ordinal")
+
+
+def names_in(label: Label | None) -> tuple[str, ...]:
+    """Return the class names of a label: none, one or several."""
+    return (label,) if isinstance(label, str) else label or ()
+
+
+def check_marked(split: RawSplit, columns: Sequence[str], where: str) -> None:
+    """Refuse one of several label columns that has no 1."""
+    found = {name for label in split.labels if label is not None for name in label}
+    for name in columns:
+        if split.labelled and name not in found:
+            raise CorpusError(
+                f"{where}: the label column {name!r} has no 1 in the training texts; leave it out"
+            )
+
+
+def label_names(value: Any) -> tuple[str, ...] | None:
+    """Return the class names that a list of labels means, or None if there is no list.
+
+    A list may be written as JSON; a single label is a list of one.
+
+    Raises
+    ------
+    ValueError
+        If the value cannot name classes, or names one twice.
+    """
+    if isinstance(value, str) and _is_written_list(value):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError(
+                f'the labels are no list in JSON, such as ["a", "b"]: {reprlib.repr(value)}'
+            ) from None
+    if not isinstance(value, list):
+        name = label_name(value)
+        return None if name is None else (name,)
+    names = [label_name(one) for one in value]
+    if None in names:
+        raise ValueError("a label in the list is missing")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the label {twice!r} is in the list twice")
+    return tuple(name for name in names if name is not None)
+
+
 def label_name(value: Any, fractions: bool = False) -> str | None:
     """Return the class name that a label value means, or None if there is no label.
 
@@ -150,12 +254,29 @@ def label_name(value: Any, fractions: bool = False) -> str | None:
     raise ValueError(f"the label is of type {type(value).__name__}; one label for each text is wanted")
 
 
+def _is_written_list(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().startswith("[") and value.strip().endswith("]")
+
+
+def _marked(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the columns that have a 1; None if there is nothing in any."""
+    texts = {name: "" if values.get(name) is None else str(values[name]).strip() for name in columns}
+    if all(text in ("", "nan") for text in texts.values()):
+        return None
+    for name, text in texts.items():
+        if text.casefold() not in COLUMN_VALUES:
+            raise ValueError(
+                f"label column {name!r}: {reprlib.repr(text)} is neither 0 nor 1, true nor false"
+            )
+    return tuple(name for name, text in texts.items() if COLUMN_VALUES[text.casefold()])
+
+
 def collect(
     rows: Iterable[Row],
     text_column: str,
-    label_column: str | None,
+    label_columns: Sequence[str] = (),
     read: Callable[[object], Any] = read_text,
-    fractions: bool = False,
+    task: Task = "multiclass",
 ) -> RawSplit:
     """Sort rows into usable texts, or features, with labels and messages on the others."""
     split = RawSplit()
@@ -164,9 +285,7 @@ def collect(
             if row.error:
                 raise ValueError(row.error)
             text = read(row.values.get(text_column))
-            label = None
-            if label_column is not None:
-                label = label_name(row.values.get(label_column), fractions)
+            label = read_label(row.values, label_columns, task) if label_columns else None
         except ValueError as error:
             split.invalid.append(f"{row.where}: {error}")
         else:

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from sentiment.audio import SUFFIXES, read_file, read_label
 from sentiment.config import CorpusConfig
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
-    LABEL_COLUMNS,
     RawCorpus,
     RawSplit,
+    Task,
+    check_marked,
     collect,
-    find_column,
     find_input,
+    find_labels,
+    find_task,
     reader_of,
 )
 from sentiment.errors import CorpusError, UsageError, did_you_mean
@@ -91,17 +94,29 @@ def _read_files(path: Path, config: CorpusConfig, name: str, source: str) -> Raw
     if config.train is not None:
         raise UsageError(f"corpus.train names a split of a Hub corpus, and {path} is a file")
     files = {"train": path, "validation": config.validation, "test": config.test}
-    splits, read = {}, None
+    splits: dict[str, RawSplit] = {}
+    first = None
     for role, file in files.items():
         if file is not None:
-            splits[role], read = _read_file(Path(file), config, read)
-    return RawCorpus(name, source, None, splits)
+            splits[role], first = _read_file(Path(file), config, first)
+    assert first is not None
+    if len(first.labels) > 1:
+        check_marked(splits["train"], first.labels, str(path))
+    order = first.labels if len(first.labels) > 1 else None
+    return RawCorpus(name, source, None, splits, order, first.task)
 
 
-def _read_file(
-    path: Path, config: CorpusConfig, read: Callable[[object], Any] | None
-) -> tuple[RawSplit, Callable[[object], Any]]:
-    """Return what is in a file, and what read its texts or features: the next file has the same."""
+@dataclass(frozen=True)
+class _Form:
+    """What the first file of a corpus has, and so the next ones too."""
+
+    read: Callable[[object], Any]
+    labels: tuple[str, ...]  # columns
+    task: Task
+
+
+def _read_file(path: Path, config: CorpusConfig, first: _Form | None) -> tuple[RawSplit, _Form]:
+    """Return what is in a file, and its form."""
     if file_format(path) == "txt":
         raise CorpusError(
             f"{path}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, "
@@ -114,9 +129,11 @@ def _read_file(
         raise CorpusError(f"{head[0].where}: {head[0].error}; no row at the start of the file can be read")
     text = find_input(columns, head, config.text_column, str(path))
     rest = [column for column in columns if column != text]
-    label = find_column(rest, config.label_column, LABEL_COLUMNS, "label", str(path))
-    read = read or reader_of(head, text)
-    return collect(rows, text, label, read, config.task == "ordinal"), read
+    labels = find_labels(rest, config.label_column, str(path))
+    if first is None:
+        values = [row.values.get(labels[0]) for row in head]
+        first = _Form(reader_of(head, text), labels, find_task(values, labels, config.task, str(path)))
+    return collect(rows, text, labels, first.read, first.task), first
 
 
 def _read_unlabelled(path: Path, config: CorpusConfig, read: Callable[[object], Any]) -> RawSplit:
@@ -124,7 +141,7 @@ def _read_unlabelled(path: Path, config: CorpusConfig, read: Callable[[object], 
     if not head:
         raise CorpusError(f"{path}: there are no rows in it")
     wanted = config.text_column if config.text_column in columns else None  # a .txt has its own name for it
-    return collect(rows, find_input(columns, head, wanted, str(path)), None, read)
+    return collect(rows, find_input(columns, head, wanted, str(path)), read=read)
 
 
 def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
@@ -140,17 +157,20 @@ def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     flat = ".npz" if any(roles["train"].glob("*.npz")) else ".txt"
     kind = next((kind for kind in KINDS if any(roles["train"].glob(f"*/*{kind}"))), flat)
     read = read_text if kind == ".txt" else Reader()
-    splits = {role: _read_labels(folder, kind, read, config) for role, folder in roles.items()}
+    task = find_task([], ["label"], config.task, str(path))
+    splits = {role: _read_labels(folder, kind, read, config, task) for role, folder in roles.items()}
     unlabelled = RawSplit()
     for name in sorted(UNLABELLED):
         for folder in (path / name, path / "train" / name):
             rows = (_read_one(file, config) for file in sorted(folder.glob(f"*{kind}")))
-            unlabelled.texts += collect(rows, "text", None, read).texts
+            unlabelled.texts += collect(rows, "text", read=read).texts
     unlabelled.labels = [None] * len(unlabelled.texts)
-    return RawCorpus(path.resolve().name, str(path), None, splits | {"unlabelled": unlabelled})
+    return RawCorpus(path.resolve().name, str(path), None, splits | {"unlabelled": unlabelled}, task=task)
 
 
-def _read_labels(folder: Path, kind: str, read: Callable[[object], Any], config: CorpusConfig) -> RawSplit:
+def _read_labels(
+    folder: Path, kind: str, read: Callable[[object], Any], config: CorpusConfig, task: Task
+) -> RawSplit:
     """Read the files of one kind in a folder of folders, each of which has a label for its name.
 
     A .npz may also stand in the folder itself, with its ``label`` in it.
@@ -169,7 +189,7 @@ def _read_labels(folder: Path, kind: str, read: Callable[[object], Any], config:
             f"{folder}: no texts in it; a folder needs one folder for each label, with .txt files in it "
             f"(or {', '.join(SUFFIXES)})"
         )
-    return collect((_read_one(file, config, label) for file, label in files), "text", "label", read)
+    return collect((_read_one(file, config, label) for file, label in files), "text", ["label"], read, task)
 
 
 def _read_one(file: Path, config: CorpusConfig, label: str | None = None) -> Row:

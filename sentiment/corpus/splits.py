@@ -7,20 +7,20 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentiment import grades
 from sentiment.config import CorpusConfig
-from sentiment.corpus.raw import RawCorpus, RawSplit
+from sentiment.corpus.raw import RawCorpus, RawSplit, Task, names_in
 from sentiment.corpus.source import read_corpus
+from sentiment.corpus.stratify import stratify
 from sentiment.errors import CorpusError, UsageError, listed
 from sentiment.features import content, digest
 from sentiment.writing import is_mark
 
-Task = Literal["multiclass", "multilabel", "ordinal"]
 SHOWN = 3  # rows named in a message
 
 
@@ -28,6 +28,7 @@ SHOWN = 3  # rows named in a message
 class Split:
     """Texts and the numbers of their classes, (B,), and what the corpus calls each text, if it does.
 
+    Of the task ``multilabel`` the labels are (B, L) of 0 and 1.
     Of a corpus of features the texts are arrays (T, F), here and wherever texts of a corpus are spoken of.
     """
 
@@ -155,13 +156,12 @@ def load_for_scoring(
         raise CorpusError(f"{raw.source}: it has {theirs}, but the model is of {ours}")
     if not split.labelled:
         raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
-    unknown = sorted({str(label) for label in split.labels} - set(labels))
+    unknown = sorted({name for label in split.labels for name in names_in(label)} - set(labels))
     if unknown:
         raise CorpusError(
             f"{raw.source}: the model knows the labels {listed(labels)}, but not "
             f"{listed(unknown)}; train on this corpus, or rename its labels"
         )
-    numbers = {name: number for number, name in enumerate(labels)}
     about = {
         "name": raw.name,
         "source": raw.source,
@@ -170,7 +170,7 @@ def load_for_scoring(
         "scored_split": role,
         "labels": list(labels),
     }
-    return about, _Texts.of(split, numbers).split()
+    return about, _Texts.of(split, labels, raw.task).split()
 
 
 ASCII_SIGNS = {code: " " for code in range(128) if not chr(code).isalnum()}
@@ -210,12 +210,11 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     splits = {role: split for role, split in raw.splits.items() if role != "unlabelled" and split.texts}
     left_out = {"invalid rows": check_rows(raw, config)}
     labels = check_labels(raw, splits)
-    if config.task == "ordinal":
+    if raw.task == "ordinal":
         labels = grades.in_order(labels, config.grades, raw.label_order, raw.source)
-    numbers = {name: number for number, name in enumerate(labels)}
-    pool = _Texts.of(splits["train"], numbers)
+    pool = _Texts.of(splits["train"], labels, raw.task)
     own: dict[str, _Texts] = {
-        role: _Texts.of(splits[role], numbers) for role in ("validation", "test") if role in splits
+        role: _Texts.of(splits[role], labels, raw.task) for role in ("validation", "test") if role in splits
     }
     test, validation = own.get("test"), own.get("validation")
 
@@ -260,7 +259,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
         kept_texts,
         cut,
         {reason: count for reason, count in left_out.items() if count},
-        "ordinal" if config.task == "ordinal" else "multiclass",
+        raw.task,
     )
 
 
@@ -271,8 +270,14 @@ class _Texts:
         self.texts, self.labels, self.keys, self.ids = texts, labels, keys, ids
 
     @classmethod
-    def of(cls, split: RawSplit, numbers: dict[str, int]) -> "_Texts":
-        labels = np.array([numbers[str(label)] for label in split.labels], np.int64)
+    def of(cls, split: RawSplit, names: tuple[str, ...], task: Task) -> "_Texts":
+        numbers = {name: number for number, name in enumerate(names)}
+        if task == "multilabel":
+            labels = np.zeros((len(split.labels), len(names)), np.int64)
+            for row, label in enumerate(split.labels):
+                labels[row, [numbers[name] for name in names_in(label)]] = 1
+        else:
+            labels = np.array([numbers[str(label)] for label in split.labels], np.int64)
         ids = split.ids or [None] * len(labels)
         return cls(split.texts, labels, [normalise(text) for text in split.texts], ids)
 
@@ -301,7 +306,7 @@ class _Texts:
     def cut(self, share: float, classes: int, seed: int, left: int) -> tuple["_Texts", "_Texts"]:
         """Divide the groups of equal texts, stratified by the label of each group's first text.
 
-        At least one group of each class is cut, and `left` of them stay.
+        At least one group of each class is cut, and `left` of them stay; of several labels, if they can.
         """
         first: dict[str, int] = {}
         for row, key in enumerate(self.keys):
@@ -309,9 +314,15 @@ class _Texts:
         groups, labels = np.array(list(first), object), self.labels[list(first.values())]
         generator = np.random.default_rng(seed)
         chosen: set[str] = set()
-        for label in range(classes):
-            mine = generator.permutation(groups[labels == label])
-            chosen |= set(mine[: max(0, min(max(1, round(share * len(mine))), len(mine) - left))])
+        if labels.ndim == 2:
+            counts, size = labels.sum(0), len(groups)
+            taken = np.maximum(0, np.minimum(np.maximum(1, share * counts), counts - left))
+            wanted, sizes = np.stack([counts - taken, taken]), np.array([1 - share, share]) * size
+            chosen = set(groups[stratify(labels, wanted, sizes, generator) == 1])
+        else:
+            for label in range(classes):
+                mine = generator.permutation(groups[labels == label])
+                chosen |= set(mine[: max(0, min(max(1, round(share * len(mine))), len(mine) - left))])
         sides = ([], [])  # type: tuple[list[int], list[int]]
         for row, key in enumerate(self.keys):
             sides[key in chosen].append(row)
@@ -349,19 +360,28 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]
     """Return the classes, which are those of the training texts, in order."""
     if "train" not in splits:
         raise CorpusError(f"{raw.source}: there are no usable texts to train on")
-    counts = {role: Counter(str(label) for label in split.labels) for role, split in splits.items()}
+    several = raw.task == "multilabel"
+    counts = {
+        role: Counter(name for label in split.labels for name in names_in(label))
+        for role, split in splits.items()
+    }
     for role, split in splits.items():
         if not split.labelled:
             raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
-    found = counts["train"]
+    found, texts = counts["train"], len(splits["train"].texts)
+    if several and len(found) < 2:
+        raise CorpusError(
+            f"{raw.source}: the lists of the {texts} training texts have {len(found)} labels, and two or "
+            "more are needed"
+        )
     if len(found) < 2:
         raise CorpusError(
-            f"{raw.source}: all {found.total()} training texts have the label {next(iter(found))!r}; "
+            f"{raw.source}: all {texts} training texts have the label {next(iter(found))!r}; "
             "two classes or more are needed"
         )
-    if len(found) > max(2, found.total() // 2):
+    if len(found) > max(2, texts // 2):
         raise CorpusError(
-            f"{raw.source}: {len(found)} different labels for {found.total()} texts; "
+            f"{raw.source}: {len(found)} different labels for {texts} texts; "
             "is that the label column? (--label-column)"
         )
     for role in ("validation", "test"):
@@ -386,11 +406,13 @@ def _check_sizes(pool: "_Texts", labels: tuple[str, ...], own: dict[str, "_Texts
     """Refuse a class with too few different training texts to be on every side."""
     sides = 3 - len(own)
     groups = dict(zip(pool.keys, pool.labels, strict=True))
-    counts = Counter(groups.values())
+    several = pool.labels.ndim == 2
+    counts = sum(groups.values(), np.zeros(len(labels), np.int64)) if several else Counter(groups.values())
     for number, name in enumerate(labels):
         if counts[number] < sides:
+            what = "label" if several else "class"
             wanted = ["training", *(role for role in ("validation", "test") if role not in own)]
             raise CorpusError(
-                f"{source}: the class {name!r} has {counts[number]} different texts, and {sides} are needed "
-                f"for {', '.join(wanted)}; add texts, leave the class out, or give --validation and --test"
+                f"{source}: the {what} {name!r} has {counts[number]} different texts, and {sides} are needed "
+                f"for {', '.join(wanted)}; add texts, leave the {what} out, or give --validation and --test"
             )

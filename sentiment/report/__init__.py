@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import multilabel
 from sentiment.bundle import versions
-from sentiment.calibration import calibration, temper
+from sentiment.calibration import calibration
 from sentiment.curves import curves
 from sentiment.decision import Decision, describe
 from sentiment.errors import BundleError
+from sentiment.link import MULTILABEL
 from sentiment.metrics import intervals, scores
 from sentiment.report.quotes import without_texts
 from sentiment.report.text import card, render
@@ -54,18 +57,27 @@ def evaluation(
 ) -> dict[str, Any]:
     """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
 
+    Of the task "multilabel", both are (B, L), and the labels given are those of the decision, or those of
+    a probability of 0.5 on.
     They are ``test``, ``intervals``, ``calibration`` and ``curves``; with a decision also ``decision``,
     and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
     """
-    parts = {
-        "test": scores(labels, probabilities, names, task),
-        "intervals": intervals(labels, probabilities, config.bootstrap, task=task),
+    thresholds = None
+    if task == MULTILABEL:
+        thresholds = decision.thresholds if decision is not None else None
+        edges = multilabel.intervals(labels, probabilities, thresholds, config.bootstrap)
+    else:
+        edges = intervals(labels, probabilities, config.bootstrap, task=task)
+    parts: dict[str, Any] = {
+        "task": task,
+        "test": scores(labels, probabilities, names, thresholds, task),
+        "intervals": edges,
         "calibration": calibration(labels, probabilities, task),
-        "curves": curves(labels, probabilities, names, lengths, task),
+        "curves": curves(labels, probabilities, names, lengths, thresholds, task),
     }
     if decision is not None:
         parts["decision"] = describe(decision, labels, probabilities)
-        before = temper(probabilities, 1 / decision.temperature)
+        before = replace(decision, temperature=1 / decision.temperature).temper(probabilities)
         parts["calibration"]["before"] = calibration(labels, before, task)
     return parts
 

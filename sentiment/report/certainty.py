@@ -25,11 +25,14 @@ from sentiment.report.figure import (
     thousands,
 )
 from sentiment.report.wording import (
+    correct,
     coverage,
     coverage_sentence,
+    noun,
     number,
     percent,
     rounded,
+    several,
     shorten,
     shortened,
     texts,
@@ -52,7 +55,7 @@ def roc(report: dict[str, Any]) -> Iterator[Plot]:
     point = _operating(report, curves, "false_positive_rate", "recall")
 
     def draw(figure: Figure) -> None:
-        axes = _lines(figure, curves, ("fpr", "tpr"), "auc", "AUC", 0.97)
+        axes = _lines(figure, curves, ("fpr", "tpr"), "auc", "AUC", 0.97, _mean(report, "roc"))
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
         _mark(axes, point, (12, -12))
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
@@ -69,7 +72,8 @@ def precision_recall(report: dict[str, Any]) -> Iterator[Plot]:
     point = _operating(report, curves, "recall", "precision")
 
     def draw(figure: Figure) -> None:
-        axes = _lines(figure, curves, ("recall", "precision"), "average_precision", "AP", 0.03)
+        sides = "recall", "precision"
+        axes = _lines(figure, curves, sides, "average_precision", "AP", 0.03, _mean(report, "pr"))
         _mark(axes, point, (-10, -14))
         axes.set(xlabel="recall", ylabel="precision")
 
@@ -87,17 +91,21 @@ def reliability(report: dict[str, Any]) -> Iterator[Plot]:
     lows, highs = zip(*(one["interval"] for one in bins), strict=True)
     edges, widths = [one["low"] for one in bins], [one["high"] - one["low"] for one in bins]
 
+    outcome, of, counted = "right", "predicted class", texts(report)
+    if several(report):
+        outcome, of, counted = "true", "label", "labels"
+
     def draw(figure: Figure) -> None:
         grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
         axes = figure.add_subplot(grid[0])
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHED)
         axes.vlines(sure, lows, highs, color=FIRST, linewidth=1.5)
         axes.plot(sure, right, "o-", color=FIRST, markersize=5, linewidth=1)
-        axes.set(xlim=(edges[0], 1.01), ylim=(min(edges[0], *lows, *right) - 0.02, 1.02), ylabel="right")
+        axes.set(xlim=(edges[0], 1.01), ylim=(min(edges[0], *lows, *right) - 0.02, 1.02), ylabel=outcome)
         axes.tick_params(labelbottom=False)
         counts = figure.add_subplot(grid[1], sharex=axes)
         counts.bar(edges, [one["count"] for one in bins], widths, align="edge", color=MUTED, edgecolor=GROUND)
-        counts.set(xlabel="probability of the predicted class", ylabel=texts(report))
+        counts.set(xlabel=f"probability of the {of}", ylabel=counted)
         counts.yaxis.set_major_locator(few(2))
         thousands(counts.yaxis)
         percents(axes.yaxis)
@@ -110,7 +118,9 @@ def reliability(report: dict[str, Any]) -> Iterator[Plot]:
         "reliability",
         "Reliability",
         f"On the dashed line, probabilities are what they say. {error}",
-        "; ".join(f"given {percent(one['confidence'])}, right {percent(one['accuracy'])}" for one in bins),
+        "; ".join(
+            f"given {percent(one['confidence'])}, {outcome} {percent(one['accuracy'])}" for one in bins
+        ),
         draw,
         (WIDTH, 300),
     )
@@ -122,7 +132,7 @@ def histogram(report: dict[str, Any]) -> Iterator[Plot]:
     if not found:
         return
     edges, counts = found["edges"], found["counts"]
-    if len(counts) == 2:
+    if len(counts) == 2 and not several(report):
         threshold = _threshold(report, list(counts)[1])
         dashed = "" if threshold is None else "; dashed: the threshold"
         caption = f"Share of the {texts(report)} of a class{dashed}."
@@ -134,15 +144,26 @@ def histogram(report: dict[str, Any]) -> Iterator[Plot]:
     else:
         each = report["test"]["classification_report"]
         names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
-        which = f"The {SHOWN} classes of lowest recall" if len(counts) > SHOWN else "Lowest recall first"
-        caption = f"{which}. The darker, the more {texts(report)} of the class."
+        which = (
+            f"The {SHOWN} {noun(report)[1]} of lowest recall"
+            if len(counts) > SHOWN
+            else "Lowest recall first"
+        )
+        caption = f"{which}. The darker, the more {texts(report)} of the {noun(report)[0]}."
+        of, marks = "predicted class", {}
+        if several(report):
+            of = "label"
+            thresholds = report.get("decision", {}).get("thresholds") or [0.5] * len(counts)
+            marks = dict(zip(report["test"]["labels"], thresholds, strict=True))
+            caption += " Line: its threshold."
 
         def draw(figure: Figure) -> None:
-            _strips(figure, edges, {name: counts[name] for name in names})
+            _strips(figure, edges, {name: counts[name] for name in names}, of, marks)
 
         height = max(200, 20 * len(names) + 70)
     sentence = f"Histogram of the probability for the {texts(report)} of each class."
-    yield Plot("probabilities", "Probabilities by true class", caption, sentence, draw, (WIDTH, height))
+    title = f"Probabilities by true {noun(report)[0]}"
+    yield Plot("probabilities", title, caption, sentence, draw, (WIDTH, height))
 
 
 def kept(report: dict[str, Any]) -> Iterator[Plot]:
@@ -167,8 +188,13 @@ def kept(report: dict[str, Any]) -> Iterator[Plot]:
             color=SECOND,
             fontweight="bold",
         )
-        axes.set(xlim=(0, 1.02), xlabel="share decided by the model, surest first", ylabel="right among them")
+        axes.set(
+            xlim=(0, 1.02),
+            xlabel="share decided by the model, surest first",
+            ylabel=f"{correct(report)} among them",
+        )
         low, high = axes.get_ylim()
+        low -= 0.3 * (high - low) * (point[1] < low + 0.3 * (high - low))  # room for the words
         axes.set_ylim(low - max(0.0, 0.02 - (high - low)), high)  # a flat curve stays flat
         percents(axes.xaxis)
         percents(axes.yaxis)
@@ -198,17 +224,25 @@ def _panels(
         shared.set_xlabel(f"probability of {shorten(list(counts)[1], 26)}")
 
 
-def _strips(figure: Figure, edges: Sequence[float], counts: Mapping[str, Sequence[int]]) -> None:
-    """Draw the histograms of several classes as rows of cells."""
+def _strips(
+    figure: Figure,
+    edges: Sequence[float],
+    counts: Mapping[str, Sequence[int]],
+    of: str,
+    marks: Mapping[str, float],
+) -> None:
+    """Draw the histograms of several classes as rows of cells, with lines at some marks."""
     axes = figure.add_subplot()
     names = shortened(list(counts), NAME)
-    for row, values in enumerate(counts.values()):
+    columns = len(edges) - 1
+    for row, (name, values) in enumerate(counts.items()):
+        if name in marks:
+            axes.vlines(marks[name] * columns, row - 0.48, row + 0.48, color=SECOND, linewidth=2)
         most = max(values) or 1
         for column, count in enumerate(values):
             if count:
                 axes.add_patch(cell(column + 0.5, row, count / most, FIRST))
-    columns = len(edges) - 1
-    axes.set(xlim=(0, columns), ylim=(len(names) - 0.5, -0.5), xlabel="probability of the predicted class")
+    axes.set(xlim=(0, columns), ylim=(len(names) - 0.5, -0.5), xlabel=f"probability of the {of}")
     axes.set_yticks(range(len(names)), names)
     axes.set_xticks([0, columns / 2, columns], [rounded(edges[0]), "50 %", rounded(edges[-1])])
     axes.grid(visible=False)
@@ -218,7 +252,13 @@ def _strips(figure: Figure, edges: Sequence[float], counts: Mapping[str, Sequenc
 
 
 def _lines(
-    figure: Figure, curves: dict[str, Any], sides: tuple[str, str], area: str, short: str, corner: float
+    figure: Figure,
+    curves: dict[str, Any],
+    sides: tuple[str, str],
+    area: str,
+    short: str,
+    corner: float,
+    mean: dict[str, Any] | None,
 ) -> Axes:
     """Draw a curve for each class: few in colours, of many only the weakest stand out from grey.
 
@@ -247,10 +287,18 @@ def _lines(
                 fontweight="bold",
                 transform=axes.transAxes,
             )
+    if mean is not None:
+        axes.plot(*(mean[side] for side in sides), color=INK, linewidth=1.5, linestyle=DASHED)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     percents(axes.xaxis)
     percents(axes.yaxis)
     return axes
+
+
+def _mean(report: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Return the mean of the curves of all labels, if there is one."""
+    found: dict[str, Any] | None = report["curves"].get("mean", {}).get(name)
+    return found
 
 
 def _size(curves: dict[str, Any]) -> tuple[float, float]:
@@ -266,12 +314,13 @@ def _areas(curves: dict[str, Any], area: str) -> str:
 
 
 def _caption(report: dict[str, Any], curves: dict[str, Any], point: tuple[float, float] | None) -> str:
+    named = "" if len(curves) <= LINES else f"; the {LINES} weakest are named"
     if len(curves) > SHOWN:
-        return f"Each class against the rest: the {SHOWN} weakest, {LINES} of them named."
-    if len(curves) > LINES:
-        return f"Each class against the rest; the {LINES} weakest are named."
+        named = f": the {SHOWN} weakest, {LINES} of them named"
+    if several(report):
+        return f"Each label{named}. " + "Dashed: the mean of all." * (len(curves) > 1)
     if len(report["test"]["labels"]) > 2:
-        return "Each class against the rest."
+        return f"Each class against the rest{named}."
     unsure = f", unsure {texts(report)} aside" if report.get("decision", {}).get("unsure") else ""
     decides = f"; the point is where the model decides{unsure}" if point else ""
     return f"For {next(iter(curves))}{decides}."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, room_for
-from sentiment.report.tables import confusions
-from sentiment.report.wording import percent, rounded, shortened, texts, width
+from sentiment.report.classes import NOTHING, confusions
+from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, percents, room_for
+from sentiment.report.wording import percent, rounded, several, shortened, texts, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,23 +21,36 @@ TINTED = 0.55  # of the colour in the fullest cell: ink stays legible on it
 def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     """Plot the confusion matrix."""
     test = report["test"]
-    labels, matrix = test["labels"], test["confusion_matrix"]
-    count = len(labels)
-    if count > MATRIX:
-        yield _pairs(report)
+    if len(test["labels"]) > MATRIX:
+        yield _balance(report) if several(report) else _pairs(report)
         return
+    if several(report):
+        labels, matrix, shares = _missed(test)
+        title, sides = "Labels given, missed and added", ("added", "missed")
+        caption = (
+            f"Diagonal: {texts(report)} whose label (the row) was given. Elsewhere: it was missed, and the "
+            f"other added. Shares are of the label's {texts(report)}; in the last row, of those given it."
+        )
+        reading = "Rows are labels that were missed, columns those that were added."
+    else:
+        labels, matrix = test["labels"], test["confusion_matrix"]
+        shares = [[count / (sum(counts) or 1) for count in counts] for counts in matrix]
+        title, sides = "Confusion matrix", ("predicted", "true class")
+        threshold = report.get("decision", {}).get("rule") == "threshold"
+        chosen = ", by the most probable class" if threshold else ""
+        caption = f"{texts(report).title()}, and their share of the true class (the row){chosen}."
+        reading = "Rows are true classes, columns what was predicted."
+    count = len(labels)
     names = shortened(labels, NAME)
     roomy = count <= ROOMY
-    chosen = ", by the most probable class" if report.get("decision", {}).get("rule") == "threshold" else ""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for row, counts in enumerate(matrix):
-            total = sum(counts) or 1
             for column, cases in enumerate(counts):
                 if not cases and not roomy:
                     continue
-                share, right = cases / total, row == column
+                share, right = shares[row][column], row == column
                 # By the root, or rare confusions could not be seen.
                 axes.add_patch(cell(column, row, TINTED * share**0.5, FIRST if right else SECOND))
                 axes.text(
@@ -49,7 +62,7 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
                     fontsize=12 if roomy else 11,
                     fontweight="bold" if right else "normal",
                 )
-        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel="predicted", ylabel="true class")
+        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xlabel=sides[0], ylabel=sides[1])
         turned = any(width(name) > 40 / count for name in names)
         axes.set_xticks(
             range(count),
@@ -65,12 +78,24 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     side = WIDTH if roomy else 46 * count + 180
     yield Plot(
         "confusion",
-        "Confusion matrix",
-        f"{texts(report).title()}, and their share of the true class (the row){chosen}.",
-        f"Rows are true classes, columns what was predicted. Confused: {_spoken(test)}",
+        title,
+        caption,
+        f"{reading} Confused: {_spoken(test)}",
         draw,
         (side, 300 if roomy else 0.62 * side + 120),
     )
+
+
+def _missed(test: dict[str, Any]) -> tuple[list[str], list[list[int]], list[list[float]]]:
+    """Return the names, the texts and the shares of the matrix of several labels; nothing stands last."""
+    count, binary = len(test["labels"]), test["confusion_matrices"]
+    matrix = [list(row) for row in test["missed_and_added"]]
+    true, given = [sum(one[1]) for one in binary], [one[0][1] + one[1][1] for one in binary]
+    for label, one in enumerate(binary):
+        matrix[label][label] = one[1][1]
+    shares = [[cases / (total or 1) for cases in row] for total, row in zip(true, matrix, strict=False)]
+    shares.append([cases / (total or 1) for cases, total in zip(matrix[count], [*given, 1], strict=True)])
+    return [*test["labels"], NOTHING], matrix, shares
 
 
 def _pairs(report: dict[str, Any]) -> Plot:
@@ -100,6 +125,46 @@ def _pairs(report: dict[str, Any]) -> Plot:
         _spoken(test),
         draw,
         (WIDTH, 34 * max(1, len(found)) + 20),
+    )
+
+
+def _balance(report: dict[str, Any]) -> Plot:
+    """Plot for the worst of many labels what share of them is right, missed or added."""
+    test = report["test"]
+    each = test["classification_report"]
+    counts = dict(zip(test["labels"], test["confusion_matrices"], strict=True))
+    worst = sorted(counts, key=lambda name: each[name]["f1-score"])[:MATRIX]
+    names = shortened(worst, NAME)
+    kinds = {"right": (1, 1, FIRST), "missed": (1, 0, SECOND), "added": (0, 1, MUTED)}
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, name in enumerate(worst):
+            total, left = sum(counts[name][row][column] for row, column, _ in kinds.values()) or 1, 0.0
+            for row, column, color in kinds.values():
+                share = counts[name][row][column] / total
+                axes.barh(place, share, 0.7, left, color=color, alpha=0.8)
+                left += share
+        for at, (kind, (_, _, color)) in zip((0, 0.5, 1), kinds.items(), strict=True):
+            side = {0: "left", 0.5: "center", 1: "right"}[at]
+            axes.text(at, -0.8, kind, color=color, ha=side, fontweight="bold")
+        axes.set(xlim=(0, 1), ylim=(len(worst) - 0.5, -1.4))
+        axes.set_yticks(range(len(worst)), names)
+        bare(axes)
+        percents(axes.xaxis)
+        room_for(figure, names)
+
+    return Plot(
+        "confusion",
+        "Labels given, missed and added",
+        f"The {MATRIX} labels of lowest F1: of the {texts(report)} that have a label or were given it, the "
+        "share that has it rightly, was not given it, and was given it wrongly.",
+        "; ".join(
+            f"{name}: {one[1][1]:,} right, {one[1][0]:,} missed, {one[0][1]:,} added"
+            for name, one in ((name, counts[name]) for name in worst)
+        ),
+        draw,
+        (WIDTH, 20 * len(worst) + 70),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.report import wording
 from sentiment.report.certainty import histogram, kept, precision_recall, reliability, roc
+from sentiment.report.classes import WORST
 from sentiment.report.confusion import confusion
 from sentiment.report.figure import (
     DASHED,
@@ -24,7 +25,7 @@ from sentiment.report.figure import (
     room_for,
     thousands,
 )
-from sentiment.report.tables import SCORES, WORST
+from sentiment.report.tables import SCORES
 from sentiment.report.wording import percent, shorten
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ def save_png(report: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
-    bins = report.get("curves", {}).get("lengths")
+    bins, score = report.get("curves", {}).get("lengths"), wording.part_score(report)
     if not bins:
         return
+
+    name = f"F1 of a {wording.text(report)}" if wording.several(report) else "right"
 
     def draw(figure: Figure) -> None:
         from matplotlib.ticker import LogLocator, NullFormatter
@@ -61,11 +64,9 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
             sides = max(one["low"], 0.8), one["high"] + 1  # a bin has its last length too
             low, high = one["interval"]
             axes.fill_between(sides, low, high, color=FIRST, alpha=0.25, linewidth=0)
-            axes.plot(sides, [one["accuracy"]] * 2, color=FIRST)
-        axes.axhline(report["test"]["accuracy"], color=MUTED, linewidth=1, linestyle=DASHED)
-        axes.set(
-            xscale="log", xlabel=f"{wording.tokens(report)} of the {wording.text(report)}", ylabel="right"
-        )
+            axes.plot(sides, [one[score]] * 2, color=FIRST)
+        axes.axhline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
+        axes.set(xscale="log", xlabel=f"{wording.tokens(report)} of the {wording.text(report)}", ylabel=name)
         axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5), numticks=8))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.minorticks_off()
@@ -74,10 +75,10 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
 
     yield Plot(
         "lengths",
-        "Length and accuracy",
+        "Length and F1" if wording.several(report) else "Length and accuracy",
         f"Band: 95 % interval. Dashed: all {wording.texts(report)}.",
         "; ".join(
-            f"{one['low']:,} to {one['high']:,} {wording.tokens(report)}: {percent(one['accuracy'])}"
+            f"{one['low']:,} to {one['high']:,} {wording.tokens(report)}: {percent(one[score])}"
             for one in bins
         ),
         draw,
@@ -85,10 +86,11 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
 
 
 def _slices(report: dict[str, Any]) -> Iterator[Plot]:
-    found = report.get("failures", {}).get("slices", [])[:WORST]
+    found, score = report.get("failures", {}).get("slices", [])[:WORST], wording.part_score(report)
     if not found:
         return
     parts = [(shorten(one["slice"], NAME + 4), shorten(str(one["value"]), NAME + 4)) for one in found]
+    label = f"mean F1 of a {wording.text(report)}" if wording.several(report) else "right"
     fits = all(len(name) + len(value) <= NAME + 2 for name, value in parts)
     names = [f"{name}: {value}" if fits else f"{name}\n{value}" for name, value in parts]
 
@@ -96,9 +98,9 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         axes = figure.add_subplot()
         for place, one in enumerate(found):
             axes.plot(one["interval"], [place, place], color=FIRST, linewidth=1.5)
-            axes.plot(one["accuracy"], place, "o", color=FIRST, markersize=6)
-        axes.axvline(report["test"]["accuracy"], color=MUTED, linewidth=1, linestyle=DASHED)
-        axes.set(xlabel="right", ylim=(len(found) - 0.5, -0.5))
+            axes.plot(one[score], place, "o", color=FIRST, markersize=6)
+        axes.axvline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
+        axes.set(xlabel=label, ylim=(len(found) - 0.5, -0.5))
         axes.set_yticks(range(len(found)), names)
         axes.grid(visible=False, axis="y")
         axes.tick_params(axis="y", length=0)
@@ -112,7 +114,7 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         "slices",
         "Where it fails",
         f"Kinds of {texts}, the worst first, with 95 % intervals. Dashed: all {texts}.",
-        "; ".join(f"{one['slice']} {one['value']}: {percent(one['accuracy'])}" for one in found),
+        "; ".join(f"{one['slice']} {one['value']}: {percent(one[score])}" for one in found),
         draw,
         (WIDTH, (24 if fits else 32) * len(found) + 54),
     )

@@ -7,20 +7,28 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sentiment.report import wording
-from sentiment.report.content import Cell, Section, Table, passage
+from sentiment.report.classes import WORST, classes
+from sentiment.report.content import Cell, Section, Table
 from sentiment.report.facts import audit_table, facts, findings, long_words
 from sentiment.report.wording import BASELINES, interval, number, p_value, percent, points, seconds
+from sentiment.report.wrong import mistakes, slices, suspects
 
-SCORES = {
+SCORES = {  # in their order; a report has those of its task
     "mae": "MAE, in grades",
     "quadratic_kappa": "quadratic kappa",
     "within_one": "within one grade",
     "spearman": "Spearman",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
+    "micro_f1": "micro F1",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
+    "samples_f1": "F1 of a text, mean",
+    "jaccard": "Jaccard index of a text, mean",
+    "hamming_loss": "Hamming loss",
     "mcc": "MCC",
+    "lrap": "label ranking average precision",
+    "coverage_error": "coverage error",
     "roc_auc": "ROC-AUC",
     "average_precision": "average precision",
     "log_loss": "log loss",
@@ -33,10 +41,6 @@ BRIER = {
     "resolution": "- resolution, more is better",
     "uncertainty": "- uncertainty of the classes",
 }
-MANY_CLASSES = 12  # from here on a confusion matrix no longer fits a page of text
-WORST = 10  # rows shown of a long table
-LABEL = 30  # columns of text for a class beside a text
-CONFUSION_HEAD = 48  # columns of text for the names of all classes, in a table 80 wide
 
 
 def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> list[Section]:
@@ -47,10 +51,10 @@ def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> l
     every = (
         _scores(report),
         _decision(report),
-        _classes(report),
-        _slices(report),
-        _mistakes(report, letters, most),
-        _suspects(report, letters, most),
+        classes(report),
+        slices(report),
+        mistakes(report, letters, most),
+        suspects(report, letters, most),
         _audit(report),
         Section("made", "How it was made", pairs=facts(report)),
     )
@@ -60,12 +64,18 @@ def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> l
 def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return the few numbers of the first screen: name, value, and what belongs to it."""
     test, edges, decision = report["test"], report["intervals"], report.get("decision", {})
-    figures = [("accuracy", percent(test["accuracy"]), percent_range(edges.get("accuracy")))]
-    second = "mcc" if len(test["labels"]) == 2 else "macro_f1"
+    score = wording.main_score(report)
+    second = "mcc" if len(test["labels"]) == 2 and not wording.several(report) else "macro_f1"
+    figures = []
     if wording.ordinal(report):
-        figures.insert(0, (SCORES["mae"], f"{test['mae']:.3f}", _range(edges.get("mae"))))
-        second = "quadratic_kappa"
+        figures.append((SCORES["mae"], f"{test['mae']:.3f}", _range(edges.get("mae"))))
+        score, second = "accuracy", "quadratic_kappa"
+    figures.append((SCORES[score], percent(test[score]), percent_range(edges.get(score))))
     figures.append((SCORES[second], f"{test[second]:.3f}".replace("-", "−"), _range(edges.get(second))))
+    if wording.several(report):
+        figures.append(
+            ("all labels of a text right", percent(test["accuracy"]), percent_range(edges.get("accuracy")))
+        )
     if decision.get("rule") == "threshold":
         names = wording.operating_names(decision, test["labels"])
         for key in ("recall", "false_positive_rate"):
@@ -84,7 +94,11 @@ def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     kept = wording.coverage(report)
     if kept:
         figures.append(
-            (f"right of the surest {wording.rounded(kept[0])}", percent(kept[1]), "the rest to a person")
+            (
+                f"{wording.correct(report)} of the surest {wording.rounded(kept[0])}",
+                percent(kept[1]),
+                "the rest to a person",
+            )
         )
     return figures
 
@@ -97,6 +111,7 @@ def percent_range(edges: Sequence[float] | None) -> str:
 def score_table(report: dict[str, Any]) -> Table:
     """Return the table of scores: name, model, interval, baselines."""
     rivals = report.get("baselines") or {}
+    names = SCORES | ({"accuracy": "all labels of a text right"} if wording.several(report) else {})
     rows: list[list[Cell]] = [
         [
             name,
@@ -104,7 +119,7 @@ def score_table(report: dict[str, Any]) -> Table:
             interval(report["intervals"].get(key)),
             *(number(rival.get(key)) for rival in rivals.values()),
         ]
-        for key, name in SCORES.items()
+        for key, name in names.items()
         if key in report["test"]
     ]
     times = (
@@ -120,14 +135,14 @@ def score_table(report: dict[str, Any]) -> Table:
 
 def _scores(report: dict[str, Any]) -> Section:
     """Compare with each baseline, and name one that wins; then all scores."""
-    rivals = report.get("baselines") or {}
+    rivals, score = report.get("baselines") or {}, wording.main_score(report)
     rows: list[list[Cell]] = []
     sentences = []
     for key, rival in rivals.items():
         name, paired = BASELINES.get(key, key), rival.get("comparison", {})
         lead, p = paired.get("difference"), paired.get("p")
         right = f"{paired['ours_only']:,} : {paired['theirs_only']:,}" if "ours_only" in paired else "–"
-        cells = [percent(rival["accuracy"]), points(lead, paired.get("interval")), right]
+        cells = [percent(rival[score]), points(lead, paired.get("interval")), right]
         if wording.ordinal(report):
             paired = paired.get("mae", {})
             lead, p = rival["mae"] - report["test"]["mae"], paired.get("p")
@@ -141,8 +156,9 @@ def _scores(report: dict[str, Any]) -> Section:
     own = "training" in report and "trained_on" not in report.get("corpus", {})
     texts = wording.texts(report)
     once = f"Test {texts} were scored once, by the final model. " if own else ""
+    accuracy = f"{texts} with all labels right" if wording.several(report) else "accuracy"
     sentences.append(
-        f"{once}Intervals: 95 %, Wilson's for accuracy, bootstrap over the {texts} for the others."
+        f"{once}Intervals: 95 %, Wilson's for {accuracy}, bootstrap over the {texts} for the others."
     )
     tables = [score_table(report)]
     if "teachers" in report:
@@ -156,19 +172,20 @@ def _scores(report: dict[str, Any]) -> Section:
         head = ["", "MAE", "difference", "quadratic kappa", "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
     elif rivals:
+        tested = "of approximate randomisation" if wording.several(report) else "McNemar's exact test on them"
         sentences.append(
-            f"Baselines saw the same training {texts}. Difference: the model's accuracy less theirs, in "
-            f"points, with the 95 % interval of a paired bootstrap. Alone right: {texts} that only the model "
-            ": only the baseline gets right; p: McNemar's exact test on them."
+            f"Baselines saw the same training {texts}. Difference: the model's {SCORES[score]} less theirs, "
+            f"in points, with the 95 % interval of a paired bootstrap. Alone right: {texts} that only the "
+            f"model : only the baseline gets {'wholly ' * wording.several(report)}right; p: {tested}."
         )
-        head = ["", "accuracy", "difference", "alone right", "p"]
+        head = ["", SCORES[score], "difference", "alone right", "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
     return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
 
 
 def _teachers(report: dict[str, Any]) -> Table:
     """Return what the teachers reach, their mean, and the model that learned from it."""
-    taught, test = report["teachers"], report["teachers"]["test"]
+    taught, test, score = report["teachers"], report["teachers"]["test"], wording.main_score(report)
     found = [
         (f"teacher {number}", *both)
         for number, both in enumerate(zip(taught["each"], test["each"], strict=True), 1)
@@ -179,10 +196,10 @@ def _teachers(report: dict[str, Any]) -> Table:
         found.append((f"mean, {percent(taught['ngrams']['share'])} of it NB-SVM", taught["all"], {}))
     found.append(("the model, which learned from it", report["training"]["validation"], report["test"]))
     rows: list[list[Cell]] = [
-        [name, *(number(part.get(key)) for part in parts for key in ("accuracy", "log_loss"))]
+        [name, *(number(part.get(key)) for part in parts for key in (score, "log_loss"))]
         for name, *parts in found
     ]
-    head = ["", "validation: accuracy", "log loss", "test: accuracy", "log loss"]
+    head = ["", f"validation: {SCORES[score]}", "log loss", f"test: {SCORES[score]}", "log loss"]
     return Table(head, rows, "Teachers")
 
 
@@ -211,7 +228,8 @@ def _decision(report: dict[str, Any]) -> Section:
         rows = [[name, *(percent(state[key]) for state in states)] for key, name in ERRORS.items()]
         rows += [[name, *(number(state["brier"][key]) for state in states)] for key, name in BRIER.items()]
         head = ["", "model", "before temperature"][: 1 + len(states)]
-        title = f"Calibration: are 80 of 100 {wording.texts(report)} right that are given 80 %?"
+        what = "labels true" if wording.several(report) else f"{wording.texts(report)} right"
+        title = f"Calibration: are 80 of 100 {what} that are given 80 %?"
         tables.append(Table(head, rows, title))
     return Section("decision", "Calibration and decision", sentences, tables)
 
@@ -229,6 +247,12 @@ def _rule(decision: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
             f"{decision['threshold']:.4f} on; else it is not. "
             f"Probabilities are at temperature {decision['temperature']:.3f}."
         )
+    elif decision.get("thresholds"):
+        yield (
+            f"A {wording.text(report)} is given each label from the label's own threshold on, chosen on "
+            "validation for its best F1; they are in the table of labels. "
+            f"Probabilities are at temperature {decision['temperature']:.3f}."
+        )
     else:
         yield (
             "The most probable class is chosen. "
@@ -240,123 +264,17 @@ def _rule(decision: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     elif decision.get("target") == "cost":
         yield "The threshold follows from the costs of the two mistakes."
     if unsure := decision.get("unsure"):
+        if decision.get("thresholds"):
+            yield (
+                "The answer is “unsure” where a label is too near its threshold, "
+                f"meant for the least sure {percent(unsure['share'])} of the {wording.texts(report)}."
+            )
+            return
         between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
         yield (
             f"{between} {unsure['high']:.4f} the answer is “unsure”, "
             f"meant for the least sure {percent(unsure['share'])} of the {wording.texts(report)}."
         )
-
-
-def _classes(report: dict[str, Any]) -> Section:
-    test = report["test"]
-    each, labels = test["classification_report"], test["labels"]
-    many = len(labels) > MANY_CLASSES
-    order = sorted(labels, key=lambda name: each[name]["f1-score"]) if many else labels
-    rows: list[list[Cell]] = [
-        [name, *(number(each[name][key]) for key in ("precision", "recall", "f1-score")),
-         f"{each[name]['support']:,.0f}"]
-        for name in order
-    ]  # fmt: skip
-    shown = WORST if many else len(rows)
-    note = f"The {shown} classes of lowest F1; there are {len(rows) - shown} more." if many else ""
-    head = ["class", "precision", "recall", "F1", wording.texts(report)]
-    classes = Table(head, rows[:shown], "Each class", note, rows[shown:])
-    return Section("classes", "Classes", tables=[classes, _confusions(report) if many else _confusion(test)])
-
-
-def _confusion(test: dict[str, Any]) -> Table:
-    """Return the confusion matrix; classes of long names are numbered."""
-    labels = test["labels"]
-    fits = sum(wording.width(label) + 2 for label in labels) <= CONFUSION_HEAD
-    names = labels if fits else [f"{place} {label}" for place, label in enumerate(labels, 1)]
-    columns = labels if fits else [str(place) for place in range(1, len(labels) + 1)]
-    rows: list[list[Cell]] = [
-        [name, *(f"{count:,}" for count in row)]
-        for name, row in zip(names, test["confusion_matrix"], strict=True)
-    ]
-    return Table(["true \\ predicted", *columns], rows, "Confusion matrix")
-
-
-def confusions(test: dict[str, Any]) -> list[tuple[str, str, int, float]]:
-    """Return true class, predicted class, texts, and their share of the true class: most texts first."""
-    labels, found = test["labels"], []
-    for name, row in zip(labels, test["confusion_matrix"], strict=True):
-        total = sum(row)
-        found += [
-            (name, other, count, count / total)
-            for other, count in zip(labels, row, strict=True)
-            if count and other != name
-        ]
-    return sorted(found, key=lambda one: -one[2])
-
-
-def _confusions(report: dict[str, Any]) -> Table:
-    rows: list[list[Cell]] = [
-        [name, other, f"{count:,}", percent(share)]
-        for name, other, count, share in confusions(report["test"])[:WORST]
-    ]
-    head = ["true class", "predicted", wording.texts(report), "of the class"]
-    return Table(head, rows, "Most frequent confusions", wordy=(0, 1))
-
-
-def _slices(report: dict[str, Any]) -> Section:
-    found = report.get("failures", {}).get("slices", [])
-    corrected = all("q" in one for one in found)
-    rows: list[list[Cell]] = [
-        [
-            f"{one['slice']}: {one['value']}",
-            f"{one['count']:,}",
-            percent(one["accuracy"], one["interval"]),
-            points(one["difference"]),
-            p_value(one["q" if corrected else "p"]),
-        ]
-        for one in found
-    ]
-    if not rows:
-        return Section("slices", "Where it fails")
-    texts = wording.texts(report)
-    sentence = f"Kinds of {texts}, the worst first. Difference: in points of accuracy, to all other {texts}."
-    if corrected:
-        sentence += " p: Fisher's exact test, corrected for the number of kinds."
-    head = [f"{texts} with", texts, "accuracy, 95 % interval", "difference", "p"]
-    return Section("slices", "Where it fails", [sentence], [Table(head, rows[:WORST], more=rows[WORST:])])
-
-
-def _mistakes(report: dict[str, Any], letters: int, most: int) -> Section:
-    rows: list[list[Cell]] = [
-        [
-            str(one["row"]),
-            wording.shorten(one["label"], LABEL),
-            wording.shorten(one["predicted"], LABEL),
-            percent(one["probability"]),
-            *([passage(one["text"], letters, one.get("words", []))] if "text" in one else []),
-        ]
-        for one in report.get("failures", {}).get("mistakes", [])[:most]
-    ]
-    title = "Furthest mistakes" if wording.ordinal(report) else "Most confident mistakes"
-    if not rows:
-        return Section("mistakes", title)
-    head = ["row", "true", "predicted", "probability", wording.text(report)][: len(rows[0])]
-    return Section("mistakes", title, tables=[Table(head, rows, wordy=(1, 2, 4))])
-
-
-def _suspects(report: dict[str, Any], letters: int, most: int) -> Section:
-    rows: list[list[Cell]] = [
-        [
-            f"{one['split']} {one['row']}",
-            wording.shorten(one["label"], LABEL),
-            wording.shorten(one["suggested"], LABEL),
-            f"{one['quality']:.3f}",
-            *([passage(one["text"], letters // 2)] if "text" in one else []),
-        ]
-        for one in report.get("failures", {}).get("suspects", [])[:most]
-    ]
-    if not rows:
-        return Section("suspects", "Suspected label errors")
-    count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
-    sentence = f"Labels that the model contradicts (confident learning): {count:,}, the most suspect first."
-    head = ["row", "label", "suggested", "quality", wording.text(report)][: len(rows[0])]
-    return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
 
 
 def _audit(report: dict[str, Any]) -> Section:

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+from sentiment.link import MULTILABEL
 from sentiment.rows import printable
 
 BASELINES = {
@@ -28,14 +29,39 @@ def text(report: dict[str, Any]) -> str:
     return texts(report).removesuffix("s")
 
 
-def ordinal(report: dict[str, Any]) -> bool:
-    """Whether the classes are grades."""
-    return report.get("task") == "ordinal"
-
-
 def tokens(report: dict[str, Any]) -> str:
     """Say what one of them consists of."""
     return "tokens" if texts(report) == "texts" else "steps"
+
+
+def several(report: dict[str, Any]) -> bool:
+    """Say whether a text may have several labels, or none."""
+    return report.get("task") == MULTILABEL
+
+
+def ordinal(report: dict[str, Any]) -> bool:
+    """Say whether the classes are grades."""
+    return report.get("task") == "ordinal"
+
+
+def noun(report: dict[str, Any]) -> tuple[str, str]:
+    """Say what a text is given, one and many."""
+    return ("label", "labels") if several(report) else ("class", "classes")
+
+
+def main_score(report: dict[str, Any]) -> str:
+    """Return the key of the score by which models are compared."""
+    return "micro_f1" if several(report) else "mae" if ordinal(report) else "accuracy"
+
+
+def part_score(report: dict[str, Any]) -> str:
+    """Return the key of the score that parts of the texts have."""
+    return "samples_f1" if several(report) else "accuracy"
+
+
+def correct(report: dict[str, Any]) -> str:
+    """Say what the accuracy counts."""
+    return "all labels right" if several(report) else "right"
 
 
 def number(value: float | None) -> str:
@@ -125,50 +151,55 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
 
 def scored_texts(report: dict[str, Any]) -> int:
     """Return how many texts the scores are about."""
-    return sum(map(sum, report["test"]["confusion_matrix"]))
+    test = report["test"]
+    return sum(map(sum, test["confusion_matrices"][0] if several(report) else test["confusion_matrix"]))
 
 
 def strongest(report: dict[str, Any]) -> str | None:
-    """Return the key of the baseline with the highest accuracy, or of grades the least absolute error."""
-    rivals = report.get("baselines") or {}
-    score, sign = ("mae", -1) if ordinal(report) else ("accuracy", 1)
+    """Return the key of the baseline with the highest accuracy, or micro F1 of several labels.
+
+    Of grades it is the one with the least absolute error.
+    """
+    rivals, score = report.get("baselines") or {}, main_score(report)
+    sign = -1 if ordinal(report) else 1
     return max(rivals, key=lambda name: sign * rivals[name][score]) if rivals else None
 
 
 def verdict(report: dict[str, Any]) -> str:
     """Say in one sentence how good the model is, and whether it beats the strongest baseline."""
-    test, corpus = report["test"], report.get("corpus", {})
-    value, _, edges = percent(test["accuracy"], report["intervals"]["accuracy"]).partition(" [")
+    test, corpus, score = report["test"], report.get("corpus", {}), main_score(report)
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
     of = f" on {scored_texts(report):,} {held_out}{texts(report)}"
     of += f" of {corpus['name']}" if corpus.get("name") else ""
-    sentence = f"{value} accuracy [{edges}{of}"
     if ordinal(report):
         low, high = report["intervals"]["mae"]
+        kappa = number(test["quadratic_kappa"])
         sentence = (
-            f"{test['mae']:.3f} grades off [{low:.3f}, {high:.3f}] on average, quadratic kappa "
-            f"{number(test['quadratic_kappa'])}{of}"
+            f"{test['mae']:.3f} grades off [{low:.3f}, {high:.3f}] on average, quadratic kappa {kappa}{of}"
         )
+    else:
+        value, _, edges = percent(test[score], report["intervals"][score]).partition(" [")
+        sentence = f"{value} {'micro F1' if several(report) else 'accuracy'} [{edges}{of}"
     key = strongest(report)
     if key is None:
         return sentence + "."
     rival, name = report["baselines"][key], BASELINES.get(key, key)
     paired = rival.get("comparison", {})
-    difference = paired.get("difference", test["accuracy"] - rival["accuracy"])
+    difference = paired.get("difference", test[score] - rival[score])
+    unit, above, below = "points", "above", "below"
     if ordinal(report):
-        paired = paired.get("mae", {})
-        difference = rival["mae"] - test["mae"]
+        paired, difference = paired.get("mae", {}), rival["mae"] - test["mae"]
+        unit, above, below = "grades", "nearer than", "further off than"
     p = paired.get("p")
     proof = "" if p is None else f", p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
-    gap = f"{abs(difference):.3f} grades" if ordinal(report) else f"{abs(100 * difference):.1f} points"
-    if gap in ("0.000 grades", "0.0 points"):
+    gap = f"{abs(difference):.3f}" if ordinal(report) else f"{abs(100 * difference):.1f}"
+    if float(gap) == 0:
         return f"{sentence}; as good as {name}{proof}."
-    above, below = ("nearer than", "further off than") if ordinal(report) else ("above", "below")
     if p is not None and p >= CHANCE:
-        return f"{sentence}; {gap} {above if difference > 0 else below} {name}, within chance{proof}."
+        return f"{sentence}; {gap} {unit} {above if difference > 0 else below} {name}, within chance{proof}."
     if difference < 0:
-        return f"{sentence}; the simpler {name} WINS, by {gap}{proof}."
-    return f"{sentence}; {gap} {above} {name}{proof}."
+        return f"{sentence}; the simpler {name} WINS, by {gap} {unit}{proof}."
+    return f"{sentence}; {gap} {unit} {above} {name}{proof}."
 
 
 def coverage(report: dict[str, Any]) -> tuple[float, float] | None:
@@ -190,15 +221,23 @@ def coverage_sentence(report: dict[str, Any]) -> str | None:
     kept = coverage(report)
     if kept is None:
         return None
+    are = "have all labels right" if several(report) else "are right"
     return (
         f"If the least sure {rounded(1 - kept[0])} are left to a person, "
-        f"{percent(kept[1])} of the others are right, instead of {percent(report['test']['accuracy'])}."
+        f"{percent(kept[1])} of the others {are}, instead of {percent(report['test']['accuracy'])}."
     )
 
 
 def operating_names(decision: dict[str, Any], labels: Sequence[str]) -> dict[str, str]:
     """Return the names of the scores at the operating point, in their order."""
     positive = decision.get("positive")
+    if decision.get("thresholds"):
+        return {
+            "precision": "precision, of all labels given",
+            "recall": "recall, of all labels there are",
+            "accuracy": "all labels of a text right",
+            "coverage": "decided",
+        }
     if positive is None:
         return {"accuracy": "accuracy", "coverage": "decided"}
     others = " and ".join(label for label in labels if label != positive)

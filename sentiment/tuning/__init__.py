@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sentiment import bundle, config, decision, encoder, metrics, report, runtime
+from sentiment import bundle, config, encoder, metrics, multilabel, report, runtime
 from sentiment.bundle import ARTIFACTS
 from sentiment.config import Config
 from sentiment.corpus import Corpus, Split, load_corpus
@@ -29,7 +29,7 @@ from sentiment.model import infer
 from sentiment.report.tables import SCORES
 from sentiment.report.wording import number, seconds
 from sentiment.runs import pinned, stored_settings
-from sentiment.training import LOWER_IS_BETTER, Epoch, Trainer, metric_for
+from sentiment.training import LOWER_IS_BETTER, Epoch, Trainer, metric_of
 from sentiment.tuning import outcome, space
 from sentiment.tuning.outcome import RECIPE, render
 from sentiment.tuning.space import Space
@@ -110,11 +110,10 @@ def tune(
     corpus = load_corpus(settings.corpus, settings.seed)
     check_kind(settings, corpus)
     settings = settings.model_copy(deep=True)
-    settings.training.metric = metric_for(settings.training, corpus.task)  # type: ignore[assignment]
+    settings.training.metric = metric_of(settings.training, corpus.task)  # type: ignore[assignment]
     if corpus.width is not None:
         fixed = [*fixed, *(name for name in space.SPACE if name.startswith(OF_TEXTS))]
     searched = space.free(settings, fixed)
-    decision.read_target(settings.decision, corpus.labels)  # the recipe will have it
     if out is None:
         out = ARTIFACTS / f"{corpus.name}-tune-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
     state = {
@@ -404,6 +403,9 @@ def _judge(
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
-    task = trainer.model.task
-    intervals = metrics.intervals(held_out.labels, probabilities, settings.report.bootstrap, task=task)
-    return metrics.quick_scores(held_out.labels, probabilities, task), intervals[settings.training.metric]
+    labels, resamples, task = held_out.labels, settings.report.bootstrap, trainer.model.task
+    if labels.ndim == 2:
+        intervals = multilabel.intervals(labels, probabilities, resamples=resamples)
+    else:
+        intervals = metrics.intervals(labels, probabilities, resamples, task=task)
+    return metrics.quick_scores(labels, probabilities, task), intervals[settings.training.metric]

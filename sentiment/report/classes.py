@@ -1,0 +1,86 @@
+"""What each class, or label, gets: its scores, and what is taken for what."""
+
+from typing import Any
+
+from sentiment.report import wording
+from sentiment.report.content import Cell, Section, Table
+from sentiment.report.wording import number, percent
+
+MANY_CLASSES = 12  # from here on a confusion matrix no longer fits a page of text
+WORST = 10  # rows shown of a long table
+CONFUSION_HEAD = 48  # columns of text for the names of all classes, in a table 80 wide
+NOTHING = "(none)"  # where a label was missed and none added, or the other way round
+
+
+def classes(report: dict[str, Any]) -> Section:
+    """Return the scores of each class, and the confusion matrix; of many the most frequent confusions."""
+    if wording.several(report):
+        return Section("classes", "Labels", tables=[_each(report), _confusions(report)])
+    many = len(report["test"]["labels"]) > MANY_CLASSES
+    confused = _confusions(report) if many else _confusion(report["test"])
+    return Section("classes", "Classes", tables=[_each(report), confused])
+
+
+def _each(report: dict[str, Any]) -> Table:
+    """Return the table of scores; of texts that may have several labels with area and threshold."""
+    each, labels = report["test"]["classification_report"], report["test"]["labels"]
+    several, noun = wording.several(report), wording.noun(report)
+    many = len(labels) > MANY_CLASSES
+    areas = report.get("curves", {}).get("pr", {})
+    thresholds = dict(zip(labels, report.get("decision", {}).get("thresholds") or (), strict=False))
+    rows: list[list[Cell]] = []
+    for name in sorted(labels, key=lambda name: each[name]["f1-score"]) if many else labels:
+        further = (areas.get(name, {}).get("average_precision"), thresholds.get(name, 0.5)) if several else ()
+        scores = *(each[name][key] for key in ("precision", "recall", "f1-score")), *further
+        rows.append([name, *map(number, scores), f"{each[name]['support']:,.0f}"])
+    shown = WORST if many else len(rows)
+    note = f"The {shown} {noun[1]} of lowest F1; there are {len(rows) - shown} more." if many else ""
+    further_heads = ("AP", "threshold") if several else ()
+    head = [noun[0], "precision", "recall", "F1", *further_heads, wording.texts(report)]
+    return Table(head, rows[:shown], f"Each {noun[0]}", note, rows[shown:])
+
+
+def _confusion(test: dict[str, Any]) -> Table:
+    """Return the confusion matrix; classes of long names are numbered."""
+    labels = test["labels"]
+    fits = sum(wording.width(label) + 2 for label in labels) <= CONFUSION_HEAD
+    names = labels if fits else [f"{place} {label}" for place, label in enumerate(labels, 1)]
+    columns = labels if fits else [str(place) for place in range(1, len(labels) + 1)]
+    rows: list[list[Cell]] = [
+        [name, *(f"{count:,}" for count in row)]
+        for name, row in zip(names, test["confusion_matrix"], strict=True)
+    ]
+    return Table(["true \\ predicted", *columns], rows, "Confusion matrix")
+
+
+def confusions(test: dict[str, Any]) -> list[tuple[str, str, int, float]]:
+    """Return true class, predicted class, texts, and their share of the true class: most texts first.
+
+    Of texts that may have several labels: the label that was missed, the one that was added in the same
+    text, and the share of the texts with the first.
+    """
+    labels, found = test["labels"], []
+    if "missed_and_added" in test:
+        matrix = [row[:-1] for row in test["missed_and_added"][:-1]]
+        totals = [sum(one[1]) for one in test["confusion_matrices"]]
+    else:
+        matrix, totals = test["confusion_matrix"], [sum(row) for row in test["confusion_matrix"]]
+    for name, row, total in zip(labels, matrix, totals, strict=True):
+        found += [
+            (name, other, count, count / total)
+            for other, count in zip(labels, row, strict=True)
+            if count and other != name
+        ]
+    return sorted(found, key=lambda one: -one[2])
+
+
+def _confusions(report: dict[str, Any]) -> Table:
+    rows: list[list[Cell]] = [
+        [name, other, f"{count:,}", percent(share)]
+        for name, other, count, share in confusions(report["test"])[:WORST]
+    ]
+    if wording.several(report):
+        head = ["missed", "added", wording.texts(report), "of the label"]
+        return Table(head, rows, "Labels missed where another was added", wordy=(0, 1))
+    head = ["true class", "predicted", wording.texts(report), "of the class"]
+    return Table(head, rows, "Most frequent confusions", wordy=(0, 1))
