@@ -27,7 +27,7 @@ from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
 from sentiment.decision import label_thresholds
 from sentiment.link import MULTILABEL
-from sentiment.metrics import Labels, Probabilities, decided, scores
+from sentiment.metrics import Labels, Probabilities, decided, scores, top
 from sentiment.paired import comparison
 from sentiment.writing import has_words, marks
 
@@ -86,7 +86,7 @@ def run(
         By name: the same scores as the model's, `Answers.about`, ``cached`` (whether it was trained
         before, and the seconds are of that time), and the ``comparison``, model − baseline.
     """
-    labels, ours = corpus.test.labels, _decided(probabilities, thresholds)
+    labels, ours = corpus.test.labels, _decided(probabilities, thresholds, corpus.task)
     key, result = _key(corpus), {}
     for name, (title, train) in made_for(corpus).items():
         file = cache.folder() / f"baseline-{name}-{key}.npz"
@@ -99,10 +99,16 @@ def run(
             _write(file, answers)
         theirs = answers.about.get("thresholds")
         result[name] = {
-            **scores(labels, answers.probabilities, corpus.labels, theirs),
+            **scores(labels, answers.probabilities, corpus.labels, theirs, corpus.task),
             **answers.about,
             "cached": cached,
-            "comparison": comparison(labels, ours, _decided(answers.probabilities, theirs), resamples),
+            "comparison": comparison(
+                labels,
+                ours,
+                _decided(answers.probabilities, theirs, corpus.task),
+                resamples,
+                task=corpus.task,
+            ),
         }
     return result
 
@@ -136,6 +142,39 @@ def tfidf_lr(corpus: Corpus) -> Answers:
     answer, about = _regression(corpus, PENALTIES, 1000, train, validation)
     trained = time.perf_counter()
     return Answers(answer(vectorizer.transform(corpus.test.texts)), about | _seconds(begun, trained))
+
+
+def tfidf_ridge(corpus: Corpus) -> Answers:
+    """TF-IDF as in `tfidf_lr` + ridge regression on the numbers of the grades, rounded.
+
+    Its probabilities are of a normal distribution around its answer, with the deviation that validation
+    shows; their median is the answer, rounded.
+    """
+    from scipy import stats
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import Ridge
+
+    begun = time.perf_counter()
+    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **_units(corpus.train.texts, 2, _word))
+    train = vectorizer.fit_transform(corpus.train.texts)
+    validation = vectorizer.transform(corpus.validation.texts)
+    edges = np.arange(len(corpus.labels) - 1) + 0.5
+
+    def soft(answers: NDArray[np.float64], deviation: float) -> Probabilities:
+        below = stats.norm.cdf(edges, answers[:, None], deviation)
+        return np.asarray(np.diff(below, axis=1, prepend=0, append=1))
+
+    candidates = {}
+    for penalty in PENALTIES:
+        model = Ridge(1 / penalty, solver="sparse_cg").fit(train, corpus.train.labels)
+        answers = model.predict(validation)
+        deviation = float(np.sqrt(((answers - corpus.validation.labels) ** 2).mean()))
+        candidates[penalty] = (_loss(corpus, soft(answers, deviation)), model, deviation)
+    penalty = min(candidates, key=lambda one: candidates[one][0])
+    _, model, deviation = candidates[penalty]
+    trained = time.perf_counter()
+    probabilities = soft(model.predict(vectorizer.transform(corpus.test.texts)), deviation)
+    return Answers(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
 
 
 def nbsvm(corpus: Corpus) -> Answers:
@@ -252,16 +291,19 @@ def statistics_lr(corpus: Corpus) -> Answers:
 
 BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
     "majority": ("majority class", majority),
+    "median": ("median grade", majority),
     "tfidf_lr": ("TF-IDF + LR", tfidf_lr),
+    "tfidf_ridge": ("TF-IDF + ridge", tfidf_ridge),
     "nbsvm": ("NB-SVM", nbsvm),
     "statistics_lr": ("statistics + LR", statistics_lr),
 }
 
 
 def made_for(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
-    """Return the baselines that are made for a corpus: of texts, or of features."""
-    texts = corpus.width is None
-    fits = {"majority"} | ({"tfidf_lr", "nbsvm"} if texts else {"statistics_lr"})
+    """Return the baselines that are made for a corpus: of texts, or of features; of classes, or grades."""
+    texts, ordinal = corpus.width is None, corpus.task == "ordinal"
+    fits = {"median" if ordinal else "majority"}
+    fits |= {"tfidf_lr", "tfidf_ridge" if ordinal else "nbsvm"} if texts else {"statistics_lr"}
     return {name: both for name, both in BASELINES.items() if name in fits}
 
 
@@ -348,8 +390,8 @@ def _thresholds(corpus: Corpus, validation: Probabilities) -> dict[str, Any]:
     return {"thresholds": list(label_thresholds(corpus.validation.labels, validation))}
 
 
-def _decided(probabilities: Probabilities, thresholds: Sequence[float] | None) -> Labels:
-    return probabilities.argmax(1) if thresholds is None else decided(probabilities, thresholds)
+def _decided(probabilities: Probabilities, thresholds: Sequence[float] | None, task: str) -> Labels:
+    return top(probabilities, task)[0] if thresholds is None else decided(probabilities, thresholds)
 
 
 def _probabilities(model: Any, features: Any) -> Probabilities:

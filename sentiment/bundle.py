@@ -27,7 +27,6 @@ from sentiment.decision import Decision
 from sentiment.engine import NumpyClassifier, shapes
 from sentiment.errors import BundleError, ResourceError, UsageError
 from sentiment.features import Features
-from sentiment.link import MULTILABEL
 from sentiment.ngrams import NGrams
 from sentiment.tokenizer import Tokenizer
 
@@ -235,29 +234,30 @@ def load(folder: str | Path) -> Bundle:
             wanted, what = sizes["vocab_size"], f"the tokenizer has {len(tokenizer)} tokens"
         if len(tokenizer) != wanted:
             raise BundleError(f"{folder}: {what}, but the model {wanted}")
-        weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]))
+        task = str(manifest.get("task", "multiclass"))
+        weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]), task)
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-        decision = Decision.plain(manifest["labels"], manifest.get("task", "multiclass"))
+        decision = Decision.plain(manifest["labels"], task)
         if not first:
             decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
-        if decision.multilabel != (manifest.get("task") == MULTILABEL):
+        if decision.task != task:
             raise BundleError(f"{folder / DECISION}: its task is not that of {MANIFEST}")
         ngrams = None
         if manifest.get("ngrams"):
-            ngrams = NGrams.load(folder / NGRAMS, len(manifest["labels"]), manifest.get("task", "multiclass"))
+            ngrams = NGrams.load(folder / NGRAMS, len(manifest["labels"]), task)
     return Bundle(folder, settings, manifest, tokenizer, weights, report, decision, ngrams)
 
 
 def read_weights(
-    path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int
+    path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int, task: str = "multiclass"
 ) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a model by name, after checking that they are those of this model."""
     weights = storage.load(path)
-    expected = shapes(_section(settings, "model"), labels, **sizes)
+    expected = shapes(_section(settings, "model"), labels, **sizes, task=task)
     found = {name: array.shape for name, array in weights.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):

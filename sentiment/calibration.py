@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment import link
-from sentiment.metrics import Labels, Probabilities, quantile_bins, wilson
+from sentiment.metrics import Labels, Probabilities, quantile_bins, top, wilson
 
 BINS = 15  # as Guo et al. (2017)
 COLDEST, HOTTEST = 0.05, 20.0
@@ -55,8 +55,8 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
     return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
 
 
-def calibration(labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
-    """Return how the top class's probability agrees with how often it is right.
+def calibration(labels: Labels, probabilities: Probabilities, task: str = "multiclass") -> dict[str, Any]:
+    """Return how the probability of the class that is decided agrees with how often it is right.
 
     Of texts that may have several labels, (B, L), it is the probability of each label, and how often it is
     true.
@@ -72,7 +72,8 @@ def calibration(labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
     if labels.ndim == 2:
         confidence, right = probabilities.ravel(), labels.ravel() == 1
     else:
-        confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+        decided, confidence = top(probabilities, task)
+        right = decided == labels
     equal = np.linspace(0, 1, BINS + 1)
     index, adaptive = _equal_width(confidence), quantile_bins(confidence, BINS)
     bins = _bins(confidence, right, index)

@@ -12,7 +12,16 @@ from sentiment import bundle, multilabel, shipped
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
 from sentiment.errors import BundleError, CorpusError, UsageError, listed
-from sentiment.metrics import Labels, Probabilities, decided, multilabel_scores, quick_scores, wilson
+from sentiment.metrics import (
+    Labels,
+    Probabilities,
+    decided,
+    intervals,
+    multilabel_scores,
+    quick_scores,
+    top,
+    wilson,
+)
 from sentiment.paired import comparison, holm
 from sentiment.predictions import read
 from sentiment.report.wording import p_value
@@ -25,12 +34,14 @@ RESAMPLES = 10_000
 SCORES = {
     "accuracy": ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE"),
     "micro_f1": ("", "micro F1, %", "macro F1", "all right", "log loss", "ECE"),
+    "mae": ("", "MAE, grades", "quadratic kappa", "accuracy", "log loss", "ECE"),
 }
 FURTHER = {
     "accuracy": ("mcc", "macro_f1", "log_loss", "ece"),
     "micro_f1": ("macro_f1", "accuracy", "log_loss", "ece"),
+    "mae": ("quadratic_kappa", "accuracy", "log_loss", "ece"),
 }
-DIFFERENCES = ("", "to the best, points", "p", "parameters", "trained in", "on")
+DIFFERENCES = ("", "to the best, {}", "p", "parameters", "trained in", "on")
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,16 @@ class _Model:
         """Whether a text may have several labels."""
         return self.labels.ndim == 2
 
-    def decided(self) -> Labels:
-        """Return the top classes (B,), or the labels (B, L) that the thresholds give."""
-        if self.several:
-            return decided(self.probabilities, self.thresholds)
-        top: Labels = self.probabilities.argmax(1)
-        return top
+    @property
+    def task(self) -> str:
+        """What a label is, see `sentiment.corpus.Corpus`; of grades only a bundle knows it."""
+        return str(self.report.get("task", "multiclass"))
+
+    def decided(self, task: str) -> Labels:
+        """Return the top classes (B,), or median grades, or the labels (B, L) that the thresholds give."""
+        return (
+            decided(self.probabilities, self.thresholds) if self.several else top(self.probabilities, task)[0]
+        )
 
 
 def compare(paths: Sequence[Path]) -> dict[str, Any]:
@@ -70,11 +85,12 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     -------
     dict
         ``corpus``; ``score``, the name of what they are compared by: ``accuracy``, or of texts that may have
-        several labels ``micro_f1``; and ``models``, best first by that and then by log loss: the scores
-        that are single numbers (at the top class, or by the thresholds of a bundle), the ``interval`` of the
-        first, ``ece``, and of a bundle ``parameters``, ``train_seconds`` and ``device``. All but the
-        first have their ``comparison`` with it, model − best (see `sentiment.paired.comparison`), with
-        ``p_holm``, which is adjusted for the number of comparisons.
+        several labels ``micro_f1``, of grades ``mae``; and ``models``, best first by that and then by log
+        loss: the scores that are single numbers (at the top class or the median grade, or by the thresholds
+        of a bundle), the ``interval`` of the first, ``ece``, and of a bundle ``parameters``,
+        ``train_seconds`` and ``device``. All but the first have their ``comparison`` with it, model − best
+        (see `sentiment.paired.comparison`), with ``p_holm``, which is adjusted for the number of
+        comparisons.
 
     Raises
     ------
@@ -88,15 +104,18 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     for path, place in zip(paths, places, strict=True):
         if places.count(place) > 1:
             raise UsageError(f"{path}: named twice")
-    first = _open(paths[0])
-    models = [first, *(_fit(_open(path), first) for path in paths[1:])]
-    rows = [_row(model) for model in models]
-    score = "micro_f1" if first.several else "accuracy"
-    order = sorted(range(len(rows)), key=lambda one: (-rows[one][score], rows[one]["log_loss"]))
-    best = models[order[0]].decided()
+    opened = [_open(path) for path in paths]
+    first = next((one for one in opened if one.task == "ordinal"), opened[0])  # its classes are in order
+    models, task = [_fit(one, first) for one in opened], first.task
+    rows = [_row(model, task) for model in models]
+    score = "micro_f1" if first.several else "mae" if task == "ordinal" else "accuracy"
+    sign = 1 if score == "mae" else -1
+    order = sorted(range(len(rows)), key=lambda one: (sign * rows[one][score], rows[one]["log_loss"]))
+    best = models[order[0]].decided(task)
     results = [rows[one] | {"comparison": None} for one in order]
     for number, result in zip(order[1:], results[1:], strict=True):
-        result["comparison"] = comparison(first.labels, models[number].decided(), best, RESAMPLES)
+        found = comparison(first.labels, models[number].decided(task), best, RESAMPLES, task=task)
+        result["comparison"] = found | found.get("mae", {})  # whose difference, interval and p count
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
@@ -120,7 +139,11 @@ def render(result: dict[str, Any]) -> "RenderableType":
     paths = [model["model"] for model in models]
     short = [Path(path).name for path in paths]
     tables = []
-    for head, cells in ((SCORES[score], partial(_scores, score)), (DIFFERENCES, _differences)):
+    differences = [name.format("grades" if score == "mae" else "points") for name in DIFFERENCES]
+    for head, cells in (
+        (SCORES[score], partial(_scores, score)),
+        (differences, partial(_differences, score)),
+    ):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in head:
             left = name in ("", "on")
@@ -133,6 +156,8 @@ def render(result: dict[str, Any]) -> "RenderableType":
     interval, test = "Wilson's of the accuracy", "McNemar's exact test"
     if score == "micro_f1":
         interval, test = "of a bootstrap of the micro F1", "approximate randomisation"
+    elif score == "mae":
+        interval, test = "of a bootstrap of the MAE", "exact permutation test of the paired errors"
     return Group(
         Text(printable(f"{len(models)} models on {corpus['texts']:,} test texts{of}, best first"), "bold"),
         *tables,
@@ -191,20 +216,22 @@ def _fit(model: _Model, first: _Model) -> _Model:
     )
 
 
-def _row(model: _Model) -> dict[str, Any]:
+def _row(model: _Model, task: str) -> dict[str, Any]:
     labels, probabilities = model.labels, model.probabilities
     if model.several:
         scores = multilabel_scores(labels, probabilities, model.thresholds)
         edges = multilabel.intervals(labels, probabilities, model.thresholds)["micro_f1"]
     else:
-        scores, right = quick_scores(labels, probabilities), model.decided() == labels
+        scores, right = quick_scores(labels, probabilities, task), model.decided(task) == labels
         edges = wilson(int(right.sum()), len(right))
+    if task == "ordinal":
+        edges = intervals(labels, probabilities, task=task)["mae"]
     about, training = model.report.get("model", {}), model.report.get("training", {})
     return {
         "model": str(model.path),
         **scores,
         "interval": edges,
-        "ece": calibration(labels, probabilities)["ece"],
+        "ece": calibration(labels, probabilities, task)["ece"],
         "parameters": about.get("parameters"),
         "train_seconds": training.get("seconds"),
         "device": training.get("device"),
@@ -213,14 +240,16 @@ def _row(model: _Model) -> dict[str, Any]:
 
 def _scores(score: str, model: dict[str, Any]) -> list[str]:
     further = (f"{model[key]:.4f}" for key in FURTHER[score])
-    return [_percent(".2f", model[score], model["interval"]), *further]
+    style, scale = (".3f", 1) if score == "mae" else (".2f", 100)
+    return [_around(style, scale, model[score], model["interval"]), *further]
 
 
-def _differences(model: dict[str, Any]) -> list[str]:
+def _differences(score: str, model: dict[str, Any]) -> list[str]:
     versus, seconds = model["comparison"], model["train_seconds"]
     p = versus and versus["p_holm"]
+    style, scale = ("+.3f", 1) if score == "mae" else ("+.2f", 100)
     return [
-        _percent("+.2f", versus["difference"], versus["interval"]) if versus else "best",
+        _around(style, scale, versus["difference"], versus["interval"]) if versus else "best",
         "" if p is None else p_value(p),
         f"{model['parameters']:,}" if model["parameters"] else "–",
         "–" if seconds is None else f"{seconds:,.0f} s",
@@ -228,6 +257,6 @@ def _differences(model: dict[str, Any]) -> list[str]:
     ]
 
 
-def _percent(style: str, value: float, interval: Sequence[float]) -> str:
-    low, high = (format(100 * edge, style) for edge in interval)
-    return f"{100 * value:{style}} [{low}, {high}]"
+def _around(style: str, scale: int, value: float, interval: Sequence[float]) -> str:
+    low, high = (format(scale * edge, style) for edge in interval)
+    return f"{scale * value:{style}} [{low}, {high}]"

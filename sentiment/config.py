@@ -47,6 +47,9 @@ class CorpusConfig(_Section):
         "multiclass: one label a text; multilabel: any number of them, as lists or columns of 0 and 1; "
         "ordinal: one of grades in order; auto: multilabel if the labels are, else multiclass",
     )
+    grades: list[str] | None = _setting(
+        None, "ordinal only: the labels from the lowest to the highest, where their names do not say it"
+    )
     train: str | None = _setting(None, "Hub split to train on, where it has an unusual name")
     validation: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
     test: str | None = _setting(None, "file or Hub split; cut from the training texts if unset")
@@ -73,6 +76,14 @@ class CorpusConfig(_Section):
     audio_rate: int = _setting(
         16_000, "of .wav files: samples a second, to which others are brought", ge=1000, le=192_000
     )
+
+    @pydantic.field_validator("grades", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Take "bad,fair,good" for a list, and numbers for their names."""
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(",")]
+        return [str(name) for name in value] if isinstance(value, list) else value
 
 
 class TokenizerConfig(_Section):
@@ -270,11 +281,11 @@ class TrainingConfig(_Section):
     ema: Dropout = _setting(0.99, "decay of a moving average of the weights, used instead of them; 0: off")
     metric: Literal[
         "auto", "mcc", "accuracy", "balanced_accuracy", "macro_f1", "micro_f1", "samples_f1", "jaccard",
-        "average_precision", "roc_auc", "log_loss",
+        "average_precision", "roc_auc", "log_loss", "quadratic_kappa", "mae",
     ] = _setting(
         "auto",
         "on validation: chooses the epoch that is kept, ties by log_loss; auto: mcc, or micro_f1 where a "
-        "text may have several labels",
+        "text may have several labels, or quadratic_kappa of grades",
     )  # fmt: skip
     patience: int = _setting(0, "epochs without a better metric before stopping; 0: never stop", ge=0)
     checkpoint_minutes: float = _setting(5.0, "between checkpoints within an epoch", gt=0)
@@ -374,6 +385,8 @@ class Config(_Section):
                 f"model.layer_dropout = {self.model.layer_dropout} needs model.layers >= 2, "
                 f"not {self.model.layers}"
             )
+        if self.corpus.grades is not None and self.corpus.task != "ordinal":
+            raise ValueError("corpus.grades is of ordinal labels; add --set corpus.task=ordinal")
         tokenizer, training = self.tokenizer, self.training
         if tokenizer.truncation == "windows" and 2 * tokenizer.window_overlap > tokenizer.max_length:
             raise ValueError(

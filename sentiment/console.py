@@ -11,7 +11,7 @@ from sentiment.training import Epoch, Running, Step, Trainer
 REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
 COLUMNS = {  # scores on validation, those of them that the task has
     "log_loss": "val loss", "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1",
-    "mcc": "MCC",
+    "mcc": "MCC", "mae": "MAE", "quadratic_kappa": "kappa",
 }  # fmt: skip
 
 

@@ -34,9 +34,9 @@ UNFINISHED, RESULT, FOLDS = "unfinished.json", "crossval.json", "folds"
 TEST = "corrected resampled t-test (Nadeau & Bengio 2003)"
 SHOWN = {
     "accuracy": "accuracy", "mcc": "MCC", "micro_f1": "micro F1", "macro_f1": "macro F1",
-    "roc_auc": "ROC-AUC", "log_loss": "log loss",
+    "mae": "MAE, grades", "quadratic_kappa": "quadratic kappa", "roc_auc": "ROC-AUC", "log_loss": "log loss",
 }  # fmt: skip
-COMPARED = ("accuracy", "mcc", "micro_f1", "log_loss")
+COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
 TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics import Labels, Probabilities, decided, quantile_bins, wilson
+from sentiment.metrics import Labels, Probabilities, decided, quantile_bins, top, wilson
 from sentiment.multilabel import losses, mean_interval, text_f1
 
 POINTS = 200  # most of a curve: more are not seen
@@ -24,6 +24,7 @@ def curves(
     names: Sequence[str],
     lengths: NDArray[np.int64] | None = None,
     thresholds: Sequence[float] | None = None,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the curves of labels (B,) and probabilities (B, C), or both (B, L).
 
@@ -59,8 +60,8 @@ def curves(
         if len(roc) > 1:
             found["mean"] = _means(roc, pr)
     else:
-        quality = right = probabilities.argmax(1) == labels
-        confidence = probabilities.max(1)
+        chosen, confidence = top(probabilities, task)
+        quality = right = chosen == labels
         values = probabilities[:, 1] if len(names) == 2 else confidence
         shown = {name: values[labels == number] for number, name in enumerate(names)}
     found |= {"coverage": _coverage(confidence, right), "histogram": _histogram(shown)}

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sentiment.calibration import fit_temperature, temper
 from sentiment.errors import UsageError, did_you_mean, listed
 from sentiment.link import MULTILABEL
-from sentiment.metrics import Labels, Probabilities, decided, wilson
+from sentiment.metrics import Labels, Probabilities, decided, top, wilson
 
 if TYPE_CHECKING:
     from sentiment.config import DecisionConfig
@@ -40,7 +40,8 @@ class Decision:
         By which the logits are divided.
     rule
         ``argmax``, or ``threshold``: `positive` if and only if its probability is `threshold` or more; or
-        ``thresholds``, where a text may have several labels: all that are as probable as their own.
+        ``thresholds``, where a text may have several labels: all that are as probable as their own; or of
+        grades ``median``, see `sentiment.grades`.
     positive
         Of two classes, the one that rates are about; else None.
     threshold
@@ -52,7 +53,7 @@ class Decision:
     reached
         Whether the validation texts reached that rate; if not, the threshold is the nearest to it.
     unsure
-        ``low`` and ``high``, between which the probability of `positive` (of the top class, if there are
+        ``low`` and ``high``, between which the probability of `positive` (of the chosen class, if there are
         more than two; of several labels, of being on this side of its threshold, for the least sure one)
         is too unsure to decide; ``share``: of the texts that was asked for.
     validation
@@ -61,7 +62,7 @@ class Decision:
 
     labels: tuple[str, ...]
     temperature: float = 1.0
-    rule: Literal["argmax", "threshold", "thresholds"] = "argmax"
+    rule: Literal["argmax", "threshold", "thresholds", "median"] = "argmax"
     positive: str | None = None
     threshold: float | None = None
     thresholds: tuple[float, ...] | None = None
@@ -75,6 +76,8 @@ class Decision:
         """Return the decision for the top class, or the likely labels, at the probabilities as they are."""
         if task == MULTILABEL:
             return cls(tuple(labels), rule="thresholds", thresholds=(0.5,) * len(labels))
+        if task == "ordinal":
+            return cls(tuple(labels), rule="median")
         two = len(labels) == 2
         return cls(tuple(labels), positive=labels[1] if two else None, threshold=0.5 if two else None)
 
@@ -85,8 +88,8 @@ class Decision:
 
     @property
     def task(self) -> str:
-        """What `sentiment.link` wants to know."""
-        return MULTILABEL if self.multilabel else "multiclass"
+        """What a label is, see `sentiment.corpus.Corpus`."""
+        return MULTILABEL if self.multilabel else "ordinal" if self.rule == "median" else "multiclass"
 
     def temper(self, probabilities: Probabilities) -> Probabilities:
         """Return the probabilities, (B, C) or (B, L), that all else is made from."""
@@ -101,7 +104,7 @@ class Decision:
             classes = decided(probabilities, self.thresholds)
             score = _sureness(probabilities, self.thresholds)
         else:
-            classes, score = probabilities.argmax(1), probabilities.max(1)
+            classes, score = top(probabilities, self.task)
         if self.positive is not None:
             side = self.labels.index(self.positive)
             score = probabilities[:, side]
@@ -211,7 +214,7 @@ def fit(
     A threshold for a cost is ``false_positive_cost / (false_positive_cost + false_negative_cost)``
     (Elkan 2001): tempered probabilities mean what they say. For one from a target see `choose_threshold`.
     The unsure are the given share of the texts that are nearest to the threshold (any label's), measured
-    in log-odds, or have the least probable top class.
+    in log-odds, or whose class is the least probable.
     """
     positive, target = read_target(config, names, task)
     decision = Decision.plain(names, task)
@@ -407,7 +410,7 @@ def _band(decision: Decision, probabilities: Probabilities, share: float) -> dic
         if decision.thresholds is not None:
             score = _sureness(probabilities, decision.thresholds)
         else:
-            score = probabilities.max(1)
+            _, score = top(probabilities, decision.task)
         return {"low": 0.0, "high": float(np.quantile(score, share)), "share": share}
     threshold = decision.threshold
     assert threshold is not None

@@ -32,10 +32,11 @@ def shapes(
     vocab_size: int | None = None,
     embedding_size: int | None = None,
     input_size: int | None = None,
+    task: str = "multiclass",
 ) -> dict[str, tuple[int, ...]]:
     """Return the shape of each weight of a classifier, by the names of its ``state_dict``.
 
-    The sizes are those of `sentiment.model.SequenceClassifier`: of texts, or of features.
+    The sizes and the task are those of `sentiment.model.SequenceClassifier`: of texts, or of features.
     """
     found: dict[str, tuple[int, ...]] = {}
     if input_size is None:
@@ -58,7 +59,8 @@ def shapes(
         found["attention.project.weight"] = (width, width)
         found["attention.project.bias"] = (width,)
         found["attention.score.weight"] = (1, width)
-    return found | {"linear.weight": (labels, width * len(config.pooling)), "linear.bias": (labels,)}
+    outputs = labels - (task == "ordinal")
+    return found | {"linear.weight": (outputs, width * len(config.pooling)), "linear.bias": (outputs,)}
 
 
 class NumpyClassifier:
@@ -88,7 +90,8 @@ class NumpyClassifier:
 
     def probabilities(self, sequences: Sequences) -> NDArray[np.float64]:
         """Return the probabilities (B, C) of all sequences, in their order."""
-        logits = np.empty((len(sequences), len(self.weights["linear.bias"])))
+        classes = len(self.weights["linear.bias"]) + (self.task == "ordinal")
+        logits = np.empty((len(sequences), classes))
         with self.blas.limit(limits=1):
             for row in range(len(sequences)):
                 starts, lengths, _ = sequences.windows(np.array([row]))
@@ -102,7 +105,8 @@ class NumpyClassifier:
         """Return (C,) for the token ids (T,), or features (T, E), of one text, or of each window of it."""
         read = [self._read(steps) for steps in windows]
         pooled = np.concatenate([_merge(name, read) for name in self.config.pooling])
-        return np.asarray(self.weights["linear.weight"] @ pooled + self.weights["linear.bias"])
+        outputs = np.asarray(self.weights["linear.weight"] @ pooled + self.weights["linear.bias"])
+        return _cumulative(outputs) if self.task == "ordinal" else outputs
 
     def _read(self, steps: NDArray[Any]) -> dict[str, Array]:
         """Return what is pooled (D,) of the steps of one window, by each pooling."""
@@ -134,6 +138,20 @@ class NumpyClassifier:
         exponentials = np.exp(scores - highest)
         total = exponentials.sum()
         return np.asarray(exponentials @ data / total), np.asarray(highest + np.log(total))
+
+
+def _cumulative(outputs: Array) -> Array:
+    """Return log-probabilities (C,) for outputs (C - 1,), as `sentiment.model.cumulative` does."""
+
+    def log_sigmoid(values: Array) -> Array:
+        return np.asarray(-np.logaddexp(0, -values))
+
+    thresholds = np.concatenate([outputs[:1], np.logaddexp(0, outputs[1:])]).cumsum()
+    found = np.zeros(len(outputs) + 1, outputs.dtype)
+    found[:-1] += log_sigmoid(thresholds)
+    found[1:] += log_sigmoid(-thresholds)
+    found[1:-1] += log_sigmoid(outputs[1:])
+    return found
 
 
 def _merge(name: str, read: list[dict[str, Array]]) -> Array:

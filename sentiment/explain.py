@@ -121,7 +121,9 @@ class Explanation:
         return sorted(found, key=lambda word: -sign * (word.weight or 0))[:count]
 
 
-def explain(predictor: Predictor, texts: Iterable[Any], label: str | None = None) -> list[Explanation]:
+def explain(
+    predictor: Predictor, texts: Iterable[Any], label: str | None = None, against: str | None = None
+) -> list[Explanation]:
     """Say for each text which words carried the decision, or for features (T, F) which steps.
 
     Integrated gradients (Sundararajan et al. 2017) along the straight line from empty words to the
@@ -133,7 +135,10 @@ def explain(predictor: Predictor, texts: Iterable[Any], label: str | None = None
     Parameters
     ----------
     label
-        Class to explain; the predicted one if left out, of several labels the most probable.
+        Class to explain; the predicted one if left out, of several labels the most probable, and of grades
+        the highest against the lowest, so that what is above 0 always speaks for a higher grade.
+    against
+        Its rival, which several labels have not; the most probable other class if left out.
 
     Raises
     ------
@@ -147,10 +152,17 @@ def explain(predictor: Predictor, texts: Iterable[Any], label: str | None = None
         raise UsageError(f"no class {label!r}{hint}; the model knows: {listed(predictor.labels)}")
     texts = list(texts)
     predictions = predictor.predict(texts)
-    return [_explain(predictor, text, found, label) for text, found in zip(texts, predictions, strict=True)]
+    if label is None and predictor.bundle.task == "ordinal":
+        label, against = predictor.labels[-1], predictor.labels[0]
+    return [
+        _explain(predictor, text, found, label, against)
+        for text, found in zip(texts, predictions, strict=True)
+    ]
 
 
-def _explain(predictor: Predictor, text: Any, prediction: Prediction, label: str | None) -> Explanation:
+def _explain(
+    predictor: Predictor, text: Any, prediction: Prediction, label: str | None, against: str | None
+) -> Explanation:
     import torch
 
     shares = prediction.probabilities
@@ -159,7 +171,7 @@ def _explain(predictor: Predictor, text: Any, prediction: Prediction, label: str
         label = max(shares, key=shares.__getitem__) if several else prediction.label
     rival = None
     if not several:
-        rival = max((name for name in shares if name != label), key=shares.__getitem__)
+        rival = against or max((name for name in shares if name != label), key=shares.__getitem__)
     pair = predictor.labels.index(label), None if rival is None else predictor.labels.index(rival)
     device = predictor.torch_device
     model = predictor.bundle.model.to(device).eval()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sentiment.curves import part_score
 from sentiment.features import shown
-from sentiment.metrics import Labels, Probabilities, decided
+from sentiment.metrics import Labels, Probabilities, decided, top
 from sentiment.multilabel import losses, text_f1
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sentiment.sequences import Encoded
 
 Mask = NDArray[np.bool_]
-Explain = Callable[[Sequence[Any], str], "list[Explanation]"]
+Explain = Callable[..., "list[Explanation]"]  # of texts, a class and, if that is asked for, its rival
 
 FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that a slice and its rest need
 QUANTILES = 4
@@ -47,6 +47,7 @@ def failures(
     validation: tuple[Sequence[Any], Labels, Probabilities] | None = None,
     sources: Sequence[str] | None = None,
     thresholds: Sequence[float] | None = None,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the part ``failures`` of a report.
 
@@ -72,9 +73,9 @@ def failures(
     if labels.ndim == 2:
         worst = wrong_labels(texts, labels, probabilities, names, explain, thresholds)
     else:
-        worst = mistakes(texts, labels, probabilities, names, explain)
+        worst = mistakes(texts, labels, probabilities, names, explain, task)
     return {
-        "slices": slices(texts, labels, probabilities, encoded, names, sources, thresholds),
+        "slices": slices(texts, labels, probabilities, encoded, names, sources, thresholds, task),
         "mistakes": worst,
         "suspects": found[:SUSPECTS],
         "suspect_count": len(found),
@@ -89,6 +90,7 @@ def slices(
     names: Sequence[str],
     sources: Sequence[str] | None = None,
     thresholds: Sequence[float] | None = None,
+    task: str = "multiclass",
 ) -> list[dict[str, Any]]:
     """Score the parts of the test texts, worst first: by accuracy less that of all other texts.
 
@@ -102,7 +104,7 @@ def slices(
     if labels.ndim == 2:
         quality: NDArray[Any] = text_f1(labels, decided(probabilities, thresholds))
     else:
-        quality = probabilities.argmax(1) == labels
+        quality = top(probabilities, task)[0] == labels
     fewest = max(FEWEST, FEWEST_SHARE * len(texts))
     found = []
     for name, value, mask in _masks(texts, labels, encoded, names, sources):
@@ -203,26 +205,31 @@ def mistakes(
     probabilities: Probabilities,
     names: Sequence[str],
     explain: Explain | None = None,
+    task: str = "multiclass",
 ) -> list[dict[str, Any]]:
     """Return what the model was surest of and wrong about, surest first, with the words that caused it.
 
+    Grades that are further off go before that, and the words are those for the decided grade and against
+    the true one.
     The weights of the words are by integrated gradients; ``agreement`` is their rank correlation with
     leaving out each word in turn.
     """
-    predicted = probabilities.argmax(1)
-    sure = probabilities.max(1)
+    predicted, sure = top(probabilities, task)
+    ordinal = task == "ordinal"
     wrong = np.flatnonzero(predicted != labels)
-    rows = wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES]
+    off = np.abs(predicted - labels)[wrong] if ordinal else np.ones(len(wrong))
+    rows = wrong[np.lexsort([-sure[wrong], -off])][:MISTAKES]
     found = []
     for row in rows.tolist():
         name = names[predicted[row]]  # named: what a threshold decides may be another class
+        rival = [names[labels[row]]] if ordinal else []
         found.append(
             {
                 "row": row,
                 "label": names[labels[row]],
                 "predicted": name,
                 "probability": float(sure[row]),
-                **_told(texts[row], name, explain),
+                **_told(texts[row], [name, *rival], explain),
             }
         )
     return found
@@ -257,15 +264,18 @@ def wrong_labels(
                 "label": names[worst],
                 "given": given,
                 "probability": float(probabilities[row, worst]),
-                **_told(texts[row], names[worst], explain, 1 if given else -1),
+                **_told(texts[row], [names[worst]], explain, 1 if given else -1),
             }
         )
     return found
 
 
-def _told(text: Any, name: str, explain: Explain | None, sign: int = 1) -> dict[str, Any]:
-    """Return the part of a text that spoke most for a class, or with -1 against it, with its words."""
-    explained = explain([text], name)[0] if explain is not None else None
+def _told(text: Any, classes: Sequence[str], explain: Explain | None, sign: int = 1) -> dict[str, Any]:
+    """Return the part of a text that spoke most for a class, or with -1 against it, with its words.
+
+    The class may have its rival beside it.
+    """
+    explained = explain([text], *classes)[0] if explain is not None else None
     words = [
         {"start": word.start, "end": word.end, "text": word.text, "weight": sign * word.weight}
         for word in (explained.words if explained else ())

@@ -98,6 +98,8 @@ class Prepared:
         """Build the model with its initial weights, and what trains it, on other examples if given."""
         torch.manual_seed(settings.seed)
         model = bundle.build_model(settings, self.sizes, len(self.corpus.labels), self.corpus.task)
+        if model.task == "ordinal":
+            model.begin_grades(np.bincount(self.corpus.train.labels, minlength=len(self.corpus.labels)))
         if self.matrix is not None and model.embedding is not None:
             with torch.no_grad():
                 model.embedding.weight.copy_(torch.from_numpy(self.matrix))

@@ -11,12 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import grades
+
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
 CHUNK = 50  # bootstrap resamples worked on at once: bounds memory
 
 
-def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, float | None]:
+def top(probabilities: Probabilities, task: str = "multiclass") -> tuple[Labels, NDArray[np.float64]]:
+    """Return the classes (B,) that probabilities (B, C) decide, and their own probabilities (B,).
+
+    It is the most probable class, or of grades the median.
+    """
+    classes = grades.median(probabilities) if task == "ordinal" else probabilities.argmax(1)
+    return classes, probabilities[np.arange(len(classes)), classes]
+
+
+def quick_scores(
+    labels: Labels, probabilities: Probabilities, task: str = "multiclass"
+) -> dict[str, float | None]:
     """Return the scores that are single numbers.
 
     Parameters
@@ -31,7 +44,7 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
     dict
         ROC-AUC and average precision are None where a class is absent from `labels`; for more than two
         classes they are the mean of one class against the rest. The Brier score is that of two classes
-        on the positive one; for more, the sum over classes.
+        on the positive one; for more, the sum over classes. Of grades there are also `grades.scores`.
         Of labels (B, L) they are `multilabel_scores`.
     """
     if labels.ndim == 2:
@@ -39,7 +52,7 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
     from sklearn import metrics
 
     classes = np.arange(probabilities.shape[1])
-    predicted = probabilities.argmax(1)
+    predicted, _ = top(probabilities, task)
     present = np.unique(labels)
     ranked: dict[str, float | None] = {"roc_auc": None, "average_precision": None}
     if len(present) == len(classes):
@@ -49,6 +62,9 @@ def quick_scores(labels: Labels, probabilities: Probabilities) -> dict[str, floa
             target, score = (labels[:, None] == classes).astype(np.int64), probabilities
         ranked["roc_auc"] = float(metrics.roc_auc_score(target, score))
         ranked["average_precision"] = float(metrics.average_precision_score(target, score))
+    if task == "ordinal":
+        matrix = metrics.confusion_matrix(labels, predicted, labels=classes)
+        ranked |= {name: float(value) for name, (value,) in grades.scores(matrix[None]).items()}
     f1 = {
         average: metrics.f1_score(labels, predicted, labels=classes, average=average, zero_division=0)
         for average in ("macro", "weighted")
@@ -129,6 +145,7 @@ def scores(
     probabilities: Probabilities,
     names: Sequence[str],
     thresholds: Sequence[float] | None = None,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the scores that are single numbers, and those of each class.
 
@@ -148,8 +165,8 @@ def scores(
             "missed_and_added": missed_and_added(labels, predicted),
         }
     else:
-        predicted = probabilities.argmax(1)
-        quick, pair = quick_scores(labels, probabilities), [labels, predicted]
+        predicted, _ = top(probabilities, task)
+        quick, pair = quick_scores(labels, probabilities, task), [labels, predicted]
         matrix = metrics.confusion_matrix(labels, predicted, labels=np.arange(len(names)))
         confused = {"confusion_matrix": matrix.tolist()}
     each = metrics.classification_report(
@@ -182,7 +199,11 @@ def missed_and_added(labels: Labels, predicted: Labels) -> list[list[int]]:
 
 
 def intervals(
-    labels: Labels, probabilities: Probabilities, resamples: int = 1000, seed: int = 0
+    labels: Labels,
+    probabilities: Probabilities,
+    resamples: int = 1000,
+    seed: int = 0,
+    task: str = "multiclass",
 ) -> dict[str, list[float] | None]:
     """Return 95 % intervals of `quick_scores`.
 
@@ -192,7 +213,7 @@ def intervals(
     from scipy import sparse
 
     count, classes = probabilities.shape
-    predicted = probabilities.argmax(1)
+    predicted, _ = top(probabilities, task)
     # One column for each cell of the confusion matrix, then the losses that are means over texts.
     cells = sparse.csr_array(
         (np.ones(count), (np.arange(count), labels * classes + predicted)),
@@ -203,7 +224,7 @@ def intervals(
     rankings = [Ranking(labels == side, probabilities[:, side]) for side in sides]
     drawn = []
     for weights in resamplings(count, resamples, seed):
-        batch = confusion_scores((weights @ cells).reshape(-1, classes, classes))
+        batch = confusion_scores((weights @ cells).reshape(-1, classes, classes), task)
         batch["log_loss"], batch["brier"] = (weights @ losses).T / count
         ranked = np.array([ranking.scores(weights) for ranking in rankings]).mean(0)
         batch["roc_auc"], batch["average_precision"] = ranked
@@ -245,7 +266,9 @@ def quantile_bins(values: NDArray[Any], count: int) -> NDArray[np.int64]:
     return np.searchsorted(np.unique(edges), values, side="left").astype(np.int64)
 
 
-def confusion_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def confusion_scores(
+    matrices: NDArray[np.float64], task: str = "multiclass"
+) -> dict[str, NDArray[np.float64]]:
     """Return the scores that follow from confusion matrices (R, C, C), each (R,)."""
     right = np.diagonal(matrices, axis1=1, axis2=2)  # (R, C)
     true, predicted = matrices.sum(2), matrices.sum(1)  # (R, C)
@@ -263,6 +286,7 @@ def confusion_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.floa
         "macro_f1": f1.mean(1),
         "weighted_f1": (f1 * true).sum(1) / total,
         "mcc": mcc,
+        **(grades.scores(matrices) if task == "ordinal" else {}),
     }
 
 

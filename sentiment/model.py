@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment import link, recurrent
@@ -42,7 +43,7 @@ class SequenceClassifier(nn.Module):
     vectors
         (V, E) initial embeddings; random if left out.
     task
-        What a label is, see `sentiment.link`.
+        What a label is, see `sentiment.link`; for "ordinal" the logits are those of `cumulative`.
 
     Raises
     ------
@@ -64,7 +65,7 @@ class SequenceClassifier(nn.Module):
         super().__init__()
         if num_labels < 2:
             raise ValueError(f"num_labels = {num_labels}, and at least 2 are needed")
-        self.config, self.task = config, task
+        self.config, self.num_labels, self.task = config, num_labels, task
         self.embedding: Embedding | None = None
         if (vocab_size is None) == (input_size is None):
             raise ValueError(
@@ -98,7 +99,7 @@ class SequenceClassifier(nn.Module):
         output_size = config.hidden_size * (2 if config.bidirectional else 1)  # D
         self.attention = Attention(output_size) if "attention" in config.pooling else None
         self.dropout = nn.Dropout(config.output_dropout)
-        self.linear = nn.Linear(output_size * len(config.pooling), num_labels)
+        self.linear = nn.Linear(output_size * len(config.pooling), num_labels - (task == "ordinal"))
 
     def forward(self, inputs: PackedSequence, counts: Tensor | None = None) -> Tensor:
         """Return logits (B, C) for packed ids (N,) or features (N, F), in the order of packing.
@@ -134,8 +135,15 @@ class SequenceClassifier(nn.Module):
         if counts is not None:
             pooled = merge(pooled, counts, self.config.hidden_size)
         joined = torch.cat([pooled[name] for name in self.config.pooling], 1)  # (B, D · poolings)
-        logits: Tensor = self.linear(self.dropout(joined))  # (B, C)
-        return logits
+        logits: Tensor = self.linear(self.dropout(joined))  # (B, C), or of grades (B, C - 1)
+        return cumulative(logits) if self.task == "ordinal" else logits
+
+    @torch.no_grad()
+    def begin_grades(self, counts: NDArray[np.int64]) -> None:
+        """Let the biases of an ordinal model give the grades the frequencies of (C,) counts."""
+        shares = torch.from_numpy(counts).double() + 0.5  # no threshold is infinite
+        thresholds = (shares / shares.sum()).cumsum(0)[:-1].logit()
+        self.linear.bias.copy_(torch.cat([thresholds[:1], thresholds.diff().expm1().log()]))
 
     def pool(self, output: PackedSequence, hidden: Tensor) -> Pooled:
         """Reduce the outputs of each window to (W, D) by each pooling, over its own steps only.
@@ -246,6 +254,23 @@ class Attention(nn.Module):
         return scores
 
 
+def cumulative(outputs: Tensor) -> Tensor:
+    """Return log-probabilities (B, C) of grades in order, for outputs (B, C - 1): a cumulative link.
+
+    A grade of k or less has the probability σ(t_k), with thresholds t that rise by construction: the first
+    output is t_1, and each other one gives, by its softplus, the step to the next. This is the model of
+    McCullagh (1980), but for odds that need not be proportional: a text has a score, and a spread too.
+    """
+    outputs = outputs.float()
+    first, steps = outputs[:, :1], outputs[:, 1:]
+    thresholds = torch.cat([first, functional.softplus(steps)], 1).cumsum(1)  # (B, C - 1)
+    below, above = functional.logsigmoid(thresholds), functional.logsigmoid(-thresholds)
+    # σ(b) - σ(a) = σ(b) σ(-a) (1 - exp(a - b)), the last of which is σ of the output: nothing cancels.
+    between = functional.logsigmoid(steps)  # (B, C - 2)
+    pad = functional.pad
+    return pad(below, (0, 1)) + pad(above, (1, 0)) + pad(between, (1, 1))
+
+
 def count_parameters(model: nn.Module) -> int:
     """Number of trained numbers in a model."""
     return sum(parameter.numel() for parameter in model.parameters())
@@ -257,7 +282,7 @@ def infer(model: SequenceClassifier, sequences: Sequences, device: torch.device)
     Always in float32: a text has the same probabilities on every device, and in every company.
     """
     model.eval()
-    logits = torch.empty(len(sequences), model.linear.out_features)
+    logits = torch.empty(len(sequences), model.num_labels)
     deterministic = torch.backends.cudnn.deterministic
     with (
         torch.inference_mode(),

@@ -10,11 +10,16 @@ from sentiment import multilabel
 from sentiment.metrics import Labels, confusion_scores
 
 BATCH = 2**20  # numbers in the confusion matrices worked on at once: bounds memory
-BOOTSTRAPPED = ("accuracy", "mcc")
+BOOTSTRAPPED = {"multiclass": ("accuracy", "mcc"), "ordinal": ("accuracy", "mcc", "mae", "quadratic_kappa")}
 
 
 def comparison(
-    labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
+    labels: Labels,
+    ours: Labels,
+    theirs: Labels,
+    resamples: int = 1000,
+    seed: int = 0,
+    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Compare two classifiers on the same texts.
 
@@ -32,7 +37,8 @@ def comparison(
         ``difference`` of the accuracies, ours − theirs, and its 95 % ``interval`` (percentiles of a
         bootstrap over the texts, which are the same for both); ``ours_only`` and ``theirs_only``, the
         texts that only one of the two has right; ``p`` of McNemar's exact test on them, two-sided
-        (McNemar 1947); and under ``mcc`` the first two of Matthews' correlation.
+        (McNemar 1947); and under ``mcc`` the first two of Matthews' correlation. Of grades there are also
+        ``quadratic_kappa`` and ``mae``, the latter with ``p`` of `sign_flips` of the absolute errors.
     """
     from scipy import stats
 
@@ -41,7 +47,9 @@ def comparison(
     ours_only = int(((ours == labels) & (theirs != labels)).sum())
     theirs_only = int(((theirs == labels) & (ours != labels)).sum())
     contested = ours_only + theirs_only
-    parts = _differences(labels, ours, theirs, resamples, seed)
+    parts = _differences(labels, ours, theirs, resamples, seed, task)
+    if task == "ordinal":
+        parts["mae"]["p"] = sign_flips(np.abs(ours - labels) - np.abs(theirs - labels))
     return {
         **parts.pop("accuracy"),
         "ours_only": ours_only,
@@ -49,6 +57,26 @@ def comparison(
         "p": float(stats.binomtest(ours_only, contested).pvalue) if contested else 1.0,
         **parts,
     }
+
+
+def sign_flips(differences: Labels) -> float:
+    """Return p of the exact paired permutation test that whole numbers (B,) have the mean 0, two-sided.
+
+    Under the hypothesis each difference has either sign alike (Fisher 1935), so that the sum of those that
+    are above 0 is one of binomials, each times its size. Where all sizes are 1 it is McNemar's test.
+    """
+    from scipy import signal, stats
+
+    distribution = np.ones(1)
+    sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    for size, count in zip(sizes, counts, strict=True):
+        one = np.zeros(size * count + 1)
+        one[::size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
+        distribution = signal.fftconvolve(distribution, one)
+    middle = (len(distribution) - 1) / 2
+    off = np.abs(np.arange(len(distribution)) - middle)
+    found = abs(int(differences[differences > 0].sum()) - middle)
+    return float(np.clip(distribution[off >= found - 0.25].sum(), 0, 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -92,7 +120,7 @@ def corrected_t(differences: Sequence[float], ratio: float) -> dict[str, Any]:
 
 
 def _differences(
-    labels: Labels, ours: Labels, theirs: Labels, resamples: int, seed: int
+    labels: Labels, ours: Labels, theirs: Labels, resamples: int, seed: int, task: str
 ) -> dict[str, dict[str, Any]]:
     """Return the difference of each score, with its interval.
 
@@ -101,6 +129,7 @@ def _differences(
     """
     from scipy import sparse
 
+    names = BOOTSTRAPPED[task]
     classes = int(max(labels.max(), ours.max(), theirs.max())) + 1
     kinds, counts = np.unique(np.stack([labels, ours, theirs]), axis=1, return_counts=True)
     ones, rows = np.ones(len(counts)), np.arange(len(counts))
@@ -111,8 +140,8 @@ def _differences(
 
     def apart(weights: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return ours − theirs, (R, scores), for weights (R, K)."""
-        both = [confusion_scores((weights @ cell).reshape(-1, classes, classes)) for cell in cells]
-        return np.stack([both[0][name] - both[1][name] for name in BOOTSTRAPPED], 1)
+        both = [confusion_scores((weights @ cell).reshape(-1, classes, classes), task) for cell in cells]
+        return np.stack([both[0][name] - both[1][name] for name in names], 1)
 
     generator = np.random.default_rng(seed)
     batch = max(1, BATCH // max(classes**2, len(counts)))
@@ -123,5 +152,5 @@ def _differences(
     edges = np.percentile(np.concatenate(drawn), [2.5, 97.5], axis=0)  # (2, scores)
     return {
         name: {"difference": float(value), "interval": [float(low), float(high)]}
-        for name, value, low, high in zip(BOOTSTRAPPED, apart(counts[None])[0], *edges, strict=True)
+        for name, value, low, high in zip(names, apart(counts[None])[0], *edges, strict=True)
     }

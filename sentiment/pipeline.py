@@ -278,7 +278,9 @@ def _run(
         },
     }
     tree = settings.model_dump()
-    weights = bundle.read_weights(working / "model.safetensors", tree, ready.sizes, len(corpus.labels))
+    weights = bundle.read_weights(
+        working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
+    )
     unfitted = Bundle(
         out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task)
     )
@@ -411,5 +413,5 @@ def _failures(
     return failures(
         test.texts, test.labels, probabilities, encoded, predictor.labels,
         explain=partial(explain, predictor), validation=held_out,
-        thresholds=predictor.bundle.decision.thresholds,
+        thresholds=predictor.bundle.decision.thresholds, task=predictor.bundle.task,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import grades
 from sentiment.audio import read_file
 from sentiment.bundle import Bundle
 from sentiment.features import Features, shown
@@ -48,6 +49,8 @@ class Prediction:
         Whether it was longer than what the model reads.
     labels
         Where a text may have several labels: those that are chosen, by thresholds; else None.
+    expected
+        Of grades that are numbers, their mean under the probabilities; else None.
     """
 
     label: str
@@ -57,10 +60,16 @@ class Prediction:
     unknown_rate: float
     truncated: bool
     labels: tuple[str, ...] | None = None
+    expected: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary, ready for JSON; several labels are a list under ``label``."""
+        """Return a dictionary, ready for JSON; several labels are a list under ``label``.
+
+        Where there is nothing expected, the dictionary does without.
+        """
         content = asdict(self)
+        if self.expected is None:
+            del content["expected"]
         labels = content.pop("labels")
         return content if labels is None else content | {"label": list(labels)}
 
@@ -210,12 +219,15 @@ class Predictor:
     def _predictions(self, texts: Sequence[Any], more: bool) -> Iterator[Prediction]:
         probabilities, encoded = self.probabilities(texts, more=more)
         classes, unsure = self.bundle.decision.decide(probabilities)
-        for row, chosen, doubtful, unknown, truncated in zip(
+        values = grades.numbers(self.labels) if self.bundle.task == "ordinal" else None
+        means = [None] * len(texts) if values is None else (probabilities @ np.array(values)).tolist()
+        for row, chosen, doubtful, unknown, truncated, mean in zip(
             probabilities.tolist(),
             classes.tolist(),
             unsure.tolist(),
             encoded.unknown_rate.tolist(),
             encoded.truncated.tolist(),
+            means,
             strict=True,
         ):
             named = dict(zip(self.labels, row, strict=True))
@@ -225,4 +237,5 @@ class Predictor:
                 line = ", ".join(labels) or NO_LABEL
                 yield Prediction(line, min(answers), doubtful, named, unknown, truncated, labels)
             else:
-                yield Prediction(self.labels[chosen], row[chosen], doubtful, named, unknown, truncated)
+                label = self.labels[chosen]
+                yield Prediction(label, row[chosen], doubtful, named, unknown, truncated, expected=mean)

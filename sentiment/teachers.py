@@ -63,8 +63,8 @@ def teach(
         held_out, said = _ask(settings, ready, folder, device, [ready.validation.sequences, taught])
         mean, targets = held_out.mean(0), said.mean(0)
         about: dict[str, Any] = {
-            "each": [quick_scores(corpus.validation.labels, one) for one in held_out],
-            "mean": quick_scores(corpus.validation.labels, mean),
+            "each": [quick_scores(corpus.validation.labels, one, corpus.task) for one in held_out],
+            "mean": quick_scores(corpus.validation.labels, mean, corpus.task),
         }
         if asked.ngrams:
             listener.stage("a teacher more: NB-SVM")
@@ -72,8 +72,10 @@ def teach(
             its = linear(corpus.validation.texts)
             share = min(SHARES, key=lambda one: _loss(corpus, _mixed(mean, its, one)))
             targets = _mixed(targets, linear([*corpus.train.texts, *further]), share)
-            about["ngrams"] = quick_scores(corpus.validation.labels, its) | {"share": float(share)}
-            about["all"] = quick_scores(corpus.validation.labels, _mixed(mean, its, share))
+            about["ngrams"] = quick_scores(corpus.validation.labels, its, corpus.task) | {
+                "share": float(share)
+            }
+            about["all"] = quick_scores(corpus.validation.labels, _mixed(mean, its, share), corpus.task)
         about["seconds"] = time.perf_counter() - begun
         own = targets[: len(corpus.train)]
         labels = corpus.train.labels
@@ -93,10 +95,10 @@ def on_test(
 ) -> dict[str, Any]:
     """Return the test scores of each teacher, and of the mean of the models among them."""
     (said,) = _ask(settings, ready, working / FOLDER, device, [sequences])
-    labels = ready.corpus.test.labels
+    labels, task = ready.corpus.test.labels, ready.corpus.task
     return {
-        "each": [quick_scores(labels, one) for one in said],
-        "mean": quick_scores(labels, said.mean(0)),
+        "each": [quick_scores(labels, one, task) for one in said],
+        "mean": quick_scores(labels, said.mean(0), task),
     }
 
 

@@ -31,13 +31,13 @@ WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning 
 # Of adversarial = "auto": on validation parts, short texts gain a point from it, long ones by the thousand
 # nothing within four epochs.
 ADVERSARIAL_TOKENS = 2_000_000
-LOWER_IS_BETTER = {"log_loss"}
+LOWER_IS_BETTER = {"log_loss", "mae"}
 METRICS = {  # of each task; the first is that of metric = "auto"
     "multiclass": ("mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"),
     MULTILABEL: ("micro_f1", "macro_f1", "samples_f1", "jaccard", "accuracy", "roc_auc", "average_precision",
                  "log_loss"),
 }  # fmt: skip
-METRICS["ordinal"] = METRICS["multiclass"]
+METRICS["ordinal"] = ("quadratic_kappa", "mae", *METRICS["multiclass"])
 COUNTERS = ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")  # of a checkpoint
 
 
@@ -282,7 +282,7 @@ class Trainer:
                 f"training diverged in epoch {self.epoch + 1} (loss {loss}); lower "
                 "training.learning_rate or training.clip_norm"
             )
-        validation = quick_scores(self.validation.labels, probabilities)
+        validation = quick_scores(self.validation.labels, probabilities, self.model.task)
         best = not self.history or self._rank(validation) > max(
             self._rank(record["validation"]) for record in self.history
         )

@@ -25,6 +25,7 @@ ORDER = [
     "writing",
     "features",
     "audio",
+    "grades",
     "corpus",
     "tokenizer",
     "words",

@@ -17,8 +17,8 @@ TEXT_COLUMNS = (
     "review_text", "sequence", "utterance", "question", "headline", "title",
 )  # fmt: skip
 LABEL_COLUMNS = (
-    "label", "labels", "sentiment", "class", "category", "target", "polarity", "rating", "intent",
-    "topic", "emotion", "spam", "is_spam", "y",
+    "label", "labels", "sentiment", "class", "category", "target", "polarity", "rating", "stars", "grade",
+    "intent", "topic", "emotion", "spam", "is_spam", "y",
 )  # fmt: skip
 
 Task = Literal["multiclass", "multilabel", "ordinal"]
@@ -177,7 +177,7 @@ def read_label(values: Mapping[str, Any], columns: Sequence[str], task: Task) ->
     if len(columns) > 1:
         return _marked(values, columns)
     value = values.get(columns[0])
-    return label_names(value) if task == "multilabel" else label_name(value)
+    return label_names(value) if task == "multilabel" else label_name(value, task == "ordinal")
 
 
 def names_in(label: Label | None) -> tuple[str, ...]:
@@ -224,8 +224,10 @@ def label_names(value: Any) -> tuple[str, ...] | None:
     return tuple(name for name in names if name is not None)
 
 
-def label_name(value: Any) -> str | None:
+def label_name(value: Any, fractions: bool = False) -> str | None:
     """Return the class name that a label value means, or None if there is no label.
+
+    A fraction such as 3.5 names a grade, where `fractions` says so, and no class.
 
     Raises
     ------
@@ -237,9 +239,12 @@ def label_name(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        if not value.is_integer():
+        if value.is_integer():
+            value = int(value)
+        elif fractions and math.isfinite(value):
+            value = str(value)
+        else:
             raise ValueError(f"the label {value} is a fraction, and classes are wanted")
-        value = int(value)
     if isinstance(value, int | str):
         name = str(value).strip()
         error = text_error(name, "label") if name else None

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment import grades
 from sentiment.config import CorpusConfig
 from sentiment.corpus.raw import RawCorpus, RawSplit, Task, names_in
 from sentiment.corpus.source import read_corpus
@@ -209,6 +210,8 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     splits = {role: split for role, split in raw.splits.items() if role != "unlabelled" and split.texts}
     left_out = {"invalid rows": check_rows(raw, config)}
     labels = check_labels(raw, splits)
+    if raw.task == "ordinal":
+        labels = grades.in_order(labels, config.grades, raw.label_order, raw.source)
     pool = _Texts.of(splits["train"], labels, raw.task)
     own: dict[str, _Texts] = {
         role: _Texts.of(splits[role], labels, raw.task) for role in ("validation", "test") if role in splits

@@ -67,18 +67,18 @@ def evaluation(
         thresholds = decision.thresholds if decision is not None else None
         edges = multilabel.intervals(labels, probabilities, thresholds, config.bootstrap)
     else:
-        edges = intervals(labels, probabilities, config.bootstrap)
+        edges = intervals(labels, probabilities, config.bootstrap, task=task)
     parts: dict[str, Any] = {
         "task": task,
-        "test": scores(labels, probabilities, names, thresholds),
+        "test": scores(labels, probabilities, names, thresholds, task),
         "intervals": edges,
-        "calibration": calibration(labels, probabilities),
-        "curves": curves(labels, probabilities, names, lengths, thresholds),
+        "calibration": calibration(labels, probabilities, task),
+        "curves": curves(labels, probabilities, names, lengths, thresholds, task),
     }
     if decision is not None:
         parts["decision"] = describe(decision, labels, probabilities)
         before = replace(decision, temperature=1 / decision.temperature).temper(probabilities)
-        parts["calibration"]["before"] = calibration(labels, before)
+        parts["calibration"]["before"] = calibration(labels, before, task)
     return parts
 
 

@@ -14,6 +14,10 @@ from sentiment.report.wording import BASELINES, interval, number, p_value, perce
 from sentiment.report.wrong import mistakes, slices, suspects
 
 SCORES = {  # in their order; a report has those of its task
+    "mae": "MAE, in grades",
+    "quadratic_kappa": "quadratic kappa",
+    "within_one": "within one grade",
+    "spearman": "Spearman",
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "micro_f1": "micro F1",
@@ -61,8 +65,12 @@ def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return the few numbers of the first screen: name, value, and what belongs to it."""
     test, edges, decision = report["test"], report["intervals"], report.get("decision", {})
     score = wording.main_score(report)
-    figures = [(SCORES[score], percent(test[score]), percent_range(edges.get(score)))]
     second = "mcc" if len(test["labels"]) == 2 and not wording.several(report) else "macro_f1"
+    figures = []
+    if wording.ordinal(report):
+        figures.append((SCORES["mae"], f"{test['mae']:.3f}", _range(edges.get("mae"))))
+        score, second = "accuracy", "quadratic_kappa"
+    figures.append((SCORES[score], percent(test[score]), percent_range(edges.get(score))))
     figures.append((SCORES[second], f"{test[second]:.3f}".replace("-", "−"), _range(edges.get(second))))
     if wording.several(report):
         figures.append(
@@ -132,14 +140,18 @@ def _scores(report: dict[str, Any]) -> Section:
     sentences = []
     for key, rival in rivals.items():
         name, paired = BASELINES.get(key, key), rival.get("comparison", {})
-        difference, p = paired.get("difference"), paired.get("p")
+        lead, p = paired.get("difference"), paired.get("p")
         right = f"{paired['ours_only']:,} : {paired['theirs_only']:,}" if "ours_only" in paired else "–"
-        rows.append(
-            [name, percent(rival[score]), points(difference, paired.get("interval")), right, p_value(p)]
-        )
+        cells = [percent(rival[score]), points(lead, paired.get("interval")), right]
+        if wording.ordinal(report):
+            paired = paired.get("mae", {})
+            lead, p = rival["mae"] - report["test"]["mae"], paired.get("p")
+            apart = wording.grades(paired.get("difference"), paired.get("interval"))
+            cells = [number(rival["mae"]), apart, number(rival["quadratic_kappa"])]
+        rows.append([name, *cells, p_value(p)])
         if p is not None and p >= wording.CHANCE:
             sentences.append(f"Against {name} the difference is within chance.")
-        elif difference is not None and difference < 0:
+        elif lead is not None and lead < 0:
             sentences.append(f"{name} is better than this model.")
     own = "training" in report and "trained_on" not in report.get("corpus", {})
     texts = wording.texts(report)
@@ -153,7 +165,15 @@ def _scores(report: dict[str, Any]) -> Section:
         tables.append(_teachers(report))
     if "validation" in report.get("ngrams", {}):
         tables.append(_ngrams(report["ngrams"]))
-    if rivals:
+    if rivals and wording.ordinal(report):
+        sentences.append(
+            f"Baselines saw the same training {texts}, and are decided by their medians too. Difference: the "
+            "model's mean absolute error less theirs, in grades (below 0 the model is better), with the 95 % "
+            "interval of a paired bootstrap; p: exact permutation test of the paired errors."
+        )
+        head = ["", "MAE", "difference", "quadratic kappa", "p"]
+        tables.insert(0, Table(head, rows, "Against baselines"))
+    elif rivals:
         tested = "of approximate randomisation" if wording.several(report) else "McNemar's exact test on them"
         sentences.append(
             f"Baselines saw the same training {texts}. Difference: the model's {SCORES[score]} less theirs, "
@@ -229,7 +249,12 @@ def _decision(report: dict[str, Any]) -> Section:
 
 def _rule(decision: dict[str, Any], report: dict[str, Any]) -> Iterator[str]:
     """Say how a class is chosen, and whether the target holds."""
-    if decision["rule"] == "threshold":
+    if decision["rule"] == "median":
+        yield (
+            "The median grade is chosen: from the lowest on, the first with which the probabilities reach a "
+            f"half. They are at temperature {decision['temperature']:.3f}."
+        )
+    elif decision["rule"] == "threshold":
         yield (
             f"A {wording.text(report)} is {decision['positive']} from a probability of "
             f"{decision['threshold']:.4f} on; else it is not. "

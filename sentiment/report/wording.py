@@ -9,7 +9,9 @@ from sentiment.rows import printable
 
 BASELINES = {
     "majority": "majority",
+    "median": "median",
     "tfidf_lr": "TF-IDF + LR",
+    "tfidf_ridge": "TF-IDF + ridge",
     "nbsvm": "NB-SVM",
     "statistics_lr": "statistics + LR",
 }
@@ -37,6 +39,11 @@ def several(report: dict[str, Any]) -> bool:
     return report.get("task") == MULTILABEL
 
 
+def ordinal(report: dict[str, Any]) -> bool:
+    """Say whether the classes are grades."""
+    return report.get("task") == "ordinal"
+
+
 def noun(report: dict[str, Any]) -> tuple[str, str]:
     """Say what a text is given, one and many."""
     return ("label", "labels") if several(report) else ("class", "classes")
@@ -44,7 +51,7 @@ def noun(report: dict[str, Any]) -> tuple[str, str]:
 
 def main_score(report: dict[str, Any]) -> str:
     """Return the key of the score by which models are compared."""
-    return "micro_f1" if several(report) else "accuracy"
+    return "micro_f1" if several(report) else "mae" if ordinal(report) else "accuracy"
 
 
 def part_score(report: dict[str, Any]) -> str:
@@ -90,6 +97,14 @@ def points(difference: float | None, edges: Sequence[float] | None = None) -> st
     if difference is None:
         return "–"
     first, *rest = (f"{100 * one:+.1f}".replace("-", "−") for one in (difference, *(edges or ())))
+    return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+
+
+def grades(difference: float | None, edges: Sequence[float] | None = None) -> str:
+    """Write a difference of two mean errors in grades: −0.021 [−0.043, +0.002]."""
+    if difference is None:
+        return "–"
+    first, *rest = (f"{one:+.3f}".replace("-", "−") for one in (difference, *(edges or ())))
     return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
 
 
@@ -141,37 +156,50 @@ def scored_texts(report: dict[str, Any]) -> int:
 
 
 def strongest(report: dict[str, Any]) -> str | None:
-    """Return the key of the baseline with the highest accuracy, or micro F1 of several labels."""
+    """Return the key of the baseline with the highest accuracy, or micro F1 of several labels.
+
+    Of grades it is the one with the least absolute error.
+    """
     rivals, score = report.get("baselines") or {}, main_score(report)
-    return max(rivals, key=lambda name: rivals[name][score]) if rivals else None
+    sign = -1 if ordinal(report) else 1
+    return max(rivals, key=lambda name: sign * rivals[name][score]) if rivals else None
 
 
 def verdict(report: dict[str, Any]) -> str:
     """Say in one sentence how good the model is, and whether it beats the strongest baseline."""
     test, corpus, score = report["test"], report.get("corpus", {}), main_score(report)
-    value, _, edges = percent(test[score], report["intervals"][score]).partition(" [")
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
-    sentence = (
-        f"{value} {'micro F1' if several(report) else 'accuracy'} "
-        f"[{edges} on {scored_texts(report):,} {held_out}{texts(report)}"
-        f"{' of ' + corpus['name'] if corpus.get('name') else ''}"
-    )
+    of = f" on {scored_texts(report):,} {held_out}{texts(report)}"
+    of += f" of {corpus['name']}" if corpus.get("name") else ""
+    if ordinal(report):
+        low, high = report["intervals"]["mae"]
+        kappa = number(test["quadratic_kappa"])
+        sentence = (
+            f"{test['mae']:.3f} grades off [{low:.3f}, {high:.3f}] on average, quadratic kappa {kappa}{of}"
+        )
+    else:
+        value, _, edges = percent(test[score], report["intervals"][score]).partition(" [")
+        sentence = f"{value} {'micro F1' if several(report) else 'accuracy'} [{edges}{of}"
     key = strongest(report)
     if key is None:
         return sentence + "."
     rival, name = report["baselines"][key], BASELINES.get(key, key)
     paired = rival.get("comparison", {})
     difference = paired.get("difference", test[score] - rival[score])
+    unit, above, below = "points", "above", "below"
+    if ordinal(report):
+        paired, difference = paired.get("mae", {}), rival["mae"] - test["mae"]
+        unit, above, below = "grades", "nearer than", "further off than"
     p = paired.get("p")
     proof = "" if p is None else f", p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
-    gap = f"{abs(100 * difference):.1f} points"
-    if gap == "0.0 points":
+    gap = f"{abs(difference):.3f}" if ordinal(report) else f"{abs(100 * difference):.1f}"
+    if float(gap) == 0:
         return f"{sentence}; as good as {name}{proof}."
     if p is not None and p >= CHANCE:
-        return f"{sentence}; {gap} {'above' if difference > 0 else 'below'} {name}, within chance{proof}."
+        return f"{sentence}; {gap} {unit} {above if difference > 0 else below} {name}, within chance{proof}."
     if difference < 0:
-        return f"{sentence}; the simpler {name} WINS, by {gap}{proof}."
-    return f"{sentence}; {gap} above {name}{proof}."
+        return f"{sentence}; the simpler {name} WINS, by {gap} {unit}{proof}."
+    return f"{sentence}; {gap} {unit} {above} {name}{proof}."
 
 
 def coverage(report: dict[str, Any]) -> tuple[float, float] | None:

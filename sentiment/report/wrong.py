@@ -49,7 +49,7 @@ def mistakes(report: dict[str, Any], letters: int, most: int) -> Section:
         ]
         for one in report.get("failures", {}).get("mistakes", [])[:most]
     ]
-    title, sentences = "Most confident mistakes", []
+    title, sentences = "Furthest mistakes" if wording.ordinal(report) else "Most confident mistakes", []
     head = ["row", "true", "predicted", "probability", wording.text(report)]
     if several:
         title, head[1:4] = "Worst mistakes", ["missed", "added", "loss"]

@@ -403,9 +403,9 @@ def _judge(
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
-    labels, resamples = held_out.labels, settings.report.bootstrap
+    labels, resamples, task = held_out.labels, settings.report.bootstrap, trainer.model.task
     if labels.ndim == 2:
         intervals = multilabel.intervals(labels, probabilities, resamples=resamples)
     else:
-        intervals = metrics.intervals(labels, probabilities, resamples)
-    return metrics.quick_scores(held_out.labels, probabilities), intervals[settings.training.metric]
+        intervals = metrics.intervals(labels, probabilities, resamples, task=task)
+    return metrics.quick_scores(labels, probabilities, task), intervals[settings.training.metric]
