@@ -90,7 +90,7 @@ def corpus_options(command: F) -> F:
         click.option(
             "--label-column",
             metavar="C",
-            help="Column of the labels; found by its name if left out.",
+            help="Column of the labels, or several of 0 and 1 as a,b,c; found by its name if left out.",
         ),
         click.option(
             "--text-column", metavar="C", help="Column of the texts, or features; found if left out."
@@ -130,6 +130,7 @@ sentiment train
 sentiment train imdb --recipe quick
 sentiment train sms_spam --seed 1 --set training.epochs=8
 sentiment train reviews.csv --text-column body --label-column stars --out artifacts/reviews
+sentiment train comments.csv --label-column toxic,insult,threat
 sentiment train imdb --init-from artifacts/imdb_encoder
 sentiment train --resume
 """

@@ -554,6 +554,36 @@ def test_most_frequent_labels_are_a_baseline():
     np.testing.assert_allclose(answers.probabilities[0], corpus.train.labels.mean(0))
 
 
+@pytest.mark.slow  # it imports datasets
+@pytest.mark.parametrize("kind", ["numbers", "strings", "columns"])
+def test_lists_of_the_hub_keep_the_order_of_its_classes(monkeypatch, kind):
+    import datasets
+
+    from sentiment.corpus import hub
+
+    names = ["moon", "ball", "cash"]
+    texts, labels = map(list, zip(*rows(), strict=True))
+    columns: dict = {"text": texts}
+    features: dict = {"text": datasets.Value("string")}
+    if kind == "columns":
+        columns |= {name: [int(name in one) for one in labels] for name in names}
+        features |= dict.fromkeys(names, datasets.Value("int64"))
+    else:
+        columns["labels"] = [
+            [names.index(name) if kind == "numbers" else name for name in one] for one in labels
+        ]
+        one = datasets.ClassLabel(names=names) if kind == "numbers" else datasets.Value("string")
+        features["labels"] = datasets.Sequence(one)
+    data = datasets.DatasetDict(train=datasets.Dataset.from_dict(columns, datasets.Features(features)))
+    monkeypatch.setattr(hub, "_load", lambda *_: (data, "0" * 40))
+    asked = CorpusConfig(name="some/one", label_column=",".join(names) if kind == "columns" else None)
+    corpus = load_corpus(asked)
+    assert corpus.labels == (tuple(names) if kind != "strings" else tuple(sorted(names)))
+    expected = dict(rows())
+    for text, row in zip(corpus.test.texts, corpus.test.labels, strict=True):
+        assert {name for name, has in zip(corpus.labels, row, strict=True) if has} == set(expected[text])
+
+
 @pytest.mark.slow
 def test_it_is_cross_validated(source, command, tmp_path):
     out = tmp_path / "crossval"

@@ -257,16 +257,17 @@ def render(result: dict[str, Any]) -> Any:
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
     texts = "sequences" if result["kind"] == "features" else "texts"
-    for name in ("split", texts, "classes", f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
-        table.add_column(name, justify="left" if name in ("split", "classes") else "right")
+    classes = "labels" if result["task"] == "multilabel" else "classes"
+    for name in ("split", texts, classes, f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
+        table.add_column(name, justify="left" if name in ("split", classes) else "right")
     for role, split in result["splits"].items():
         total, words = max(1, split["texts"]), split["words"]
-        classes = [f"{name} {count:,} ({count / total:.0%})" for name, count in split["labels"].items()]
-        more = [f"and {len(classes) - SHOWN} more"] if len(classes) > SHOWN else []
+        shares = [f"{name} {count:,} ({count / total:.0%})" for name, count in split["labels"].items()]
+        more = [f"and {len(shares) - SHOWN} more"] if len(shares) > SHOWN else []
         cells = [
             role,
             f"{split['texts']:,}",
-            ", ".join(classes[:SHOWN] + more),
+            ", ".join(shares[:SHOWN] + more),
             *(f"{words[key]:,}" for key in ("median", "95th percentile", "most")),
             f"{split['unusable_rows']['count']:,}",
         ]
