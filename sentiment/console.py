@@ -9,10 +9,11 @@ from sentiment.fitting import Listener
 from sentiment.training import Epoch, Running, Step, Trainer
 
 REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
-COLUMNS = {  # scores on validation, those of them that the task has
-    "log_loss": "val loss", "accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1",
-    "mcc": "MCC", "mae": "MAE", "quadratic_kappa": "kappa",
-}  # fmt: skip
+COLUMNS = {  # scores on validation, by task
+    "multiclass": {"accuracy": "accuracy", "macro_f1": "macro F1", "mcc": "MCC"},
+    "multilabel": {"accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1"},
+    "ordinal": {"mae": "MAE", "quadratic_kappa": "kappa", "accuracy": "accuracy"},
+}
 
 
 def stderr() -> Console:
@@ -61,7 +62,7 @@ class ConsoleListener(Listener):
     def epoch(self, event: Epoch, trainer: Trainer) -> None:
         """Print the epoch's row."""
         record, scores = event.record, event.record["validation"]
-        columns = {key: name for key, name in COLUMNS.items() if key in scores}
+        columns = {"log_loss": "val loss"} | COLUMNS[trainer.model.task]
         if not self.rows:
             head = ("epoch", "loss", *columns.values(), "tokens/s", "seconds")
             self.console.print("  ".join(f"{name:>9}" for name in head), markup=False)
