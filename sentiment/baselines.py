@@ -27,7 +27,7 @@ from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Corpus
 from sentiment.decision import label_thresholds
 from sentiment.link import MULTILABEL
-from sentiment.metrics import Labels, Probabilities, decided, scores, top
+from sentiment.metrics import Labels, Probabilities, chosen, scores
 from sentiment.paired import comparison
 from sentiment.writing import has_words, marks
 
@@ -86,7 +86,7 @@ def run(
         By name: the same scores as the model's, `Answers.about`, ``cached`` (whether it was trained
         before, and the seconds are of that time), and the ``comparison``, model − baseline.
     """
-    labels, ours = corpus.test.labels, _decided(probabilities, thresholds, corpus.task)
+    labels, ours = corpus.test.labels, chosen(probabilities, thresholds, corpus.task)
     key, result = _key(corpus), {}
     for name, (title, train) in made_for(corpus).items():
         file = cache.folder() / f"baseline-{name}-{key}.npz"
@@ -105,7 +105,7 @@ def run(
             "comparison": comparison(
                 labels,
                 ours,
-                _decided(answers.probabilities, theirs, corpus.task),
+                chosen(answers.probabilities, theirs, corpus.task),
                 resamples,
                 task=corpus.task,
             ),
@@ -388,10 +388,6 @@ def _thresholds(corpus: Corpus, validation: Probabilities) -> dict[str, Any]:
     if corpus.task != MULTILABEL:
         return {}
     return {"thresholds": list(label_thresholds(corpus.validation.labels, validation))}
-
-
-def _decided(probabilities: Probabilities, thresholds: Sequence[float] | None, task: str) -> Labels:
-    return top(probabilities, task)[0] if thresholds is None else decided(probabilities, thresholds)
 
 
 def _probabilities(model: Any, features: Any) -> Probabilities:

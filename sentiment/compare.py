@@ -12,14 +12,14 @@ from sentiment import bundle, multilabel, shipped
 from sentiment.bundle import PREDICTIONS
 from sentiment.calibration import calibration
 from sentiment.errors import BundleError, CorpusError, UsageError, listed
+from sentiment.link import MULTILABEL
 from sentiment.metrics import (
     Labels,
     Probabilities,
-    decided,
+    chosen,
     intervals,
     multilabel_scores,
     quick_scores,
-    top,
     wilson,
 )
 from sentiment.paired import comparison, holm
@@ -64,13 +64,11 @@ class _Model:
     @property
     def task(self) -> str:
         """What a label is, see `sentiment.corpus.Corpus`; of grades only a bundle knows it."""
-        return str(self.report.get("task", "multiclass"))
+        return MULTILABEL if self.several else str(self.report.get("task", "multiclass"))
 
     def decided(self, task: str) -> Labels:
         """Return the top classes (B,), or median grades, or the labels (B, L) that the thresholds give."""
-        return (
-            decided(self.probabilities, self.thresholds) if self.several else top(self.probabilities, task)[0]
-        )
+        return chosen(self.probabilities, self.thresholds, task)
 
 
 def compare(paths: Sequence[Path]) -> dict[str, Any]:

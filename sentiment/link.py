@@ -1,7 +1,8 @@
 """From logits to probabilities and back, by the task.
 
 A text has one of C classes, whose probabilities sum to 1 (softmax); or, of the task ``multilabel``, each of L
-labels for itself, with a probability of its own (sigmoid).
+labels for itself, with a probability of its own (sigmoid). Of grades a model's logits are log-probabilities
+(`sentiment.model.cumulative`), so that theirs are a softmax too.
 """
 
 import numpy as np

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment import grades
+from sentiment.link import MULTILABEL
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
@@ -138,6 +139,11 @@ def multilabel_scores(
 def decided(probabilities: Probabilities, thresholds: Sequence[float] | None = None) -> Labels:
     """Return the labels (B, L) of 0 and 1 that are as probable as their thresholds, 0.5 by default."""
     return (probabilities >= (0.5 if thresholds is None else np.asarray(thresholds))).astype(np.int64)
+
+
+def chosen(probabilities: Probabilities, thresholds: Sequence[float] | None, task: str) -> Labels:
+    """Return what a task decides: labels (B, L) by their thresholds (`decided`), or classes (B,) (`top`)."""
+    return decided(probabilities, thresholds) if task == MULTILABEL else top(probabilities, task)[0]
 
 
 def scores(

@@ -183,7 +183,7 @@ def fit(
         return temper(both, fit_temperature(held_out, both), task)
 
     def cost(share: float) -> float:
-        loss = quick_scores(held_out, tempered(at(share)))["log_loss"]
+        loss = quick_scores(held_out, tempered(at(share)), task)["log_loss"]
         assert loss is not None
         return loss * len(held_out) + ((share - USUAL) / SPREAD) ** 2 / 2
 
@@ -194,9 +194,9 @@ def fit(
         "C": found.penalty,
         "share": share,
         "validation": {
-            "recurrent": quick_scores(held_out, recurrent),
-            "ngrams": quick_scores(held_out, linear),
-            "both": quick_scores(held_out, tempered(at(share))),
+            "recurrent": quick_scores(held_out, recurrent, task),
+            "ngrams": quick_scores(held_out, linear, task),
+            "both": quick_scores(held_out, tempered(at(share)), task),
         },
     }
     return (at(share) if share else None), about

@@ -21,7 +21,7 @@ from sentiment.calibration import fit_temperature, temper
 from sentiment.config import SEEDS, Config
 from sentiment.corpus import Corpus
 from sentiment.fitting import Listener, Prepared, fit
-from sentiment.metrics import Probabilities, decided, quick_scores
+from sentiment.metrics import Probabilities, chosen, quick_scores
 from sentiment.model import infer
 from sentiment.sequences import Sequences
 from sentiment.training import Examples
@@ -85,8 +85,7 @@ def teach(
         bundle.write_json(folder / ABOUT, about)  # last: with it, all is there
     targets = safetensors.numpy.load_file(folder / TARGETS)["targets"]
     said = targets[len(corpus.train) :]
-    further_labels = decided(said) if corpus.train.labels.ndim == 2 else said.argmax(1)
-    labels = np.concatenate([corpus.train.labels, further_labels])
+    labels = np.concatenate([corpus.train.labels, chosen(said, None, corpus.task)])
     return Examples(taught, labels, targets), report.read_json(folder / ABOUT, "each", "mean")
 
 

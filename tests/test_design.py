@@ -25,6 +25,7 @@ ORDER = [
     "writing",
     "features",
     "audio",
+    "link",
     "grades",
     "corpus",
     "tokenizer",

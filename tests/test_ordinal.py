@@ -218,7 +218,7 @@ def test_intervals_hold_the_scores():
         assert edges[0] < found[name] < edges[1]
     plain = all_scores(labels, probabilities, "abcd")
     assert "mae" not in plain
-    assert all_scores(labels, probabilities, "abcd", "ordinal")["log_loss"] == plain["log_loss"]
+    assert all_scores(labels, probabilities, "abcd", task="ordinal")["log_loss"] == plain["log_loss"]
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=9).map(np.array))

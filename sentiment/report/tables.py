@@ -164,7 +164,7 @@ def _scores(report: dict[str, Any]) -> Section:
     if "teachers" in report:
         tables.append(_teachers(report))
     if "validation" in report.get("ngrams", {}):
-        tables.append(_ngrams(report["ngrams"]))
+        tables.append(_ngrams(report["ngrams"], score))
     if rivals and wording.ordinal(report):
         sentences.append(
             f"Baselines saw the same training {texts}, and are decided by their medians too. Difference: the "
@@ -185,15 +185,15 @@ def _scores(report: dict[str, Any]) -> Section:
     return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
 
 
-def _ngrams(about: dict[str, Any]) -> Table:
+def _ngrams(about: dict[str, Any], score: str) -> Table:
     """Return what the recurrence and the n-grams beside it reach on validation, alone and together."""
     grams = f"{about['count']:,} n-grams of up to {about['longest']} tokens"
     names = {"recurrent": "recurrence", "ngrams": grams, "both": f"both, {percent(about['share'])} n-grams"}
     rows: list[list[Cell]] = [
-        [names[part], *(number(scores.get(key)) for key in ("accuracy", "log_loss", "roc_auc"))]
+        [names[part], *(number(scores.get(key)) for key in (score, "log_loss", "roc_auc"))]
         for part, scores in about["validation"].items()
     ]
-    return Table(["", "validation: accuracy", "log loss", "ROC-AUC"], rows, "Recurrence and n-grams")
+    return Table(["", f"validation: {SCORES[score]}", "log loss", "ROC-AUC"], rows, "Recurrence and n-grams")
 
 
 def _teachers(report: dict[str, Any]) -> Table:
