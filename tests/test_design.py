@@ -33,6 +33,7 @@ ORDER = [
     "batches",
     "augmentation",
     "recurrent",
+    "link",
     "model",
     "language_model",
     "engine",
