@@ -34,6 +34,7 @@ ORDER = [
     "batches",
     "augmentation",
     "recurrent",
+    "link",
     "model",
     "language_model",
     "engine",
