@@ -34,7 +34,6 @@ ORDER = [
     "batches",
     "augmentation",
     "recurrent",
-    "link",
     "model",
     "language_model",
     "engine",

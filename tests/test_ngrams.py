@@ -1,6 +1,7 @@
 """The n-grams beside the recurrence: what they count, that they add up, and that they help only if they do."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import sentiment
 from sentiment import ngrams
 from sentiment.bundle import NGRAMS
 from sentiment.corpus import Corpus, Split
+from sentiment.decision import Decision
 from sentiment.errors import BundleError
 from sentiment.explain import explain
 from sentiment.ngrams import NGrams
@@ -142,6 +144,24 @@ def test_several_labels_are_told_each_by_its_own_ngrams() -> None:
     assert about["validation"]["both"]["log_loss"] < about["validation"]["recurrent"]["log_loss"]
     logits = np.log(ignorant / (1 - ignorant)) + found.logits(validation)
     assert both == pytest.approx(1 / (1 + np.exp(-logits)))
+
+
+def test_grades_are_told_as_classes_are_and_decided_by_their_median(tmp_path: Path) -> None:
+    corpus, train, validation = corpus_of(3)
+    labels = corpus.validation.labels
+    ignorant = np.tile([0.3, 0.3, 0.4], (len(labels), 1))
+    found, about = ngrams.fit(replace(corpus, task="ordinal"), train, validation, ignorant, 2)
+    assert found is not None
+    found.save(tmp_path / NGRAMS)
+    again = NGrams.load(tmp_path / NGRAMS, 3, "ordinal")
+    both = again.added(ignorant, validation)
+    logits = np.log(ignorant) + again.logits(validation)
+    assert both == pytest.approx(np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
+    chosen, _ = Decision.plain("abc", "ordinal").decide(both)
+    assert np.array_equal(chosen, (both.cumsum(1) < 0.5).sum(1))
+    scores = about["validation"]
+    assert scores["both"]["mae"] == pytest.approx(np.abs(chosen - labels).mean(), abs=0.02)
+    assert scores["both"]["mae"] < 0.05 < scores["recurrent"]["mae"]
 
 
 @pytest.fixture(scope="module")
