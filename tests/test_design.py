@@ -32,6 +32,7 @@ ORDER = [
     "batches",
     "augmentation",
     "recurrent",
+    "link",
     "model",
     "language_model",
     "engine",
