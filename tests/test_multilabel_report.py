@@ -5,6 +5,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -188,11 +189,11 @@ def model(tmp_path_factory):
     root = tmp_path_factory.mktemp("several")
     rng = np.random.default_rng(0)
     with (root / "moods.jsonl").open("w") as file:
-        for number in range(160):
+        for number in range(240):
             has = [name for name in WORDS if rng.random() < 0.4]
             words = [f"text{number}", "so", "they", "were", *(WORDS[name] for name in has)]
             file.write(json.dumps({"text": " ".join(rng.permutation(words)), "labels": has}) + "\n")
-    settings = TINY | {"training.epochs": 12, "training.learning_rate": 0.05}
+    settings = TINY | {"training.epochs": 20, "training.learning_rate": 0.04, "model.hidden_size": 12}
     return sentiment.train(str(root / "moods.jsonl"), out=root / "run", settings=settings)
 
 
@@ -208,10 +209,24 @@ def test_the_word_of_a_label_speaks_for_it(model):
         assert told.explained_probability == share
         assert told.difference == pytest.approx(np.log(share / (1 - share)), abs=1e-3)
         weights = sum(one.weight for one in told.words)
-        assert weights == pytest.approx(told.difference - told.baseline_difference, abs=0.05)
+        assert weights == pytest.approx(told.difference - told.baseline_difference, rel=0.03)
     (default,) = explain(model, [text])
     shares = model.predict([text])[0].probabilities
     assert default.explained == max(shares, key=shares.get)
+
+
+@pytest.mark.parametrize(("true", "threshold", "given"), [([0, 0, 0], 0.5, True), ([0, 0, 1], 1.1, False)])
+def test_the_words_of_a_mistake_speak_for_the_wrong_answer(model, true, threshold, given):
+    """Of a label that was given wrongly those for it, of one that was missed those against it."""
+    probabilities, _ = model.probabilities(["so glad they were"])
+    (one,) = wrong_labels(
+        ["so glad they were"], np.array([true]), probabilities, model.labels, partial(explain, model),
+        [threshold] * 3,
+    )  # fmt: skip
+    assert (one["label"], one["given"]) == ("joy", given)
+    assert one["predicted"] == (["joy"] if given else [])
+    (weight,) = (word["weight"] for word in one["words"] if word["text"] == "glad")
+    assert (weight > 0) == given
 
 
 def test_explanations_of_several_labels_are_shown(command, model, tmp_path):
@@ -242,8 +257,6 @@ def test_the_report_of_a_trained_model(command, model, tmp_path):
     assert command("report", folder, "--html", tmp_path / "report.html").code == 0
     assert "micro F1" in (tmp_path / "report.html").read_text("utf-8")
     assert "threshold" in (folder / "README.md").read_text("utf-8")
-    for one in found["failures"]["mistakes"]:
-        assert {word["text"] for word in one["words"]} <= set(one["text"].split())
 
 
 def test_models_of_several_labels_are_compared(model, tmp_path):
