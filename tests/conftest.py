@@ -4,6 +4,8 @@ import os
 
 # Before torch: threads that wait for tiny products must not spin, or busy machines crawl.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # each core has a process of its own
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import subprocess
 import sys
