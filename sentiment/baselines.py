@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import time
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -354,13 +355,16 @@ def _regression(
 
 def _nb_svm(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[Any, Any, float]:
     """Return log-count ratios (features,), weights of a linear SVM on what they scale, and its bias."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
     if mine.all() or not mine.any():  # one of several labels that all texts have, or none: nothing to tell
         return np.zeros(features.shape[1]), np.zeros(features.shape[1]), 10.0 if mine.any() else -10.0
     shares = [1 + np.asarray(features[side].sum(0)).ravel() for side in (mine, ~mine)]  # 1 for the unseen
     ratios = np.log(shares[0] / shares[0].sum()) - np.log(shares[1] / shares[1].sum())
-    svm = LinearSVC(C=penalty, random_state=0).fit(features.multiply(ratios).tocsr(), mine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of a C that validation will not choose
+        svm = LinearSVC(C=penalty, random_state=0).fit(features.multiply(ratios).tocsr(), mine)
     return ratios, svm.coef_[0], svm.intercept_[0]
 
 

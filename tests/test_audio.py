@@ -86,6 +86,7 @@ def sweep(label, rng, rate):
     return ((sound + rng.normal(0, 0.01, len(time))) * 20_000).astype(np.int16)
 
 
+@pytest.mark.slow
 def test_a_folder_of_sounds_is_trained_on_and_predicted(tmp_path, command):
     rng = np.random.default_rng(0)
     for number in range(60):

@@ -591,6 +591,7 @@ def test_odd_texts(run: Run, kind: str) -> None:
     assert "\x1b" not in done.out
 
 
+@pytest.mark.slow
 def test_a_hundred_classes(run: Run) -> None:
     rows = [(f"word{n} alpha{m} beta{n * m}", f"class{n}") for n in range(100) for m in range(4)]
     put(Path("c.csv"), csv(rows))
@@ -852,8 +853,11 @@ THREE = (*TINY, "--set", "training.epochs=3")
 
 @pytest.mark.parametrize(
     "numbers",
-    [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)],
-    ids=["SIGINT", "SIGTERM", "SIGINT twice"],
+    [
+        pytest.param((signal.SIGINT,), id="SIGINT"),
+        pytest.param((signal.SIGTERM,), id="SIGTERM", marks=pytest.mark.slow),
+        pytest.param((signal.SIGINT, signal.SIGINT), id="SIGINT twice", marks=pytest.mark.slow),
+    ],
 )
 def test_stopped_and_resumed_is_as_never_stopped(
     run: Run, monkeypatch: pytest.MonkeyPatch, numbers: tuple[signal.Signals, ...]

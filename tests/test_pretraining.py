@@ -272,6 +272,7 @@ def test_init_from_copies_the_weights(made):
     assert torch.equal(classifier.linear.weight, linear)
 
 
+@pytest.mark.slow
 def test_a_classifier_begins_from_an_encoder_and_says_so(command, made, tmp_path):
     out = tmp_path / "model"
     frozen = ["--set=training.frozen_epochs=-1", "--set=embedding.frozen_epochs=-1", "--set=training.ema=0"]

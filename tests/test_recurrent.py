@@ -332,6 +332,7 @@ def test_fallback_where_the_kernel_cannot_be_had(environment, monkeypatch, tmp_p
 
 
 @needs_native
+@pytest.mark.slow
 def test_builders_at_once_agree_on_one_library(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with ThreadPoolExecutor(3) as pool:

@@ -483,6 +483,7 @@ def test_a_bundle_has_its_page(tiny):
     assert (tiny.bundle.folder / html.NAME).read_text("utf-8") == html.page(stored)
 
 
+@pytest.mark.slow
 def test_the_command_writes_page_and_plots(command, tiny, tmp_path):
     page, folder = tmp_path / "page.html", tmp_path / "png"
     done = command("report", tiny.bundle.folder, "--html", page, "--png", folder, "--json")

@@ -159,6 +159,7 @@ def sites(tmp_path_factory):
     return folder / "dna.jsonl"
 
 
+@pytest.mark.slow
 def test_a_site_is_found_and_explained(sites, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     settings = TINY | {
@@ -182,6 +183,7 @@ def test_a_site_is_found_and_explained(sites, tmp_path, monkeypatch):
     assert again.difference == pytest.approx(found.difference, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_other_strand_is_read_too(sites, tmp_path):
     settings = TINY | {"tokenizer.kind": "kmer", "training.epochs": 1}
     losses = set()

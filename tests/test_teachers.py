@@ -117,6 +117,7 @@ def test_an_interrupted_run_goes_on_to_the_same_model(tmp_path, epochs):
         assert not (tmp_path / folder / teachers.FOLDER).exists()
 
 
+@pytest.mark.slow
 def test_the_report_shows_teachers_and_pupil(command, tmp_path):
     done = command(
         "train", "sample", "--out", tmp_path / "made", *(f"--set={k}={str(v).lower()}" for k, v in TINY.items()),

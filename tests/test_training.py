@@ -83,7 +83,9 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not():
     assert not torch.equal(made[0]["linear.weight"], made[2]["linear.weight"])
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize(
+    "kind", ["lstm", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("gru", "rnn"))]
+)
 def test_order_is_learned(kind):
     run = trainer(model={"kind": kind, "pooling": ["last"], **NO_DROPOUT}, epochs=25)
     list(run.run())

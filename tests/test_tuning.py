@@ -167,6 +167,7 @@ def test_the_recipe_trains_to_the_scores_of_its_trial(finished, command, tmp_pat
     assert kept["validation"] == pytest.approx(result["best"]["validation"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_stopped_search_goes_on_and_ends_like_one_that_was_not(finished, corpus, tmp_path):
     out = tmp_path / "cut"
     with pytest.raises(Interrupted, match=f"sentiment tune --resume --out {out}"):

@@ -178,6 +178,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_tokens_take_hardly_more_memory_than_twenty_thousand():
     """Read at once, their activations alone would be 800 MB more."""
     done = subprocess.run([sys.executable, "-c", MEMORY], check=True, capture_output=True, text=True)
