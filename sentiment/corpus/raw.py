@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ LABEL_COLUMNS = (
 
 Task = Literal["multiclass", "multilabel", "ordinal"]
 Label = str | tuple[str, ...]  # a class name, or those of all labels of a text
+# A list in a cell: empty, of numbers, or of strings, be they quoted as in JSON or not; but not [red].
+WRITTEN_LIST = re.compile(r"""\[\s*(["'].*|\d[\d,\s]*)?\]""", re.DOTALL)
 COLUMN_VALUES = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
 
 
@@ -144,17 +147,16 @@ def find_labels(columns: Collection[str], wanted: str | None, where: str) -> tup
 
 
 def find_task(values: Sequence[Any], columns: Sequence[str], asked: str, where: str) -> Task:
-    """Say what a label is: several of a text if `values`, the first ones, are lists, or if there are columns.
+    """Say what a label is: several of a text if there are columns, or if all the first `values` are lists.
 
     Raises
     ------
     CorpusError
         If they are, and another task is asked for.
     """
-    lists = len(columns) > 1 or any(isinstance(value, list) for value in values)
-    if not lists and asked in ("auto", "multilabel"):
-        given = [value for value in values if value is not None and value != ""]
-        lists = bool(given) and all(map(_is_written_list, given))
+    given = [value for value in values if value is not None and value != ""]
+    kinds = [isinstance(value, list) or (asked == "auto" and _is_written_list(value)) for value in given]
+    lists = len(columns) > 1 or (bool(kinds) and all(kinds))
     if asked == "auto":
         return "multilabel" if lists else "multiclass"
     if lists and asked != "multilabel":
@@ -251,11 +253,13 @@ def label_name(value: Any, fractions: bool = False) -> str | None:
         if error:
             raise ValueError(error)
         return name or None
-    raise ValueError(f"the label is of type {type(value).__name__}; one label for each text is wanted")
+    raise ValueError(
+        f"the label is of type {type(value).__name__}; one label for each text is wanted, or a list for each"
+    )
 
 
 def _is_written_list(value: Any) -> bool:
-    return isinstance(value, str) and value.strip().startswith("[") and value.strip().endswith("]")
+    return isinstance(value, str) and WRITTEN_LIST.fullmatch(value.strip()) is not None
 
 
 def _marked(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...] | None:
