@@ -528,6 +528,7 @@ def test_a_bundle_whose_decision_is_of_another_task_is_refused(model, tmp_path):
         bundle.load(target)
 
 
+@pytest.mark.slow
 def test_teachers_teach_each_label(source, tmp_path):
     further = [f"no{number} {TOPICS['ball']}" for number in range(20)]
     (tmp_path / "more.txt").write_text("\n".join(further))
