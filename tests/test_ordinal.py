@@ -324,7 +324,13 @@ def test_a_report_of_multiclass_is_as_ever():
 def test_training_learns_the_grades_and_folds_have_them_all(command, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     file = write(tmp_path / "reviews.csv", each=60)
-    options = ["--set=corpus.task=ordinal", "--set=training.epochs=8", "--set=model.hidden_size=16"]
+    options = [
+        "--set=corpus.task=ordinal",
+        "--set=training.epochs=12",
+        "--set=training.batch_size=8",
+        "--set=model.hidden_size=16",
+        "--set=training.adversarial=0",
+    ]
     done = command(
         "crossval", file, "--folds", "2", "--seeds", "1", "--json", "--out", tmp_path / "cv", *options
     )
