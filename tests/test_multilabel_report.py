@@ -134,6 +134,13 @@ def test_a_label_that_no_text_has_breaks_nothing():
     assert plots.plots(found)
 
 
+def test_where_no_label_is_missed_there_is_no_table_of_it():
+    names, true, *_ = made(3)
+    right = report.evaluation(true, true * 0.8 + 0.1, names, ReportConfig(bootstrap=100), task="multilabel")
+    assert "Labels missed" not in terminal({"verdict": "", **right})
+    assert "Labels missed" in terminal(made_report(3))
+
+
 def test_slices_are_means_over_their_texts():
     names, true, probabilities, texts, encoded, thresholds = made()
     found = slices(texts, true, probabilities, encoded, names, None, thresholds)

@@ -15,7 +15,8 @@ NOTHING = "(none)"  # where a label was missed and none added, or the other way 
 def classes(report: dict[str, Any]) -> Section:
     """Return the scores of each class, and the confusion matrix; of many the most frequent confusions."""
     if wording.several(report):
-        return Section("classes", "Labels", tables=[_each(report), _confusions(report)])
+        found = _confusions(report)
+        return Section("classes", "Labels", tables=[_each(report), *([found] if found.rows else [])])
     many = len(report["test"]["labels"]) > MANY_CLASSES
     confused = _confusions(report) if many else _confusion(report["test"])
     return Section("classes", "Classes", tables=[_each(report), confused])
