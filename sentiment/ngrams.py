@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sentiment import link
 from sentiment.calibration import fit_temperature, temper
 from sentiment.link import MULTILABEL
-from sentiment.metrics import Probabilities, quick_scores
+from sentiment.metrics import Labels, Probabilities, quick_scores
 from sentiment.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MOST = 2**18  # n-grams in a table: of a million on IMDB, the rest together changes nothing on validation
 NUMBERS = 2**20  # weights in a table, of many classes: at 2 bytes each
-PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # C of the SVM: the best by log loss on validation
+PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # C of the SVM: the best by log loss on validation
 SHARES = np.linspace(0, 0.9, 10)  # of the n-grams in the mean of the two models' log-probabilities
 # Mean and deviation of a prior on that share: a hundred validation texts do not know it.
 USUAL, SPREAD = 0.4, 0.25
@@ -135,14 +135,21 @@ class NGrams:
 
 
 def fit(
-    corpus: Corpus, train: Sequences, validation: Sequences, probabilities: Probabilities, longest: int
+    corpus: Corpus,
+    train: Sequences,
+    labels: Labels,
+    validation: Sequences,
+    probabilities: Probabilities,
+    longest: int,
 ) -> tuple[NGrams | None, dict[str, Any]]:
     """Train the n-grams of the training texts, and choose their share by the validation texts.
 
     Parameters
     ----------
     train, validation
-        The texts of the corpus as ids.
+        Texts as ids: to learn from, and the validation texts of the corpus.
+    labels
+        Of the former; those of unlabelled texts are what teachers say.
     probabilities
         (B, C) of the recurrence on the validation texts.
 
@@ -160,10 +167,10 @@ def fit(
     if not kept.any():
         return None, {"share": 0.0}
     hashes, texts = hashes[kept], texts[kept]
-    own, held_out = corpus.train.labels, corpus.validation.labels
+    held_out = corpus.validation.labels
     of_train, of_validation = (_features(part, hashes, longest) for part in (train, validation))
     task, classes = corpus.task, len(corpus.labels)
-    found = fit_nbsvm(of_train, of_validation, own, held_out, classes, task, PENALTIES)
+    found = fit_nbsvm(of_train, of_validation, labels, held_out, classes, task, PENALTIES)
     weights, bias = found.weights / found.temperature, found.bias / found.temperature
     # Rare n-grams decide few texts.
     most = min(MOST, NUMBERS // weights.shape[1])

@@ -42,6 +42,7 @@ from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
 from sentiment.sequences import Encoded
+from sentiment.training import Examples
 
 KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
@@ -287,7 +288,7 @@ def _run(
     wide = None
     if settings.ngrams.longest and corpus.width is None:
         with timed(timing, "ngrams"):
-            unfitted, wide = _with_ngrams(unfitted, settings, ready, device, working, listener)
+            unfitted, wide = _with_ngrams(unfitted, settings, ready, examples, device, working, listener)
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
     if wide is not None:
         scored["ngrams"] = wide
@@ -331,15 +332,22 @@ def _with_ngrams(
     recurrent: Bundle,
     settings: Config,
     ready: Prepared,
+    taught: Examples | None,
     device: torch.device,
     working: Path,
     listener: Listener,
 ) -> tuple[Bundle, dict[str, Any]]:
-    """Put n-grams beside the recurrence, as far as they serve validation; say what that gave."""
+    """Put n-grams beside the recurrence, as far as they serve validation; say what that gave.
+
+    Where teachers spoke of unlabelled texts, the n-grams learn from these too.
+    """
     listener.stage(f"training on n-grams of up to {settings.ngrams.longest} tokens")
-    corpus, train, validation = ready.corpus, ready.train.sequences, ready.validation.sequences
+    corpus, validation = ready.corpus, ready.validation.sequences
+    examples = taught or Examples(ready.train.sequences, corpus.train.labels)
     probabilities, _ = Predictor(recurrent, device).probabilities(corpus.validation.texts)
-    found, about = ngrams.fit(corpus, train, validation, probabilities, settings.ngrams.longest)
+    found, about = ngrams.fit(
+        corpus, examples.sequences, examples.labels, validation, probabilities, settings.ngrams.longest
+    )
     recurrent.manifest["ngrams"] = found is not None
     if found is None:
         return recurrent, about

@@ -109,7 +109,7 @@ def corpus_of(classes: int) -> tuple[Corpus, Sequences, Sequences]:
 def test_what_pairs_tell_is_learned_and_used(classes: int) -> None:
     corpus, train, validation = corpus_of(classes)
     ignorant = np.full((len(corpus.validation), classes), 1 / classes)
-    found, about = ngrams.fit(corpus, train, validation, ignorant, 2)
+    found, about = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, 2)
     assert found is not None
     assert about["share"] > 0
     both = found.added(ignorant, validation)
@@ -123,7 +123,7 @@ def test_a_recurrence_that_is_always_right_stays_so() -> None:
     scrambled = Corpus("x", "x", None, corpus.labels, corpus.train, corpus.validation, corpus.test)
     np.random.default_rng(3).shuffle(scrambled.train.labels)  # n-grams learn nothing
     sure = np.eye(2)[corpus.validation.labels] * 0.98 + 0.01
-    found, _ = ngrams.fit(scrambled, train, validation, sure, 2)
+    found, _ = ngrams.fit(scrambled, train, scrambled.train.labels, validation, sure, 2)
     both = sure if found is None else found.added(sure, validation)
     assert (both.argmax(1) == corpus.validation.labels).all()
 
@@ -137,7 +137,7 @@ def test_several_labels_are_told_each_by_its_own_ngrams() -> None:
     split = Split(corpus.train.texts, several[0])
     mine = Corpus("x", "x", None, corpus.labels, split, held_out, held_out, task="multilabel")
     ignorant = np.full((len(held_out), 3), 0.3)
-    found, about = ngrams.fit(mine, train, validation, ignorant, 2)
+    found, about = ngrams.fit(mine, train, mine.train.labels, validation, ignorant, 2)
     assert found is not None
     both = found.added(ignorant, validation)
     assert both.shape == (len(held_out), 3)
@@ -150,7 +150,9 @@ def test_grades_are_told_as_classes_are_and_decided_by_their_median(tmp_path: Pa
     corpus, train, validation = corpus_of(3)
     labels = corpus.validation.labels
     ignorant = np.tile([0.3, 0.3, 0.4], (len(labels), 1))
-    found, about = ngrams.fit(replace(corpus, task="ordinal"), train, validation, ignorant, 2)
+    found, about = ngrams.fit(
+        replace(corpus, task="ordinal"), train, corpus.train.labels, validation, ignorant, 2
+    )
     assert found is not None
     found.save(tmp_path / NGRAMS)
     again = NGrams.load(tmp_path / NGRAMS, 3, "ordinal")
