@@ -128,6 +128,18 @@ def test_a_recurrence_that_is_always_right_stays_so() -> None:
     assert (both.argmax(1) == corpus.validation.labels).all()
 
 
+def test_texts_beyond_the_corpus_teach_too() -> None:
+    corpus, train, validation = corpus_of(2)
+    further = Sequences.joined([train, validation])
+    labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
+    ignorant = np.full((len(corpus.validation), 2), 0.5)
+    _, alone = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, 2)
+    found, about = ngrams.fit(corpus, further, labels, validation, ignorant, 2)
+    assert found is not None
+    assert about["count"] > alone["count"]
+    assert about["validation"]["ngrams"]["accuracy"] > 0.95
+
+
 def test_several_labels_are_told_each_by_its_own_ngrams() -> None:
     corpus, train, validation = corpus_of(3)
     several = [np.eye(3, dtype=np.int64)[split.labels] for split in (corpus.train, corpus.validation)]
