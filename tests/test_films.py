@@ -23,7 +23,7 @@ def test_no_review_of_a_film_is_on_both_sides(mirror: str, tmp_path: Path) -> No
     assert len(parts["train"]) > 20_000
     assert not train & test
     for rows in parts.values():
-        positive = sum(row["label"] == "pos" for row in rows) / len(rows)
+        positive = sum(row["label"] == "positive" for row in rows) / len(rows)
         assert 0.4 < positive < 0.6
     lines = (out / "unlabelled.txt").read_text("utf-8").splitlines()
     assert len(lines) == 50_000
