@@ -136,7 +136,7 @@ def holds(done: Done, code: int, *words: str) -> None:
 
 
 GZ, ZST, BZ2 = (
-    gzip.compress(csv().encode()),
+    gzip.compress(csv().encode(), mtime=0),
     pa.compress(csv().encode(), codec="zstd", asbytes=True),
     bz2.compress(csv().encode()),
 )

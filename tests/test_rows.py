@@ -27,7 +27,7 @@ def write_all(folder):
     (folder / "a.jsonl").write_text(lines, "utf-8")
     pq.write_table(pa.Table.from_pylist(RECORDS), folder / "a.parquet")
     plain = (folder / "a.csv").read_bytes()
-    (folder / "b.csv.gz").write_bytes(gzip.compress(plain))
+    (folder / "b.csv.gz").write_bytes(gzip.compress(plain, mtime=0))
     (folder / "b.csv.bz2").write_bytes(bz2.compress(plain))
     with pa.output_stream(str(folder / "b.csv.zst"), compression="zstd") as out:
         out.write(plain)
@@ -100,7 +100,7 @@ def test_unusable_texts_are_named(value, word):
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
-        ("a.csv.gz", gzip.compress(b"text\n" + b"x" * 999)[:-20], "damaged"),
+        ("a.csv.gz", gzip.compress(b"text\n" + b"x" * 999, mtime=0)[:-20], "damaged"),
         ("a.parquet", b"PAR1 no", "Parquet"),
         ("a.csv", "text\nhello".encode("utf-16-le"), "UTF-16"),
         ("a.jsonl", b'[\n{"text": "a"}\n]', "JSONL"),
