@@ -220,8 +220,8 @@ def test_stratified_sides_have_the_share_of_each_label(seed, sides, names):
 
     by_lot = np.mean([off(rng.permutation(400) % sides) for _ in range(20)])
     assert off(dealt).mean() < 0.6 * by_lot
-    assert off(dealt).max() <= 0.1 * 400 / sides + 2
-    assert np.abs(np.bincount(dealt, minlength=sides) - sizes[0]).max() <= 0.1 * 400 / sides + 2
+    assert off(dealt).max() <= 0.2 * 400 / sides + 2
+    assert np.abs(np.bincount(dealt, minlength=sides) - sizes[0]).max() <= 0.2 * 400 / sides  # not exact
 
 
 @given(
