@@ -177,24 +177,23 @@ def fit(
     order = np.sort(np.argsort(-np.abs(weights).max(1) * np.sqrt(texts), kind="stable")[:most])
     scale = 2.0 if (classes, task) == (2, "multiclass") else 1.0  # margins of two classes count on both sides
     alone = NGrams(longest, hashes[order], _half(scale * weights[order]), _half(scale * bias), task)
-    linear = link.probabilities(alone.logits(validation), task)
+    margins = alone.logits(validation)
+    linear = link.probabilities(margins, task)
     temperature = fit_temperature(held_out, probabilities)
     recurrent = temper(probabilities, temperature, task)
 
-    def at(share: float) -> NGrams:
-        factor = share / (1 - share) * temperature
-        return NGrams(longest, alone.hashes, _half(factor * alone.weights), _half(factor * alone.bias), task)
-
-    def tempered(table: NGrams) -> Probabilities:
-        both = table.added(probabilities, validation)
+    def tempered(both: Probabilities) -> Probabilities:
         return temper(both, fit_temperature(held_out, both), task)
 
     def cost(share: float) -> float:
-        loss = quick_scores(held_out, tempered(at(share)), task)["log_loss"]
+        logits = link.logits(probabilities, task) + share / (1 - share) * temperature * margins
+        loss = quick_scores(held_out, tempered(link.probabilities(logits, task)), task)["log_loss"]
         assert loss is not None
         return loss * len(held_out) + ((share - USUAL) / SPREAD) ** 2 / 2
 
     share = float(min(SHARES, key=cost))
+    factor = share / (1 - share) * temperature
+    table = NGrams(longest, alone.hashes, _half(factor * alone.weights), _half(factor * alone.bias), task)
     about = {
         "longest": longest,
         "count": len(alone.hashes),
@@ -203,10 +202,10 @@ def fit(
         "validation": {
             "recurrent": quick_scores(held_out, recurrent, task),
             "ngrams": quick_scores(held_out, linear, task),
-            "both": quick_scores(held_out, tempered(at(share)), task),
+            "both": quick_scores(held_out, tempered(table.added(probabilities, validation)), task),
         },
     }
-    return (at(share) if share else None), about
+    return (table if share else None), about
 
 
 def _half(values: NDArray[Any]) -> NDArray[np.float32]:
