@@ -214,8 +214,7 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
     )  # fmt: skip
 
     def answer(texts: Sequence[str]) -> Probabilities:
-        margins = _soft(vectorizer.transform(texts)[:, used], found.weights, found.bias, corpus.task)
-        return temper(margins, found.temperature, corpus.task)
+        return found.probabilities(vectorizer.transform(texts)[:, used], corpus.task)
 
     about = {"C": found.penalty, "svm_share": found.share, "features": len(used)}
     return answer, about | _thresholds(corpus, answer(corpus.validation.texts))
@@ -233,6 +232,10 @@ class Machine:
     temperature: float
     penalty: float
     share: float
+
+    def probabilities(self, features: Any, task: str) -> Probabilities:
+        """Return (B, C) for features (B, features)."""
+        return temper(_soft(features, self.weights, self.bias, task), self.temperature, task)
 
 
 def fit_nbsvm(

@@ -217,7 +217,10 @@ class DistillationConfig(_Section):
         0, "models trained first, with the same settings and other seeds; 0: none, the model has labels only",
         ge=0, le=100,
     )  # fmt: skip
-    ngrams: bool = _setting(False, "NB-SVM teaches too, with the share that serves validation best")
+    generations: int = _setting(
+        1, "of teachers: those of the second learn from the first, and so on, then the model", ge=1, le=100
+    )
+    ngrams: bool = _setting(False, "n-grams teach too, with the share that serves validation best")
     weight: float = _setting(
         0.5, "share of the teachers in what a labelled text teaches; its label has the rest", ge=0, le=1
     )
@@ -411,9 +414,10 @@ class Config(_Section):
             raise ValueError("decision.target and costs both ask for a threshold; leave one of them out")
         if self.training.reverse_complement and self.distillation.teachers:
             raise ValueError("training.reverse_complement and distillation.teachers do not go together")
-        if self.distillation.ngrams and not self.distillation.teachers:
+        if not self.distillation.teachers and (self.distillation.ngrams or self.distillation.generations > 1):
             raise ValueError(
-                "distillation.ngrams adds a teacher to others; add --set distillation.teachers=1, or more"
+                "distillation.ngrams and distillation.generations add teachers to others; "
+                "add --set distillation.teachers=1, or more"
             )
         if len(set(self.model.pooling)) < len(self.model.pooling):
             raise ValueError(f"model.pooling names one pooling twice: {self.model.pooling}")

@@ -48,7 +48,8 @@ class Word:
     start, end
         Where it stands, in characters of the text.
     weight
-        What it adds to the difference of logits, by integrated gradients; None if truncation cut it off.
+        What it adds to the difference of logits, by integrated gradients; None if truncation cut it off, and
+        no n-grams stand beside the recurrence, which read all.
     leave_one_out
         By how much the difference falls without the word; None likewise, and in a text that is too long
         to be read without each of its words. With the pooling "middle" the word is made unknown instead, so
@@ -195,14 +196,22 @@ def _explain(
     with torch.backends.cudnn.flags(enabled=False):
         found = _integrate(difference, vectors[None], windows)
     table = predictor.bundle.ngrams
-    if table is not None:
-        found = found.plus(table.contributions(words.ids), table.logits(NOTHING)[0], pair, temperature)
     weights = np.zeros(len(words.spans))
     np.add.at(weights, words.owners, found.weights)
-    drops = None
-    if len(words.spans) * len(words.ids) <= MOST_STEPS:
-        drops = _leave_one_out(model, words, *pair, tokenizer.limited, table) / temperature
     read = np.bincount(words.owners, minlength=len(words.spans)) > 0
+    if table is not None:  # its logits are sums over all tokens, also those that the recurrence does not read
+        each = _between(table.contributions(words.whole), pair) / temperature
+        bias = float(_between(table.logits(NOTHING), pair)[0]) / temperature
+        np.add.at(weights, words.whole_owners, each)
+        read[:] = True
+        found = replace(
+            found,
+            difference=found.difference + float(each.sum()) + bias,
+            baseline_difference=found.baseline_difference + bias,
+        )
+    drops = None
+    if len(words.spans) * max(len(words.ids), len(words.whole)) <= MOST_STEPS:
+        drops = _leave_one_out(model, words, *pair, tokenizer.limited, table) / temperature
 
     def told(values: NDArray[np.float64] | None) -> list[float | None]:
         if values is None:
@@ -239,25 +248,11 @@ class _Integral:
     error: float
     steps: int
 
-    def plus(
-        self,
-        each: NDArray[np.float64],
-        bias: NDArray[np.float64],
-        pair: tuple[int, int | None],
-        temperature: float,
-    ) -> _Integral:
-        """Add what n-grams say, whose logits are sums over tokens (T, C) and a bias (C,)."""
-        of, against = pair
-        further, constant = each[:, of] / temperature, float(bias[of]) / temperature
-        if against is not None:
-            further = further - each[:, against] / temperature
-            constant -= float(bias[against]) / temperature
-        return replace(
-            self,
-            weights=self.weights + further,
-            difference=self.difference + float(further.sum()) + constant,
-            baseline_difference=self.baseline_difference + constant,
-        )
+
+def _between(logits: NDArray[np.float64], pair: tuple[int, int | None]) -> NDArray[np.float64]:
+    """Return the logits (K, C) of a class, less those of its rival if there is one, (K,)."""
+    of, against = pair
+    return logits[:, of] if against is None else logits[:, of] - logits[:, against]
 
 
 def _classify(model: SequenceClassifier, inputs: PackedSequence, windows: int) -> Tensor:
@@ -345,17 +340,21 @@ def _leave_one_out(
     """
     from sentiment.model import infer
 
-    kept = [words.owners != word for word in range(len(words.spans))]
     # What the tokenizer gives for a text without tokens, or the mean step.
     nothing = np.array([UNKNOWN_ID], np.int32) if words.ids.ndim == 1 else np.zeros_like(words.ids[:1])
-    if "middle" in model.config.pooling:  # where a word stands matters: the others must not move up
-        rest = [np.where(mask if words.ids.ndim == 1 else mask[:, None], words.ids, nothing) for mask in kept]
-    else:
-        rest = [words.ids[mask] for mask in kept]
-    sequences = limited(Sequences.of([words.ids, *(ids if len(ids) else nothing for ids in rest)]))
+
+    def and_without(ids: NDArray[Any], owners: NDArray[np.int64]) -> Sequences:
+        kept = [owners != word for word in range(len(words.spans))]
+        if "middle" in model.config.pooling:  # where a word stands matters: the others must not move up
+            rest = [np.where(mask if ids.ndim == 1 else mask[:, None], ids, nothing) for mask in kept]
+        else:
+            rest = [ids[mask] for mask in kept]
+        return Sequences.of([ids, *(some if len(some) else nothing for some in rest)])
+
+    sequences = limited(and_without(words.ids, words.owners))
     probabilities = infer(model, sequences, model.linear.weight.device)
     if table is not None:
-        probabilities = table.added(probabilities, sequences)
+        probabilities = table.added(probabilities, and_without(words.whole, words.whole_owners))
     rival = 1 - probabilities[:, of] if against is None else probabilities[:, against]
     mine, theirs = np.log(np.maximum([probabilities[:, of], rival], np.finfo(np.float64).tiny))
     differences = mine - theirs

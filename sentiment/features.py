@@ -194,7 +194,7 @@ class Features:
         if not arrays:
             whole = Sequences(whole.values, np.zeros(1, np.int64))
         kept, lengths = self.limited(whole), whole.lengths
-        return Encoded(kept, np.zeros(len(whole)), lengths > kept.lengths, lengths)
+        return Encoded(kept, whole, np.zeros(len(whole)), lengths > kept.lengths, lengths)
 
     def limited(self, whole: Sequences) -> Sequences:
         """Truncate sequences as the settings say."""

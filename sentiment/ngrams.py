@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MOST = 2**18  # n-grams in a table: of a million on IMDB, the rest together changes nothing on validation
 NUMBERS = 2**20  # weights in a table, of many classes: at 2 bytes each
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # C of the SVM: the best by log loss on validation
+PARTS = 4  # of the texts, each spoken of by machines that learned from the others
 SHARES = np.linspace(0, 0.9, 10)  # of the n-grams in the mean of the two models' log-probabilities
 # Mean and deviation of a prior on that share: a hundred validation texts do not know it.
 USUAL, SPREAD = 0.4, 0.25
@@ -206,6 +207,57 @@ def fit(
         },
     }
     return (table if share else None), about
+
+
+class SecondOpinion:
+    """What n-grams say of texts that a recurrence teaches them about: another view, as in co-training.
+
+    Of a text that it learned from, a linear model of a million n-grams repeats what it was told. So each part
+    of the texts is spoken of by machines that learned from the other parts (Blum & Mitchell 1998 have two
+    views of unlabelled texts; the parts are what keeps them apart here).
+
+    Parameters
+    ----------
+    corpus
+        For its labels, and those of its validation texts.
+    texts, validation
+        B texts to learn from and to speak of, and V to choose by.
+    longest
+        Tokens of the longest n-grams.
+    """
+
+    def __init__(self, corpus: Corpus, texts: Sequences, validation: Sequences, longest: int) -> None:
+        self.corpus = corpus
+        hashes, counts = _counted(texts, longest)
+        if (counts > 1).any():
+            hashes = hashes[counts > 1]
+        self.table, self.validation = (_features(part, hashes, longest) for part in (texts, validation))
+
+    def __call__(self, labels: Labels) -> tuple[Probabilities, Probabilities]:
+        """Return what they say of validation texts (V, C) and of the others (B, C).
+
+        Parameters
+        ----------
+        labels
+            Of the first B' of the B texts, (B',) or (B', L); of the others all machines speak, in the mean.
+        """
+        from sentiment.baselines import fit_nbsvm
+
+        corpus, known = self.corpus, len(labels)
+        classes, held_out = len(corpus.labels), corpus.validation.labels
+        parts = np.random.default_rng(0).permutation(known) % PARTS
+        penalties: tuple[float, ...] = PENALTIES
+        said, of_validation = np.zeros((self.table.shape[0], classes)), np.zeros((len(held_out), classes))
+        for part in range(PARTS):
+            others, own = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
+            machine = fit_nbsvm(
+                self.table[others], self.validation, labels[others], held_out, classes, corpus.task, penalties
+            )
+            penalties = (machine.penalty,)  # the first part's serves all
+            of_validation += machine.probabilities(self.validation, corpus.task) / PARTS
+            said[own] = machine.probabilities(self.table[own], corpus.task)
+            said[known:] += machine.probabilities(self.table[known:], corpus.task) / PARTS
+        return of_validation, said
 
 
 def _half(values: NDArray[Any]) -> NDArray[np.float32]:

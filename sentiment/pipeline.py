@@ -41,7 +41,7 @@ from sentiment.ngrams import NGrams
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
-from sentiment.sequences import Encoded
+from sentiment.sequences import Encoded, Sequences
 from sentiment.training import Examples
 
 KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
@@ -293,8 +293,7 @@ def _run(
     if wide is not None:
         scored["ngrams"] = wide
     if taught is not None:
-        on_test = teachers.on_test(settings, ready, working, test_set.sequences, device)
-        scored["teachers"] = taught | {"test": on_test}
+        scored["teachers"] = teachers.on_test(settings, ready, working, test_set.sequences, device, taught)
     if raw is not None:
         with timed(timing, "audit"):
             scored["audit"] = for_report(raw, settings.corpus.similarity)
@@ -342,11 +341,12 @@ def _with_ngrams(
     Where teachers spoke of unlabelled texts, the n-grams learn from these too.
     """
     listener.stage(f"training on n-grams of up to {settings.ngrams.longest} tokens")
-    corpus, validation = ready.corpus, ready.validation.sequences
-    examples = taught or Examples(ready.train.sequences, corpus.train.labels)
+    corpus = ready.corpus
+    train = Sequences.joined([part.whole for part in teachers.texts(settings, ready)])
+    labels = corpus.train.labels if taught is None else taught.labels
     probabilities, _ = Predictor(recurrent, device).probabilities(corpus.validation.texts)
     found, about = ngrams.fit(
-        corpus, examples.sequences, examples.labels, validation, probabilities, settings.ngrams.longest
+        corpus, train, labels, ready.validation.whole, probabilities, settings.ngrams.longest
     )
     recurrent.manifest["ngrams"] = found is not None
     if found is None:

@@ -144,7 +144,7 @@ class Predictor:
             device = self.torch_device
             found = infer(self.bundle.model.to(device), encoded.sequences, device)
         if self.bundle.ngrams is not None:
-            found = self.bundle.ngrams.added(found, encoded.sequences)
+            found = self.bundle.ngrams.added(found, encoded.whole)
         return self.bundle.decision.temper(found), encoded
 
     @cached_property

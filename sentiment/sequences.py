@@ -140,7 +140,9 @@ class Encoded:
     Attributes
     ----------
     sequences
-        Token ids, at least one for each text; or normalised features.
+        What the recurrence reads: token ids, at least one for each text; or normalised features.
+    whole
+        The same, not truncated.
     unknown_rate
         (B,) share of unknown tokens among those of the whole text; 0 of features.
     truncated
@@ -150,6 +152,7 @@ class Encoded:
     """
 
     sequences: Sequences
+    whole: Sequences
     unknown_rate: NDArray[np.float64]
     truncated: NDArray[np.bool_]
     lengths: NDArray[np.int64]

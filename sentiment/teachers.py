@@ -1,12 +1,15 @@
-"""Teachers: models of other seeds, and NB-SVM, whose mean prediction one model learns from.
+"""Teachers: models of other seeds, and n-grams, whose mean prediction one model learns from.
 
 The mean of several models is better than each of them; a single model that learns from it, and from what
 it says of unlabelled texts, keeps most of that at the cost of one (Bucilă et al. 2006, Hinton et al. 2015).
+As it has seen more texts, it may be the better teacher: there can be generations of them (born-again
+networks, Furlanello et al. 2018; with unlabelled texts, Xie et al. 2020).
 
 Shapes: B texts, C classes or labels.
 """
 
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +18,29 @@ import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 
-from sentiment import baselines, bundle, report, storage
+from sentiment import bundle, report, storage
 from sentiment.bundle import CHECKPOINT
 from sentiment.calibration import fit_temperature, temper
 from sentiment.config import SEEDS, Config
-from sentiment.corpus import Corpus
 from sentiment.fitting import Listener, Prepared, fit
-from sentiment.metrics import Probabilities, chosen, quick_scores
+from sentiment.metrics import Labels, Probabilities, chosen, quick_scores
 from sentiment.model import infer
-from sentiment.sequences import Sequences
+from sentiment.ngrams import SecondOpinion
+from sentiment.sequences import Encoded, Sequences
 from sentiment.training import Examples
 
 FOLDER = "teachers"  # in an unfinished run
 MODEL, TARGETS, ABOUT = "model.safetensors", "targets.safetensors", "about.json"
-SHARES = np.linspace(0, 0.9, 10)  # of NB-SVM among the teachers
+SHARES = np.linspace(0, 0.9, 10)  # of n-grams among the teachers
+LONGEST = 3  # tokens of these, as of NB-SVM among the baselines
+
+
+def texts(settings: Config, ready: Prepared) -> list[Encoded]:
+    """Return what a model learns from: the training texts, and where there are teachers, unlabelled ones."""
+    asked, further = settings.distillation, ready.corpus.unlabelled
+    if not (asked.teachers and asked.unlabelled and len(further)):
+        return [ready.train]
+    return [ready.train, ready.tokenizer.encode_kept(further)]
 
 
 def teach(
@@ -47,75 +59,93 @@ def teach(
         The training texts with the mean of their labels and the teachers' predictions, and the unlabelled
         texts with the latter.
     about
-        The ``teachers`` part of a report: how well each of them and their mean do on validation.
+        The ``teachers`` part of a report: of each of the ``generations``, how well its models and their mean
+        do on validation.
     """
-    corpus, asked, folder = ready.corpus, settings.distillation, working / FOLDER
-    further = list(corpus.unlabelled) if asked.unlabelled else []
-    sequences = [ready.train.sequences]
-    if further:
-        sequences.append(ready.tokenizer.encode_kept(further).sequences)
-    taught = Sequences.joined(sequences)
-    if not (folder / ABOUT).exists():
-        begun = time.perf_counter()
-        for number in range(1, asked.teachers + 1):
-            _train(settings, ready, number, folder / str(number), out, device, listener)
-        listener.stage(f"asking the teachers about {len(taught):,} texts")
-        held_out, said = _ask(settings, ready, folder, device, [ready.validation.sequences, taught])
-        mean, targets = held_out.mean(0), said.mean(0)
-        about: dict[str, Any] = {
-            "each": [quick_scores(corpus.validation.labels, one, corpus.task) for one in held_out],
-            "mean": quick_scores(corpus.validation.labels, mean, corpus.task),
-        }
-        if asked.ngrams:
-            listener.stage("a teacher more: NB-SVM")
-            linear, _ = baselines.train_nbsvm(corpus)
-            its = linear(corpus.validation.texts)
-            share = min(SHARES, key=lambda one: _loss(corpus, _mixed(mean, its, one)))
-            targets = _mixed(targets, linear([*corpus.train.texts, *further]), share)
-            about["ngrams"] = quick_scores(corpus.validation.labels, its, corpus.task) | {
-                "share": float(share)
+    corpus, asked = ready.corpus, settings.distillation
+    parts = texts(settings, ready)
+    taught = Sequences.joined([part.sequences for part in parts])
+    labels = corpus.train.labels
+    told = (labels if labels.ndim == 2 else np.eye(len(corpus.labels))[labels]).astype(np.float64)
+
+    @cache
+    def opinion() -> SecondOpinion:
+        whole = Sequences.joined([part.whole for part in parts])
+        return SecondOpinion(corpus, whole, ready.validation.whole, LONGEST)
+
+    examples, generations = None, []
+    for generation in range(1, asked.generations + 1):
+        folder = working / FOLDER / str(generation)
+        if not (folder / ABOUT).exists():
+            begun = time.perf_counter()
+            for number in range(1, asked.teachers + 1):
+                _train(settings, ready, examples, generation, number, folder, out, device, listener)
+            listener.stage(f"asking the teachers about {len(taught):,} texts")
+            held_out, said = _ask(settings, ready, folder, device, [ready.validation.sequences, taught])
+            mean, targets = held_out.mean(0), said.mean(0)
+            about: dict[str, Any] = {
+                "each": [_scores(ready, one) for one in held_out],
+                "mean": _scores(ready, mean),
             }
-            about["all"] = quick_scores(corpus.validation.labels, _mixed(mean, its, share), corpus.task)
-        about["seconds"] = time.perf_counter() - begun
-        own = targets[: len(corpus.train)]
-        labels = corpus.train.labels
-        told = labels if labels.ndim == 2 else np.eye(len(corpus.labels))[labels]
-        own += (1 - asked.weight) * (told - own)
-        safetensors.numpy.save_file({"targets": targets.astype(np.float32)}, folder / TARGETS)
-        bundle.write_json(folder / ABOUT, about)  # last: with it, all is there
-    targets = safetensors.numpy.load_file(folder / TARGETS)["targets"]
-    said = targets[len(corpus.train) :]
-    labels = np.concatenate([corpus.train.labels, chosen(said, None, corpus.task)])
-    return Examples(taught, labels, targets), report.read_json(folder / ABOUT, "each", "mean")
+            if asked.ngrams:
+                listener.stage("a teacher more: n-grams")
+                its, of_all = opinion()(labels if examples is None else _labels(ready, targets))
+                share = float(min(SHARES, key=lambda one: _scores(ready, _mixed(mean, its, one))["log_loss"]))
+                targets = _mixed(targets, of_all, share)
+                about["ngrams"] = _scores(ready, its) | {"share": share}
+                about["all"] = _scores(ready, _mixed(mean, its, share))
+            targets[: len(corpus.train)] = _mixed(told, targets[: len(corpus.train)], asked.weight)
+            safetensors.numpy.save_file({"targets": targets.astype(np.float32)}, folder / TARGETS)
+            about["seconds"] = time.perf_counter() - begun
+            bundle.write_json(folder / ABOUT, about)  # last: with it, all is there
+        targets = safetensors.numpy.load_file(folder / TARGETS)["targets"]
+        examples = Examples(taught, _labels(ready, targets), targets)
+        generations.append(report.read_json(folder / ABOUT, "each", "mean"))
+    assert examples is not None
+    return examples, {"generations": generations}
 
 
 def on_test(
-    settings: Config, ready: Prepared, working: Path, sequences: Sequences, device: torch.device
+    settings: Config,
+    ready: Prepared,
+    working: Path,
+    sequences: Sequences,
+    device: torch.device,
+    about: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the test scores of each teacher, and of the mean of the models among them."""
-    (said,) = _ask(settings, ready, working / FOLDER, device, [sequences])
+    """Return `about` with the test scores of each teacher, and of the mean of a generation's models."""
     labels, task = ready.corpus.test.labels, ready.corpus.task
-    return {
-        "each": [quick_scores(labels, one, task) for one in said],
-        "mean": quick_scores(labels, said.mean(0), task),
-    }
+    generations = []
+    for generation, its in enumerate(about["generations"], 1):
+        (said,) = _ask(settings, ready, working / FOLDER / str(generation), device, [sequences])
+        test = {
+            "each": [quick_scores(labels, one, task) for one in said],
+            "mean": quick_scores(labels, said.mean(0), task),
+        }
+        generations.append(its | {"test": test})
+    return about | {"generations": generations}
 
 
 def _train(
     settings: Config,
     ready: Prepared,
+    examples: Examples | None,
+    generation: int,
     number: int,
     folder: Path,
     out: Path,
     device: torch.device,
     listener: Listener,
 ) -> None:
+    asked, folder = settings.distillation, folder / str(number)
     if (folder / MODEL).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
-    mine = settings.model_copy(update={"seed": (settings.seed + number) % (SEEDS + 1)})
-    listener.stage(f"teacher {number} of {settings.distillation.teachers}")
-    trainer = ready.trainer(mine, device)
+    seed = settings.seed + (generation - 1) * asked.teachers + number
+    mine = settings.model_copy(update={"seed": seed % (SEEDS + 1)})
+    which = f" of generation {generation}" if asked.generations > 1 else ""
+    listener.stage(f"teacher {number} of {asked.teachers}{which}")
+    trainer = ready.trainer(mine, device, examples)
     if (folder / CHECKPOINT).exists():
         trainer.restore(folder / CHECKPOINT)
     fit(trainer, folder, out, mine, listener)
@@ -140,11 +170,17 @@ def _ask(
     return [np.stack(answers) for answers in said]
 
 
-def _mixed(models: Probabilities, ngrams: Probabilities, share: float) -> Probabilities:
-    return (1 - share) * models + share * ngrams
+def _labels(ready: Prepared, said: Probabilities) -> Labels:
+    """Return the labels of the training texts, and what is most probable of the others."""
+    known = ready.corpus.train.labels
+    labels: Labels = np.concatenate([known, chosen(said[len(known) :], None, ready.corpus.task)])
+    return labels
 
 
-def _loss(corpus: Corpus, validation: Probabilities) -> float:
-    loss = quick_scores(corpus.validation.labels, validation)["log_loss"]
-    assert loss is not None
-    return loss
+def _mixed(one: Probabilities, other: Probabilities, share: float) -> Probabilities:
+    """Return the mean with that share of the `other`."""
+    return (1 - share) * one + share * other
+
+
+def _scores(ready: Prepared, validation: Probabilities) -> dict[str, Any]:
+    return quick_scores(ready.corpus.validation.labels, validation, ready.corpus.task)

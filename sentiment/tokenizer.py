@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -39,7 +39,7 @@ MANY = 64  # texts at once for which a second tokenizer, without normalizers, pa
 # Of `encode_kept`: characters from which texts are worth it, bytes from which an array is memory-mapped,
 # and how many corpora are kept.
 WORTH_KEEPING, MAPPED, MOST_KEPT = 1_000_000, 2**26, 12
-ENCODED = ("values", "offsets", "unknown_rate", "truncated", "lengths")  # its files
+ENCODED = ("values", "offsets", "unknown_rate")  # its files
 
 BREAKS = ("<br />", "<br/>", "<br>")
 # The inner and outer digits of numbers of three digits or more.
@@ -56,6 +56,8 @@ class Tokens:
     ----------
     ids
         (T,) of the tokens that are read: those that `Tokenizer.encode` gives.
+    whole
+        (N,) of all tokens.
     spans
         Where each token of the whole text begins and ends, in characters of the text as it was given.
         A replaced one, such as a URL, has its last character only; a space may have none. Of a k-mer,
@@ -65,6 +67,7 @@ class Tokens:
     """
 
     ids: NDArray[np.int32]
+    whole: NDArray[np.int32]
     spans: list[tuple[int, int]]
     read: NDArray[np.int32]
 
@@ -145,10 +148,13 @@ class Tokenizer:
         ids = np.frombuffer(values, np.int32)
         whole = Sequences(ids.astype(np.uint16) if len(self) <= 2**16 else ids, offsets)
         if not len(whole):
-            return Encoded(whole, np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
+            return self._encoded(whole, np.empty(0))
         unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)
+        return self._encoded(whole, unknown / whole.lengths)
+
+    def _encoded(self, whole: Sequences, unknown_rate: NDArray[np.float64]) -> Encoded:
         kept, lengths = self.limited(whole), whole.lengths
-        return Encoded(kept, unknown / lengths, lengths > kept.lengths, lengths)
+        return Encoded(kept, whole, unknown_rate, lengths > kept.lengths, lengths)
 
     def limited(self, whole: Sequences) -> Sequences:
         """Truncate sequences as the settings say, or have them read in windows."""
@@ -161,17 +167,16 @@ class Tokenizer:
         if sum(map(len, texts)) < WORTH_KEEPING:
             return self.encode(texts)
         place = cache.folder() / f"ids-{self._key(texts)}"
-        encoded = _read(place, len(texts))
-        if encoded is not None:
-            encoded = replace(encoded, sequences=self.limited(encoded.sequences))
-        else:
-            encoded = self.encode(texts)
-            with suppress(OSError):  # a cache that cannot be written to is no reason to fail
-                _keep(place, encoded)
+        found = _read(place, len(texts))
+        if found is not None:
+            return self._encoded(*found)
+        encoded = self.encode(texts)
+        with suppress(OSError):  # a cache that cannot be written to is no reason to fail
+            _keep(place, encoded)
         return encoded
 
     def _key(self, texts: Sequence[str]) -> str:
-        names = ("max_length", "truncation", "kind", "kmer", "kmer_stride")
+        names = ("kind", "kmer", "kmer_stride")
         settings = *(getattr(self.config, name, None) for name in names), tokenizers.__version__
         digest = hashlib.sha256(Path(__file__).read_bytes() + Path(symbols.__file__).read_bytes())
         for part in (self.inner.to_str(), repr(settings), *texts):
@@ -227,7 +232,8 @@ class Tokenizer:
         ids, spans = ids or [UNKNOWN_ID], spans or [(0, len(text))]
         all_tokens = Sequences.of([np.arange(len(ids), dtype=np.int32)])
         read = self.limited(all_tokens)[0].astype(np.int32)
-        return Tokens(np.array(ids, np.int32)[read], spans, read)
+        whole = np.array(ids, np.int32)
+        return Tokens(whole[read], whole, spans, read)
 
     def _kmers(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the k-mers of a text, and the part of it that each has for itself.
@@ -259,8 +265,8 @@ def _spaced(text: str, config: TokenizerConfig) -> str:
     return " ".join(UNKNOWN if one == PAD else one for one in kmers(text, config.kmer, config.kmer_stride))
 
 
-def _read(place: Path, count: int) -> Encoded | None:
-    """Return what the cache holds of so many texts, or None if it holds nothing or nothing usable."""
+def _read(place: Path, count: int) -> tuple[Sequences, NDArray[np.float64]] | None:
+    """Return ids of so many texts and rates of unknown ones, or None if the cache has nothing usable."""
     try:
         sizes = {name: (place / f"{name}.npy").stat().st_size for name in ENCODED}
         arrays = {
@@ -269,19 +275,19 @@ def _read(place: Path, count: int) -> Encoded | None:
         }
     except (OSError, ValueError, EOFError):
         return None
-    values, offsets = arrays.pop("values"), arrays.pop("offsets")
-    if [len(array) for array in arrays.values()] != [count] * 3 or offsets[-1] != len(values):
+    values, offsets, unknown_rate = (arrays[name] for name in ENCODED)
+    if (len(offsets), len(unknown_rate)) != (count + 1, count) or offsets[-1] != len(values):
         return None
-    return Encoded(Sequences(values, offsets), **arrays)
+    return Sequences(values, offsets), unknown_rate
 
 
 def _keep(place: Path, encoded: Encoded) -> None:
-    sequences = {"values": encoded.sequences.values, "offsets": encoded.sequences.offsets}
+    arrays = encoded.whole.values, encoded.whole.offsets, encoded.unknown_rate
     shutil.rmtree(place, ignore_errors=True)  # a damaged one
     with cache.made(place) as written:
         written.mkdir()
-        for name in ENCODED:
-            np.save(written / f"{name}.npy", sequences[name] if name in sequences else getattr(encoded, name))
+        for name, array in zip(ENCODED, arrays, strict=True):
+            np.save(written / f"{name}.npy", array)
     cache.prune("ids-*", MOST_KEPT)
 
 

@@ -39,12 +39,16 @@ class Words:
     owners
         (T,) number of the word that each token belongs to. A word without a token here was cut off by
         truncation.
+    whole, whole_owners
+        (N,) the same of all tokens, for n-grams, which are not truncated; or of no features.
     """
 
     text: str
     spans: list[Span]
     ids: NDArray[np.int32] | Array
     owners: NDArray[np.int64]
+    whole: NDArray[np.int32]
+    whole_owners: NDArray[np.int64]
 
 
 def find_words(tokenizer: Tokenizer, text: str) -> Words:
@@ -69,12 +73,10 @@ def find_words(tokenizer: Tokenizer, text: str) -> Words:
     ]
     owned = sorted(set(owners))  # a lone accent that is stripped has no token
     numbers = {word: number for number, word in enumerate(owned)}
+    owner = np.array([numbers[word] for word in owners], np.int64)
     return Words(
-        text,
-        [spans[word] for word in owned],
-        tokens.ids,
-        np.array([numbers[owners[token]] for token in tokens.read], np.int64),
-    )
+        text, [spans[word] for word in owned], tokens.ids, owner[tokens.read], tokens.whole, owner
+    )  # fmt: skip
 
 
 def find_steps(features: Features, array: Array) -> Words:
@@ -85,7 +87,8 @@ def find_steps(features: Features, array: Array) -> Words:
     values = features.encode([array]).sequences.values
     steps = Sequences.of([np.arange(len(array), dtype=np.int32)])
     read = features.limited(steps).values
-    return Words(" ".join(names), spans, values.astype(np.float32), read.astype(np.int64))
+    none = np.empty(0, np.int32), np.empty(0, np.int64)
+    return Words(" ".join(names), spans, values.astype(np.float32), read.astype(np.int64), *none)
 
 
 def _pieces(plain: str, whole_urls: bool) -> Iterator[Span]:

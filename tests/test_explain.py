@@ -134,7 +134,8 @@ def test_the_path_is_refined_where_it_is_steep(monkeypatch):
 
 def test_leaving_a_word_out_is_the_model_on_the_other_tokens():
     model = random_model()
-    words = Words("abc", [(0, 1), (1, 2), (2, 3)], np.array([5, 6, 7, 8], np.int32), np.array([0, 1, 1, 2]))
+    tokens = np.array([5, 6, 7, 8], np.int32), np.array([0, 1, 1, 2])
+    words = Words("abc", [(0, 1), (1, 2), (2, 3)], *tokens, *tokens)
     drops = _leave_one_out(model, words, 1, 2, lambda whole: whole)
 
     def between(ids):
@@ -148,7 +149,8 @@ def test_leaving_a_word_out_is_the_model_on_the_other_tokens():
 
 def test_of_a_model_that_reads_a_place_the_other_words_keep_theirs():
     model = random_model(pooling=["middle"])
-    words = Words("abc", [(0, 1), (1, 2), (2, 3)], np.array([5, 6, 7], np.int32), np.array([0, 1, 2]))
+    tokens = np.array([5, 6, 7], np.int32), np.array([0, 1, 2])
+    words = Words("abc", [(0, 1), (1, 2), (2, 3)], *tokens, *tokens)
     texts = [[5, 6, 7], [UNKNOWN_ID, 6, 7], [5, UNKNOWN_ID, 7], [5, 6, UNKNOWN_ID]]
     packed = torch.nn.utils.rnn.PackedSequence(torch.tensor(texts).T.flatten(), torch.tensor([4, 4, 4]))
     logits = model(packed)

@@ -33,7 +33,12 @@ def made(count=600, seed=0):
     lengths = np.array([len(text.split()) for text in texts])
     sequences = Sequences(np.zeros(lengths.sum(), np.int32), np.concatenate([[0], np.cumsum(lengths)]))
     unknown = np.where(lengths > 6, generator.random(count).round(1), 0)
-    return texts, labels, np.stack([1 - good, good], 1), Encoded(sequences, unknown, lengths > 9, lengths)
+    return (
+        texts,
+        labels,
+        np.stack([1 - good, good], 1),
+        Encoded(sequences, sequences, unknown, lengths > 9, lengths),
+    )
 
 
 def test_slices_are_what_one_counts():
@@ -93,7 +98,7 @@ def test_small_slices_are_left_out():
         assert 20 <= one["count"] <= 40
     german = ["Das ist ein Film und der ist gut"] * 60
     assert "negation" not in json.dumps(slices(german, labels, probabilities, encoded, NAMES))
-    empty = Encoded(Sequences.of([]), np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
+    empty = Encoded(Sequences.of([]), Sequences.of([]), np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
     assert slices([], labels[:0], probabilities[:0], empty, NAMES) == []
 
 
@@ -191,7 +196,7 @@ def test_flipped_labels_are_suspected():
 def test_few_texts_and_absent_classes_are_no_trouble(count):
     texts, labels, probabilities = ["a b"] * count, np.zeros(count, np.int64), np.full((count, 3), 1 / 3)
     encoded = Encoded(
-        Sequences.of([[1, 2]] * count), np.zeros(count), np.zeros(count, bool), np.full(count, 2)
+        *[Sequences.of([[1, 2]] * count)] * 2, np.zeros(count), np.zeros(count, bool), np.full(count, 2)
     )
     result = failures(texts, labels, probabilities, encoded, ("a", "b", "c"))
     assert result == {"slices": [], "mistakes": [], "suspects": [], "suspect_count": 0}

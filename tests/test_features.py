@@ -587,7 +587,7 @@ def test_teachers_teach_sequences_too_and_unlabelled_ones(file, tmp_path):
     }  # fmt: skip
     report = sentiment.train(str(file), out=tmp_path / "taught", settings=settings).report
     assert report["corpus"]["sizes"]["unlabelled"] == 20
-    assert len(report["teachers"]["test"]["each"]) == 1
+    assert len(report["teachers"]["generations"][0]["test"]["each"]) == 1
     more.write_text('{"text": "no features"}\n', "utf-8")
     with pytest.raises(CorpusError, match="of type str"):
         load_corpus(CorpusConfig(name=str(file), unlabelled=str(more)))

@@ -545,7 +545,7 @@ def test_teachers_teach_each_label(source, tmp_path):
     count = len(corpus.train)
     assert examples.targets.shape == (count + 20, 3)
     assert (np.abs(examples.targets[:count] - corpus.train.labels) <= 0.5).all()
-    assert about["mean"]["micro_f1"] is not None
+    assert about["generations"][0]["mean"]["micro_f1"] is not None
     list(ready.trainer(asked, CPU, examples).run())
 
 

@@ -226,6 +226,25 @@ def test_explanations_are_of_both_together(trained: Predictor) -> None:
     assert total == pytest.approx(found.difference - found.baseline_difference, abs=0.02)
 
 
+def test_they_read_what_the_recurrence_does_not(trained: Predictor) -> None:
+    table = trained.bundle.ngrams
+    assert table is not None
+    words = ["dull" if place == 400 else "the" for place in range(800)]  # it reads 200 at either end
+    texts = [" ".join(words), " ".join(["the"] * 800)]
+    shares, encoded = trained.probabilities(texts)
+    assert encoded.truncated.all()
+    assert (encoded.sequences[0] == encoded.sequences[1]).all()
+    logits, expected = np.log(shares), table.logits(encoded.whole)
+    change = np.diff(expected, axis=0)[0] / trained.bundle.decision.temperature
+    assert abs(change[1]) > 0.01
+    assert np.diff(logits[:, 1] - logits[:, 0])[0] == pytest.approx(change[1] - change[0], abs=1e-6)
+    (found,) = explain(trained, texts[:1])
+    assert found.words[400].text == "dull"
+    assert found.words[400].weight
+    total = sum(word.weight or 0 for word in found.words)
+    assert total == pytest.approx(found.difference - found.baseline_difference, abs=0.02)
+
+
 def test_without_them_there_is_no_file(tmp_path: Path) -> None:
     made = sentiment.train("sample", out=tmp_path / "made", settings=TINY)
     assert made.bundle.ngrams is None

@@ -164,12 +164,14 @@ def test_what_was_encoded_once_is_found_again(tmp_path, monkeypatch):
         for name in ("unknown_rate", "truncated", "lengths"):
             assert np.array_equal(getattr(found, name), getattr(expected, name))
     assert second.sequences.values.dtype == np.uint16
-    assert isinstance(second.sequences.values, np.memmap)
-    # Another setting, vocabulary or text is another key.
-    assert len(trained(max_length=8).encode_kept(texts).sequences[0]) == 8
+    assert isinstance(second.whole.values, np.memmap)
+    # Other lengths are read from the same ids; another vocabulary or text is another key.
+    shorter = trained(max_length=8)
+    monkeypatch.setattr(shorter, "encode", lambda _: pytest.fail("it was encoded again"))
+    assert len(shorter.encode_kept(texts).sequences[0]) == 8
     assert len(trained(max_length=9, min_frequency=4).encode_kept(texts).sequences) == len(texts)
     assert len(trained(max_length=9).encode_kept(texts[1:]).sequences) == len(texts) - 1
-    assert len(list((tmp_path / "sentiment").glob("ids-*"))) == 4
+    assert len(list((tmp_path / "sentiment").glob("ids-*"))) == 3
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "other"])

@@ -197,16 +197,18 @@ def _ngrams(about: dict[str, Any], score: str) -> Table:
 
 
 def _teachers(report: dict[str, Any]) -> Table:
-    """Return what the teachers reach, their mean, and the model that learned from it."""
-    taught, test, score = report["teachers"], report["teachers"]["test"], wording.main_score(report)
-    found = [
-        (f"teacher {number}", *both)
-        for number, both in enumerate(zip(taught["each"], test["each"], strict=True), 1)
-    ]
-    found.append(("mean of them", taught["mean"], test["mean"]))
-    if "ngrams" in taught:
-        found.append(("NB-SVM", taught["ngrams"], {}))
-        found.append((f"mean, {percent(taught['ngrams']['share'])} of it NB-SVM", taught["all"], {}))
+    """Return what the teachers reach, their means, and the model that learned from the last of these."""
+    taught, score = report["teachers"], wording.main_score(report)
+    generations = taught.get("generations", [taught])  # a report of before there were several has one
+    found = []
+    for generation, its in enumerate(generations, 1):
+        name = f"teacher {generation}." if len(generations) > 1 else "teacher "
+        each = zip(its["each"], its["test"]["each"], strict=True)
+        found += [(f"{name}{number}", *both) for number, both in enumerate(each, 1)]
+        found.append(("mean of them", its["mean"], its["test"]["mean"]))
+        if "ngrams" in its:
+            found.append(("n-grams", its["ngrams"], {}))
+            found.append((f"mean, {percent(its['ngrams']['share'])} n-grams", its["all"], {}))
     found.append(("the model, which learned from it", report["training"]["validation"], report["test"]))
     rows: list[list[Cell]] = [
         [name, *(number(part.get(key)) for part in parts for key in (score, "log_loss"))]
