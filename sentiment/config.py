@@ -190,7 +190,9 @@ class NGramsConfig(_Section):
     """A linear model beside the recurrence, which knows turns of phrase by heart."""
 
     longest: int = _setting(
-        3, "tokens in a row that it looks for; validation says how much it counts; 0: the recurrence alone",
+        3,
+        "tokens in a row that it looks for, in whole texts; validation says how much it counts; 0: the "
+        "recurrence alone",
         ge=0, le=10,
     )  # fmt: skip
 

@@ -4,9 +4,9 @@ A recurrence generalises from vectors of words; a linear model of word triples r
 Where either errs the other is often right, so their product of experts is better than both: on parts of
 IMDB's training texts that have no film in common, 0.914 and 0.912 alone, 0.920 together.
 
-The linear model is NB-SVM (Wang & Manning 2012), trained on the tokens that the recurrence reads and kept
-as a sparse table: hashes of the n-grams that carry most, and their weights. Reading and applying one needs
-NumPy only. Shapes: B texts, T tokens of a text, M n-grams in the table, C classes or labels, S sides: C, or
+The linear model is NB-SVM (Wang & Manning 2012), trained on the tokens of the whole texts, of which the
+recurrence may read a part, and kept as a sparse table: hashes of the n-grams that carry most, and their
+weights. Reading and applying one needs NumPy only. Shapes: B texts, T tokens of a text, M n-grams in the table, C classes or labels, S sides: C, or
 of two classes the second alone.
 """
 
