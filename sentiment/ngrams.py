@@ -6,8 +6,8 @@ IMDB's training texts that have no film in common, 0.914 and 0.912 alone, 0.920 
 
 The linear model is NB-SVM (Wang & Manning 2012), trained on the tokens of the whole texts, of which the
 recurrence may read a part, and kept as a sparse table: hashes of the n-grams that carry most, and their
-weights. Reading and applying one needs NumPy only. Shapes: B texts, T tokens of a text, M n-grams in the table, C classes or labels, S sides: C, or
-of two classes the second alone.
+weights. Reading and applying one needs NumPy only. Shapes: B texts, T tokens of a text, M n-grams in the
+table, C classes or labels, S sides: C, or of two classes the second alone.
 """
 
 from __future__ import annotations
@@ -129,10 +129,10 @@ class NGrams:
 
     def _present(self, rows: Rows, hashes: Hashes) -> tuple[Rows, Rows]:
         """Return texts and places in the table of the n-grams that are there, each once for a text."""
+        rows, hashes = _distinct(rows, hashes)
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         there = self.hashes[places] == hashes
-        once = np.unique(rows[there] * len(self.hashes) + places[there])
-        return once // len(self.hashes), once % len(self.hashes)
+        return rows[there], places[there]
 
 
 def fit(
@@ -292,12 +292,17 @@ def _ngrams(sequences: Sequences, longest: int) -> Iterator[tuple[int, Rows, Has
         first = last
 
 
+def _distinct(rows: Rows, hashes: Hashes) -> tuple[Rows, Hashes]:
+    """Return texts and n-grams, each pair once, ordered by the n-gram: so a search for them is fast."""
+    once = np.unique(hashes.astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
+    return (once & np.uint64(2**32 - 1)).astype(np.int64), (once >> np.uint64(32)).astype(np.uint32)
+
+
 def _counted(sequences: Sequences, longest: int) -> tuple[Hashes, Rows]:
     """Return the different n-grams, sorted, and in how many texts each is."""
     parts = []
     for _, rows, hashes in _ngrams(sequences, longest):
-        once = np.unique(hashes.astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
-        parts.append((once >> np.uint64(32)).astype(np.uint32))
+        parts.append(_distinct(rows, hashes)[1])
     return np.unique(np.concatenate(parts), return_counts=True)
 
 

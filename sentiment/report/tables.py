@@ -205,10 +205,11 @@ def _teachers(report: dict[str, Any]) -> Table:
         name = f"teacher {generation}." if len(generations) > 1 else "teacher "
         each = zip(its["each"], its["test"]["each"], strict=True)
         found += [(f"{name}{number}", *both) for number, both in enumerate(each, 1)]
-        found.append(("mean of them", its["mean"], its["test"]["mean"]))
+        if len(its["each"]) > 1:
+            found.append(("mean of them", its["mean"], its["test"]["mean"]))
         if "ngrams" in its:
             found.append(("n-grams", its["ngrams"], {}))
-            found.append((f"mean, {percent(its['ngrams']['share'])} n-grams", its["all"], {}))
+            found.append((f"all, {percent(its['ngrams']['share'])} n-grams", its["all"], {}))
     found.append(("the model, which learned from it", report["training"]["validation"], report["test"]))
     rows: list[list[Cell]] = [
         [name, *(number(part.get(key)) for part in parts for key in (score, "log_loss"))]
