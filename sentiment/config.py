@@ -107,7 +107,7 @@ class TokenizerConfig(_Section):
         ge=1,
     )
     max_size: int = _setting(30_000, "most types in the vocabulary", ge=3, le=2**31 - 1)
-    max_length: int = _setting(400, "tokens kept of a text, or in a window", ge=1, le=2**31 - 1)
+    max_length: int = _setting(600, "tokens kept of a text, or in a window", ge=1, le=2**31 - 1)
     truncation: Literal["head", "tail", "head+tail", "windows"] = _setting(
         "head+tail",
         "which tokens of a longer text are kept; head+tail keeps half of each, windows reads all, max_length "

@@ -296,7 +296,7 @@ def test_a_long_text_shows_what_was_not_read(tiny):
     assert weights[0] is not None
     assert weights[-1] is not None
     cut = [word for word in found.words if word.weight is None]
-    assert len(cut) == len(found.words) - 400
+    assert len(cut) == len(found.words) - 600
     assert all(word.leave_one_out is None for word in cut)
     assert highlight.page([found]).count('<span class="cut" title') == len(cut)
     assert "".join(piece for piece, _ in highlight.segments(found)) == text

@@ -229,7 +229,7 @@ def test_explanations_are_of_both_together(trained: Predictor) -> None:
 def test_they_read_what_the_recurrence_does_not(trained: Predictor) -> None:
     table = trained.bundle.ngrams
     assert table is not None
-    words = ["dull" if place == 400 else "the" for place in range(800)]  # it reads 200 at either end
+    words = ["dull" if place == 400 else "the" for place in range(800)]  # it reads 300 at either end
     texts = [" ".join(words), " ".join(["the"] * 800)]
     shares, encoded = trained.probabilities(texts)
     assert encoded.truncated.all()

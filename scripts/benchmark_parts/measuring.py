@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment.batches import buckets
-from sentiment.config import Config, CorpusConfig
+from sentiment.config import CorpusConfig, TokenizerConfig
 from sentiment.corpus import read_corpus
 from sentiment.errors import SentimentError
 from sentiment.sequences import Sequences
@@ -65,11 +65,11 @@ class Context:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The default one, trained on the texts."""
-        return Tokenizer.train(self.data[1][: self.pick(25_000, 150)], Config().tokenizer)
+        """One that keeps 400 tokens, trained on the texts."""
+        return Tokenizer.train(self.data[1][: self.pick(25_000, 150)], TokenizerConfig(max_length=400))
 
     def examples(self, count: int) -> Examples:
-        """Tokenize the first texts, cut at the default 400 tokens."""
+        """Tokenize the first texts, cut at 400 tokens."""
         _, texts, labels = self.data
         return Examples(self.tokenizer.encode(texts[:count]).sequences, labels[:count])
 
