@@ -210,7 +210,9 @@ def _teachers(report: dict[str, Any]) -> Table:
         if "ngrams" in its:
             found.append(("n-grams", its["ngrams"], {}))
             found.append((f"all, {percent(its['ngrams']['share'])} n-grams", its["all"], {}))
-    found.append(("the model, which learned from it", report["training"]["validation"], report["test"]))
+    beside = report.get("ngrams", {}).get("validation", {})
+    validation = beside.get("both", report["training"]["validation"])
+    found.append(("the model, which learned from it", validation, report["test"]))
     rows: list[list[Cell]] = [
         [name, *(number(part.get(key)) for part in parts for key in (score, "log_loss"))]
         for name, *parts in found
