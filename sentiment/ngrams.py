@@ -90,8 +90,10 @@ class NGrams:
         index = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         times = np.bincount(index, minlength=len(self.hashes))
         there = self.hashes[index] == hashes
-        for start, length, place in zip(starts[there], lengths[there], index[there], strict=True):
-            each[start : start + length] += self.weights[place] / times[place] / length
+        shares = self.weights[index] / (times[index] * lengths)[:, None]
+        for length in range(1, self.longest + 1):
+            rows = there & (lengths == length)
+            np.add.at(each, starts[rows, None] + np.arange(length), shares[rows, None])
         return self._sides(each)
 
     def save(self, path: Path) -> None:
