@@ -46,7 +46,7 @@ class Prediction:
     unknown_rate
         Share of the text's tokens that are not in the vocabulary; 0 of features.
     truncated
-        Whether it was longer than what the model reads.
+        Whether it was longer than what the recurrence reads; n-grams beside it read all.
     labels
         Where a text may have several labels: those that are chosen, by thresholds; else None.
     expected
