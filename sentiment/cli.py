@@ -209,10 +209,11 @@ sentiment pretrain --resume --out artifacts/imdb_encoder --minutes 9
 def pretrain(
     *, out: Path | None, minutes: float | None, device: str | None, resume: bool, **options: Any
 ) -> None:
-    """Pretrain embedding and recurrence on CORPUS as a language model, for `train --init-from`.
+    """Pretrain embedding and recurrence to predict what comes up in texts of CORPUS, for `train --init-from`.
 
-    It reads the training and unlabelled texts; those that are in test too are left out. stdout is JSON: what
-    was read and left out, the loss of each pass, and whether it is finished.
+    It reads the training and unlabelled texts; those that are in test too are left out. With --set
+    pretraining.horizon=1 it is a language model. stdout is JSON: what was read and left out, the loss of each
+    pass, and whether it is finished.
     """
     settings = None
     if resume:

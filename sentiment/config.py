@@ -198,16 +198,27 @@ class NGramsConfig(_Section):
 
 
 class PretrainingConfig(_Section):
-    """The language model of `sentiment pretrain`; clipping and weight decay are those of training."""
+    """What `sentiment pretrain` learns to predict; clipping and weight decay are those of training."""
 
     first: bool = _setting(False, "train does it too, before the rest, and begins from it")
     epochs: Epochs = _setting(2, "passes over the texts")
+    horizon: int = _setting(
+        10, "predict one of so many next tokens, and previous ones; 1: the next one, a language model",
+        ge=1, le=1000,
+    )  # fmt: skip
+    subsample: float = _setting(
+        1e-4,
+        "types more frequent than this share of all tokens are predicted more seldom; 0: none",
+        ge=0,
+        le=1,
+    )
+    dropout: Dropout = _setting(0.1, "of embedding numbers and outputs, instead of the model's")
     piece: int = _setting(200, "tokens; of a longer text each piece is read for itself", ge=2)
     batch_size: int = _setting(64, "most pieces in a batch", ge=1)
     batch_tokens: int = _setting(12_800, "most tokens in a batch, padding counted", ge=1)
     learning_rate: float = _setting(2e-3, "the highest of a one_cycle schedule", gt=0, le=1000)
     negatives: int = _setting(
-        2048, "types that the softmax is taken over, on average, sampled by frequency; 0: all", ge=0
+        256, "types that the softmax is taken over, on average, sampled by frequency; 0: all", ge=0
     )
     tied: bool = _setting(True, "predict with the embeddings themselves")
 

@@ -1,8 +1,15 @@
 """A language model whose embedding and recurrence a classifier can begin from.
 
+It may predict the next token, or one of the next few: what is coming up, which says more of a text's
+meaning than its grammar, and takes fewer passes to learn (regions by an LSTM, Johnson & Zhang 2016; a
+word at a distance drawn anew each time, and frequent words more seldom, Mikolov et al. 2013).
+
 Shapes: B sequences in a batch, N steps of all (packed), M = R · (N − B) predictions with R directions,
-V types in the vocabulary, E numbers in an embedding, H units of a direction, S sampled types.
+less those left out, V types in the vocabulary, E numbers in an embedding, H units of a direction, S
+sampled types.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +29,7 @@ ROWS, TOKENS = 512, 4096  # predictions at once over the whole vocabulary; token
 
 
 class LanguageModel(nn.Module):
-    """Predict the next token from the states forward, and the previous one from those backward.
+    """Predict a next token from the states forward, and a previous one from those backward.
 
     Each direction sees its own side only, so of two directions there can be one layer: in a second one
     both would be mixed.
@@ -30,13 +37,15 @@ class LanguageModel(nn.Module):
     Parameters
     ----------
     config
-        Cell, sizes and dropouts, as of the classifier; its pooling is not used.
+        Cell, sizes and dropouts, as of a classifier; its pooling is not used.
     vocab_size, embedding_size
         V and E.
     tied
         Predict with the embeddings themselves (Press and Wolf 2017).
     vectors
         (V, E) initial embeddings; random if left out.
+    horizon
+        What is predicted is one of so many next tokens; 1: the next.
 
     Raises
     ------
@@ -52,8 +61,10 @@ class LanguageModel(nn.Module):
         embedding_size: int,
         tied: bool = True,
         vectors: Tensor | None = None,
+        horizon: int = 1,
     ) -> None:
         super().__init__()
+        self.horizon = horizon
         if config.bidirectional and config.layers > 1:
             raise UsageError(
                 f"model.layers = {config.layers} with model.bidirectional: the second layer would see what "
@@ -70,7 +81,8 @@ class LanguageModel(nn.Module):
         self.projections = nn.ModuleList(
             nn.Linear(config.hidden_size, embedding_size) for _ in range(directions)
         )
-        self.vectors = None if tied else nn.Parameter(torch.empty(vocab_size, embedding_size).normal_(0, 0.1))
+        # Of their own, they begin as the embeddings do.
+        self.vectors = None if tied else nn.Parameter(self.embedding.weight.detach().clone())
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     @property
@@ -78,25 +90,40 @@ class LanguageModel(nn.Module):
         """(V, E): what a prediction is multiplied with."""
         return self.embedding.weight if self.vectors is None else self.vectors
 
-    def forward(self, inputs: PackedSequence) -> tuple[Tensor, Tensor]:
-        """Return predictions (M, E) and the ids (M,) they are about, for packed ids (N,)."""
+    def forward(self, inputs: PackedSequence, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return predictions (M, E) and the ids (M,) they are about, for packed ids (N,).
+
+        If there are rates `kept` (V,), a prediction is left out but with the rate of its type.
+        """
         output, _ = self.recurrence(PackedSequence(self.embedding(inputs), inputs.batch_sizes))
         states = self.dropout(output.data).chunk(len(self.projections), 1)  # R of (N, H)
-        _, step = positions(inputs.batch_sizes, output.data.device)
-        first = int(inputs.batch_sizes[0])
-        later = torch.arange(first, len(step), device=step.device)  # (N - B,) rows with one before them
-        # Packed by time: a sequence's row lies as far behind the one before as that step has sequences.
-        earlier = later - inputs.batch_sizes.to(step.device)[step[later] - 1]
-        sides = [(earlier, later), (later, earlier)]  # rows that are read, rows that are predicted
+        slot, step = positions(inputs.batch_sizes, output.data.device)
+        sizes = inputs.batch_sizes.to(output.data.device)
+        first = sizes.cumsum(0) - sizes  # (T,) row at which a step begins
+        length = torch.bincount(slot)[slot]  # (N,) of the sequence that a row is of
+        sides = [(1, length - 1 - step), (-1, step)]  # which way is predicted, and how many tokens are there
         predicted, targets = [], []
-        for project, state, (read, asked) in zip(self.projections, states, sides, strict=False):
+        for project, state, (way, rest) in zip(self.projections, states, sides, strict=False):
+            read = rest.nonzero()[:, 0]
+            there = step[read] + way * self._distances(step[read], rest[read])
+            asked = inputs.data[first[there] + slot[read]].long()
+            if kept is not None:
+                few = (torch.rand(len(asked), device=asked.device) < kept[asked]).nonzero()[:, 0]
+                read, asked = read[few], asked[few]
             predicted.append(project(state[read]))
-            targets.append(inputs.data[asked])
-        return torch.cat(predicted), torch.cat(targets).long()
+            targets.append(asked)
+        return torch.cat(predicted), torch.cat(targets)
 
-    def losses(self, inputs: PackedSequence, rates: Tensor) -> Tensor:
+    def _distances(self, step: Tensor, rest: Tensor) -> Tensor:
+        """Return how far ahead each prediction looks, of the `rest` tokens there: drawn while training."""
+        most = rest.clamp(max=self.horizon)
+        if self.training and self.horizon > 1:
+            return 1 + (torch.rand(most.shape, device=most.device) * most).long()
+        return 1 + step % most
+
+    def losses(self, inputs: PackedSequence, rates: Tensor, kept: Tensor | None = None) -> Tensor:
         """Return the losses (M,) by `sampled_softmax`, with types drawn by their rates (V,)."""
-        predicted, targets = self(inputs)
+        predicted, targets = self(inputs, kept)
         sampled = (torch.rand(rates.shape, device=rates.device) < rates).nonzero()[:, 0]
         return sampled_softmax(predicted, targets, self.output_vectors, self.bias, sampled, rates.log())
 
@@ -133,7 +160,19 @@ def sampled_softmax(
     return F.softplus(others.logsumexp(1) - own)
 
 
-def sampling_rates(counts: NDArray[np.int64], expected: int) -> Tensor:
+def keeping_rates(counts: NDArray[np.int64], subsample: float, device: torch.device) -> Tensor | None:
+    """Return the probabilities (V,) with which a type is predicted where it occurs; None: always.
+
+    A type of which the counts (V,) are a share s of all is kept with the square root of subsample / s
+    (Mikolov et al. 2013).
+    """
+    if not subsample:
+        return None
+    shares = np.maximum(counts, 1) / max(1, counts.sum())
+    return torch.from_numpy(np.minimum(1, np.sqrt(subsample / shares)).astype(np.float32)).to(device)
+
+
+def sampling_rates(counts: NDArray[Any], expected: int) -> Tensor:
     """Return the probabilities (V,) with which types are sampled, each for itself.
 
     They are proportional to the smoothed counts (V,), but at most 1, and their sum is `expected`; if that
@@ -150,15 +189,19 @@ def sampling_rates(counts: NDArray[np.int64], expected: int) -> Tensor:
         certain |= over
 
 
-def held_out_loss(model: LanguageModel, pieces: Sequences, device: torch.device) -> float:
-    """Return the mean loss a token over the whole vocabulary."""
+def held_out_loss(
+    model: LanguageModel, pieces: Sequences, device: torch.device, kept: Tensor | None = None
+) -> float:
+    """Return the mean loss a prediction over the whole vocabulary, weighted by the rates `kept` (V,)."""
     model.eval()
-    total, count = 0.0, 0
+    if kept is None:
+        kept = torch.ones(len(model.bias), device=device)
+    total, count = 0.0, 0.0
     with torch.inference_mode():
         for batch in in_order(pieces, INFERENCE_SIZE, TOKENS, device):
             predicted, targets = model(batch.inputs)
             for rows, ids in zip(predicted.split(ROWS), targets.split(ROWS), strict=True):
                 logits = torch.addmm(model.bias, rows, model.output_vectors.t())
-                total += float(F.cross_entropy(logits, ids, reduction="sum"))
-            count += len(targets)
-    return total / max(1, count)
+                total += float(F.cross_entropy(logits, ids, reduction="none") @ kept[ids])
+            count += float(kept[targets].sum())
+    return total / max(1e-9, count)

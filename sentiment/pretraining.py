@@ -19,7 +19,7 @@ from sentiment.corpus import Corpus, divide, read_corpus
 from sentiment.encoder import STATE, Encoder
 from sentiment.errors import CorpusError, Interrupted, SentimentError, UsageError
 from sentiment.fitting import Listener
-from sentiment.language_model import LanguageModel, held_out_loss, sampling_rates
+from sentiment.language_model import LanguageModel, held_out_loss, keeping_rates, sampling_rates
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import Tokenizer
 from sentiment.training import Epoch, Step, schedule
@@ -40,7 +40,7 @@ class Pretrainer:
         Of two tokens or more. The latter judge each pass; nothing is chosen by them.
     settings
         Their parts ``pretraining``, and clipping and weight decay of ``training``; the seed is that of
-        the order. Dropout and sampled types are drawn from torch's own generator.
+        the order. Dropout, distances and types are drawn from torch's own generator.
     precision
         Of the recurrence and matrix products.
     """
@@ -70,7 +70,9 @@ class Pretrainer:
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
         counts = np.bincount(pieces.values, minlength=len(model.bias))
-        self.rates = sampling_rates(counts, self.config.negatives).to(device)
+        self.kept = keeping_rates(counts, self.config.subsample, device)
+        predicted = counts if self.kept is None else counts * self.kept.cpu().numpy()
+        self.rates = sampling_rates(predicted, self.config.negatives).to(device)
         self.resident = resident(pieces, device)
         self.epoch = self.step = self.updates = 0
         self.history: list[dict[str, Any]] = []
@@ -107,9 +109,10 @@ class Pretrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            losses = self.model.losses(inputs, self.rates)
+            losses = self.model.losses(inputs, self.rates, self.kept)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self.scaler.scale(losses.mean()))
+        mean = losses.sum() / max(1, len(losses))  # there may be none, if all tokens are frequent
+        torch.autograd.backward(self.scaler.scale(mean))
         if self.clip_norm:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
@@ -121,7 +124,9 @@ class Pretrainer:
 
     def _end_epoch(self, padded: float) -> dict[str, Any]:
         begun = time.perf_counter()
-        held_out = held_out_loss(self.model, self.held_out, self.device) if len(self.held_out) else None
+        held_out = None
+        if len(self.held_out):
+            held_out = held_out_loss(self.model, self.held_out, self.device, self.kept)
         if not math.isfinite(self.running_loss + (held_out or 0)):
             raise SentimentError(
                 f"pretraining diverged in pass {self.epoch + 1}; lower pretraining.learning_rate or "
@@ -167,7 +172,8 @@ def pretrain(
     Parameters
     ----------
     settings
-        Of the run; the classifier's sizes and dropouts are those of the language model.
+        Of the run; the classifier's sizes are those of the language model, and the dropouts within
+        its recurrence.
     out
         Folder of the encoder, which must not be there yet; ``artifacts/<corpus>-encoder-<time>`` by default.
     minutes
@@ -308,12 +314,15 @@ def _run(
         initial = torch.from_numpy(made.matrix)
         settings.embedding.size = initial.shape[1]  # pretrained vectors bring their own
         bundle.write_text(working / "config.toml", config.dumps(settings))
+    drop = settings.pretraining.dropout
+    quiet = {"word_dropout": 0.0, "spatial_dropout": 0.0, "embedding_dropout": drop, "output_dropout": drop}
     model = LanguageModel(
-        settings.model,
+        settings.model.model_copy(update=quiet),
         vocab_size=len(tokenizer),
         embedding_size=settings.embedding.size,
         tied=settings.pretraining.tied,
         vectors=initial,
+        horizon=settings.pretraining.horizon,
     )
     precision = runtime.choose_precision(settings.runtime.precision, device)
     pretrainer = Pretrainer(model, pieces, held_out, settings, device=device, precision=precision)

@@ -12,11 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment import bundle, config, encoder, pipeline, pretraining, report
-from sentiment.batches import pack
+from sentiment.batches import pack, positions
 from sentiment.config import Config, ModelConfig
 from sentiment.corpus import load_corpus
 from sentiment.errors import BundleError, CorpusError, Interrupted, UsageError
-from sentiment.language_model import LanguageModel, held_out_loss, sampled_softmax, sampling_rates
+from sentiment.language_model import (
+    LanguageModel,
+    held_out_loss,
+    keeping_rates,
+    sampled_softmax,
+    sampling_rates,
+)
 from sentiment.model import SequenceClassifier
 from sentiment.pretraining import Pretrainer
 from sentiment.sequences import Sequences
@@ -29,10 +35,10 @@ FEW = {**TINY, "pretraining.epochs": 1, "pretraining.negatives": 50, "pretrainin
 FEW_OPTIONS = [f"--set={name}={str(value).lower()}" for name, value in FEW.items()]
 
 
-def model(seed=0, **changes):
+def model(seed=0, horizon=1, **changes):
     torch.manual_seed(seed)
     chosen = ModelConfig(**{"hidden_size": 5, **STILL, **changes})
-    return LanguageModel(chosen, vocab_size=TYPES, embedding_size=SIZE)
+    return LanguageModel(chosen, vocab_size=TYPES, embedding_size=SIZE, horizon=horizon)
 
 
 def packed(*texts):
@@ -85,6 +91,59 @@ def test_a_text_is_predicted_alike_alone_and_in_a_batch():
         alone = [language_model(packed(text).inputs)[1] for text in texts[:3]]
     expected = sorted([*texts[0][1:], 8, *texts[2][1:], *texts[0][:-1], 7, *texts[2][:-1]])
     assert sorted(targets.tolist()) == expected == sorted(torch.cat(alone).tolist())
+
+
+@given(st.integers(0, 1000), st.integers(1, 9), st.lists(st.integers(1, 12), min_size=1, max_size=5))
+def test_a_token_within_the_horizon_is_predicted(seed, horizon, lengths):
+    language_model = model(seed, horizon)
+    texts = [list(range(2 + row, 2 + row + length)) for row, length in enumerate(lengths)]
+    inputs = packed(*texts).inputs
+    _, step = positions(inputs.batch_sizes, CPU)
+    first = inputs.data.long() - step  # token with which a row's text begins; each is the one before plus 1
+    last = first + torch.tensor(lengths)[first - 2] - 1
+    _, targets = language_model(inputs)
+    forward, backward = inputs.data[inputs.data < last].long(), inputs.data[step > 0].long()
+    ahead = torch.cat([targets[: len(forward)] - forward, backward - targets[len(forward) :]])
+    rest = torch.cat([last[inputs.data < last] - forward, step[step > 0]])
+    assert len(targets) == len(ahead) == 2 * sum(length - 1 for length in lengths)
+    assert ((ahead >= 1) & (ahead <= rest.clamp(max=horizon))).all()
+
+
+def test_each_distance_is_drawn_as_often_and_none_in_evaluation():
+    language_model, text = model(horizon=4), list(range(2, 27))
+    inputs = packed(text, text).inputs
+    drawn = torch.cat([language_model(inputs)[1][:40] - inputs.data[:40] for _ in range(200)])
+    assert drawn.unique(return_counts=True)[0].tolist() == [1, 2, 3, 4]
+    assert (drawn.bincount()[1:] / len(drawn) - 0.25).abs().max() < 0.02
+    language_model.eval()
+    assert torch.equal(language_model(inputs)[1], language_model(inputs)[1])
+    both, alone = (
+        held_out_loss(language_model, Sequences.of(texts), CPU) for texts in ([text, [5, 9]], [text])
+    )
+    pair = held_out_loss(language_model, Sequences.of([[5, 9]]), CPU)
+    assert both == pytest.approx((48 * alone + 2 * pair) / 50, rel=1e-5)
+
+
+def test_what_is_not_kept_is_not_predicted():
+    language_model, texts = model(), [[3, 4, 5, 6], [4, 8], [9, 4, 11, 12, 4]]
+    kept = torch.ones(TYPES)
+    kept[4] = 0
+    inputs = packed(*texts).inputs
+    (rows, targets), (all_rows, all_targets) = language_model(inputs, kept), language_model(inputs)
+    assert torch.equal(targets, all_targets[all_targets != 4])
+    torch.testing.assert_close(rows, all_rows[all_targets != 4])
+    expected = torch.cat([terms(language_model, text).flatten() for text in texts])
+    there = torch.cat([language_model(packed(text).inputs)[1] for text in texts]) != 4
+    found = held_out_loss(language_model, Sequences.of(texts), CPU, kept)
+    assert found == pytest.approx(float(expected[there].mean()), rel=1e-5)
+    assert len(language_model.losses(inputs, torch.ones(TYPES), torch.zeros(TYPES))) == 0
+
+
+def test_frequent_types_are_kept_more_seldom():
+    counts = np.array([0, 1, 100, 899])
+    assert keeping_rates(counts, 0.0, CPU) is None
+    rates = keeping_rates(counts, 0.1, CPU)
+    assert rates.tolist() == pytest.approx([1, 1, 1, (0.1 / 0.899) ** 0.5])
 
 
 def test_two_directions_of_two_layers_are_refused():
@@ -163,7 +222,14 @@ def pretrainer(**changes):
     pieces = Sequences.of(
         [list(range(start, start + length)) for start, length in zip(starts, lengths, strict=True)]
     )
-    chosen = {"negatives": 10, "epochs": 2, "batch_size": 16, "learning_rate": 0.01, **changes}
+    chosen = {
+        "negatives": 10,
+        "subsample": 0.01,
+        "epochs": 2,
+        "batch_size": 16,
+        "learning_rate": 0.01,
+        **changes,
+    }
     settings = config.load(overrides={f"pretraining.{name}": value for name, value in chosen.items()})
     torch.manual_seed(0)
     language_model = LanguageModel(
@@ -171,6 +237,7 @@ def pretrainer(**changes):
         vocab_size=TYPES,
         embedding_size=SIZE,
         tied=settings.pretraining.tied,
+        horizon=settings.pretraining.horizon,
     )
     return Pretrainer(language_model, pieces, pieces, settings, device=CPU)
 
@@ -198,9 +265,10 @@ def test_resumed_equals_uninterrupted(tied, stop, tmp_path):
         )
 
 
-def test_it_learns():
-    run = pretrainer(epochs=15, learning_rate=0.03)
-    before = held_out_loss(run.model, run.held_out, CPU)
+@pytest.mark.parametrize("horizon", [1, 4])
+def test_it_learns(horizon):
+    run = pretrainer(horizon=horizon, epochs=15, learning_rate=0.03)
+    before = held_out_loss(run.model, run.held_out, CPU, run.kept)
     list(run.run())
     assert run.history[-1]["held_out_loss"] < before - 0.3
 
