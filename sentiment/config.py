@@ -195,6 +195,12 @@ class NGramsConfig(_Section):
         "recurrence alone",
         ge=0, le=10,
     )  # fmt: skip
+    gap: int = _setting(0, "pairs too that have so many tokens or fewer between them", ge=0, le=10)
+    ending: int = _setting(
+        60,
+        "those of the last so many tokens count once more, as others; 0, or of texts hardly longer: none",
+        ge=0,
+    )
 
 
 class PretrainingConfig(_Section):

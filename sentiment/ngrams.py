@@ -5,15 +5,16 @@ Where either errs the other is often right, so their product of experts is bette
 IMDB's training texts that have no film in common, 0.914 and 0.912 alone, 0.920 together.
 
 The linear model is NB-SVM (Wang & Manning 2012), trained on the tokens of the whole texts, of which the
-recurrence may read a part, and kept as a sparse table: hashes of the n-grams that carry most, and their
-weights. Reading and applying one needs NumPy only. Shapes: B texts, T tokens of a text, M n-grams in the
-table, C classes or labels, S sides: C, or of two classes the second alone.
+recurrence may read a part. What is said last often decides, so n-grams of the end of a text have weights of
+their own beside those that they have anywhere. It is kept as a sparse table: hashes of the n-grams that carry
+most, and their weights. Reading and applying one needs NumPy only. Shapes: B texts, T tokens of a text, M
+n-grams in the table, C classes or labels, S sides: C, or of two classes the second alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,13 +46,103 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Patterns:
+    """Which tokens of a text are an n-gram.
+
+    Attributes
+    ----------
+    longest
+        Tokens of the longest run; all shorter runs count too.
+    gap
+        Pairs count too that have so many tokens or fewer between them (skip-bigrams, Guthrie et al. 2006).
+    ending
+        What begins in the last so many tokens of a text counts once more, as another n-gram.
+    """
+
+    longest: int
+    gap: int = 0
+    ending: int = 0
+
+    @property
+    def offsets(self) -> list[NDArray[np.int64]]:
+        """Where the tokens of each kind of n-gram are, from its first."""
+        runs = [np.arange(length) for length in range(1, self.longest + 1)]
+        return runs + [np.array([0, gap + 1]) for gap in range(1, self.gap + 1) if self.longest > 1]
+
+    def worthwhile(self, sequences: Sequences) -> Patterns:
+        """Return these without the ending if texts are hardly longer than it in the mean."""
+        return self if sequences.lengths.mean() >= 2 * self.ending else replace(self, ending=0)
+
+    def places(self, ids: NDArray[Any], left: Rows) -> tuple[Rows, Rows, Hashes]:
+        """Return of each n-gram where it begins, which of the `offsets` it has, and its hash.
+
+        Parameters
+        ----------
+        ids
+            (T,) of a text, or of several, one after another.
+        left
+            (T,) tokens from each one to the end of its text, itself counted.
+        """
+        steps = ids.astype(np.uint64) + np.uint64(1)
+        run = np.zeros(len(steps), np.uint64)
+        begins, kinds, hashes = [], [], []
+        for kind, offsets in enumerate(self.offsets):
+            width = int(offsets[-1]) + 1
+            first = np.flatnonzero(left >= width)
+            if kind < self.longest:  # grows out of the one before
+                run = run[: max(0, len(steps) - kind)] * MULTIPLIER + steps[kind:]
+                rolling = run[first]
+            else:
+                pair = steps[first] * MULTIPLIER + steps[first + width - 1]
+                rolling = pair ^ (np.uint64(width) << np.uint64(56))
+            mixed = (rolling ^ (rolling >> np.uint64(29))) * MIXER >> np.uint64(32)
+            again = left[first] <= self.ending
+            marked = (mixed[again] + np.uint64(1)) * MULTIPLIER >> np.uint64(32)
+            begins += [first, first[again]]
+            kinds.append(np.full(len(first) + len(marked), kind))
+            hashes += [mixed.astype(np.uint32), marked.astype(np.uint32)]
+        return np.concatenate(begins), np.concatenate(kinds), np.concatenate(hashes)
+
+    def of(self, sequences: Sequences) -> Iterator[tuple[int, Rows, Hashes]]:
+        """Give parts of texts: the number of the first, and of each n-gram its text, from there, and hash."""
+        first, ends = 0, sequences.offsets[1:]
+        while first < len(sequences):
+            begin = sequences.offsets[first]
+            last = max(first + 1, int(np.searchsorted(ends, begin + AT_ONCE, side="right")))
+            owners = np.repeat(np.arange(last - first), sequences.lengths[first:last])
+            end = int(sequences.offsets[last])
+            left = ends[first:last][owners] - np.arange(begin, end)
+            begins, _, hashes = self.places(sequences.values[begin:end], left)
+            yield first, owners[begins], hashes
+            first = last
+
+    def counted(self, sequences: Sequences) -> tuple[Hashes, Rows]:
+        """Return the different n-grams of texts, sorted, and in how many texts each is."""
+        parts = [_distinct(rows, hashes)[1] for _, rows, hashes in self.of(sequences)]
+        return np.unique(np.concatenate(parts), return_counts=True)
+
+    def features(self, sequences: Sequences, hashes: Hashes) -> Any:
+        """Return a sparse matrix (B, M) of which of (M,) n-grams each text has."""
+        from scipy import sparse
+
+        rows, places = [], []
+        for first, owners, found in self.of(sequences):
+            own, place = _present(hashes, owners, found)
+            rows.append(first + own)
+            places.append(place)
+        row, column = np.concatenate(rows), np.concatenate(places)
+        shape = len(sequences), len(hashes)
+        return sparse.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape)
+
+
+@dataclass(frozen=True)
 class NGrams:
     """Which n-grams speak for which class.
 
     Attributes
     ----------
-    longest
-        Tokens of the longest n-grams; all shorter ones count too.
+    patterns
+        What is an n-gram.
     hashes
         (M,) of n-grams, sorted.
     weights, bias
@@ -61,7 +152,7 @@ class NGrams:
         What the logits mean, see `sentiment.link`.
     """
 
-    longest: int
+    patterns: Patterns
     hashes: Hashes
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
@@ -70,8 +161,8 @@ class NGrams:
     def logits(self, sequences: Sequences) -> NDArray[np.float64]:
         """Return what the n-grams say of texts, (B, C)."""
         found = np.tile(self.bias.astype(np.float64), (len(sequences), 1))
-        for first, owners, hashes in _ngrams(sequences, self.longest):
-            rows, places = self._present(owners, hashes)
+        for first, owners, hashes in self.patterns.of(sequences):
+            rows, places = _present(self.hashes, owners, hashes)
             np.add.at(found, first + rows, self.weights[places])
         return self._sides(found)
 
@@ -86,14 +177,14 @@ class NGrams:
         An n-gram is shared among its tokens, and if it occurs more than once, among its places.
         """
         each = np.zeros((len(ids), self.weights.shape[1]))
-        starts, lengths, hashes = _places(ids, self.longest)
+        begins, kinds, hashes = self.patterns.places(ids, np.arange(len(ids), 0, -1))
         index = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         times = np.bincount(index, minlength=len(self.hashes))
         there = self.hashes[index] == hashes
-        shares = self.weights[index] / (times[index] * lengths)[:, None]
-        for length in range(1, self.longest + 1):
-            rows = there & (lengths == length)
-            np.add.at(each, starts[rows, None] + np.arange(length), shares[rows, None])
+        shares = self.weights[index] / times[index][:, None]
+        for kind, offsets in enumerate(self.patterns.offsets):
+            rows = there & (kinds == kind)
+            np.add.at(each, begins[rows, None] + offsets, shares[rows, None] / len(offsets))
         return self._sides(each)
 
     def save(self, path: Path) -> None:
@@ -102,7 +193,7 @@ class NGrams:
             "hashes": self.hashes,
             "weights": self.weights.astype(np.float16),
             "bias": self.bias,
-            "longest": np.array([self.longest], np.int32),
+            **{name: np.array([value], np.int32) for name, value in asdict(self.patterns).items()},
         }
         path.write_bytes(safetensors.numpy.save(stored))
 
@@ -122,19 +213,14 @@ class NGrams:
             raise ValueError(
                 f"{path.name}: weights {weights.shape} and bias {bias.shape} for {labels} labels"
             )
-        return cls(int(stored["longest"][0]), hashes, weights, bias, task)
+        # Older tables have runs only.
+        patterns = {one.name: int(stored[one.name][0]) for one in fields(Patterns) if one.name in stored}
+        return cls(Patterns(**patterns), hashes, weights, bias, task)
 
     def _sides(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return one column a class: of two classes, the first has a logit of 0."""
         one_of_two = found.shape[1] == 1 and self.task != MULTILABEL
         return np.concatenate([np.zeros_like(found), found], 1) if one_of_two else found
-
-    def _present(self, rows: Rows, hashes: Hashes) -> tuple[Rows, Rows]:
-        """Return texts and places in the table of the n-grams that are there, each once for a text."""
-        rows, hashes = _distinct(rows, hashes)
-        places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-        there = self.hashes[places] == hashes
-        return rows[there], places[there]
 
 
 def fit(
@@ -143,7 +229,7 @@ def fit(
     labels: Labels,
     validation: Sequences,
     probabilities: Probabilities,
-    longest: int,
+    patterns: Patterns,
 ) -> tuple[NGrams | None, dict[str, Any]]:
     """Train the n-grams of the training texts, and choose their share by the validation texts.
 
@@ -155,6 +241,8 @@ def fit(
         Of the former; those of unlabelled texts are what teachers say.
     probabilities
         (B, C) of the recurrence on the validation texts.
+    patterns
+        What to count; the ending only if it is worthwhile, for of a short text all is its end.
 
     Returns
     -------
@@ -165,13 +253,14 @@ def fit(
     """
     from sentiment.baselines import fit_nbsvm
 
-    hashes, texts = _counted(train, longest)
+    patterns = patterns.worthwhile(train)
+    hashes, texts = patterns.counted(train)
     kept = texts > 1
     if not kept.any():
         return None, {"share": 0.0}
     hashes, texts = hashes[kept], texts[kept]
     held_out = corpus.validation.labels
-    of_train, of_validation = (_features(part, hashes, longest) for part in (train, validation))
+    of_train, of_validation = (patterns.features(part, hashes) for part in (train, validation))
     task, classes = corpus.task, len(corpus.labels)
     found = fit_nbsvm(of_train, of_validation, labels, held_out, classes, task, PENALTIES)
     weights, bias = found.weights / found.temperature, found.bias / found.temperature
@@ -179,7 +268,7 @@ def fit(
     most = min(MOST, NUMBERS // weights.shape[1])
     order = np.sort(np.argsort(-np.abs(weights).max(1) * np.sqrt(texts), kind="stable")[:most])
     scale = 2.0 if (classes, task) == (2, "multiclass") else 1.0  # margins of two classes count on both sides
-    alone = NGrams(longest, hashes[order], _half(scale * weights[order]), _half(scale * bias), task)
+    alone = NGrams(patterns, hashes[order], _half(scale * weights[order]), _half(scale * bias), task)
     margins = alone.logits(validation)
     linear = link.probabilities(margins, task)
     temperature = fit_temperature(held_out, probabilities)
@@ -196,9 +285,9 @@ def fit(
 
     share = float(min(SHARES, key=cost))
     factor = share / (1 - share) * temperature
-    table = NGrams(longest, alone.hashes, _half(factor * alone.weights), _half(factor * alone.bias), task)
+    table = replace(alone, weights=_half(factor * alone.weights), bias=_half(factor * alone.bias))
     about = {
-        "longest": longest,
+        **asdict(patterns),
         "count": len(alone.hashes),
         "C": found.penalty,
         "share": share,
@@ -224,16 +313,17 @@ class SecondOpinion:
         For its labels, and those of its validation texts.
     texts, validation
         B texts to learn from and to speak of, and V to choose by.
-    longest
-        Tokens of the longest n-grams.
+    patterns
+        As of `fit`.
     """
 
-    def __init__(self, corpus: Corpus, texts: Sequences, validation: Sequences, longest: int) -> None:
+    def __init__(self, corpus: Corpus, texts: Sequences, validation: Sequences, patterns: Patterns) -> None:
         self.corpus = corpus
-        hashes, counts = _counted(texts, longest)
+        patterns = patterns.worthwhile(texts)
+        hashes, counts = patterns.counted(texts)
         if (counts > 1).any():
             hashes = hashes[counts > 1]
-        self.table, self.validation = (_features(part, hashes, longest) for part in (texts, validation))
+        self.table, self.validation = (patterns.features(part, hashes) for part in (texts, validation))
 
     def __call__(self, labels: Labels) -> tuple[Probabilities, Probabilities]:
         """Return what they say of validation texts (V, C) and of the others (B, C).
@@ -267,57 +357,15 @@ def _half(values: NDArray[Any]) -> NDArray[np.float32]:
     return values.astype(np.float16).astype(np.float32)
 
 
-def _places(ids: NDArray[Any], longest: int) -> tuple[Rows, Rows, Hashes]:
-    """Return where the n-grams of a run of tokens (T,) begin, how long they are, and their hashes."""
-    steps = ids.astype(np.uint64) + np.uint64(1)
-    rolling = np.zeros(len(steps), np.uint64)
-    starts, lengths, hashes = [], [], []
-    for length in range(1, max(1, min(longest, len(steps))) + 1):
-        rolling = rolling[: len(steps) - length + 1] * MULTIPLIER + steps[length - 1 :]
-        mixed = (rolling ^ (rolling >> np.uint64(29))) * MIXER
-        hashes.append((mixed >> np.uint64(32)).astype(np.uint32))
-        starts.append(np.arange(len(rolling)))
-        lengths.append(np.full(len(rolling), length))
-    return np.concatenate(starts), np.concatenate(lengths), np.concatenate(hashes)
-
-
-def _ngrams(sequences: Sequences, longest: int) -> Iterator[tuple[int, Rows, Hashes]]:
-    """Give parts of the texts: the first one's number, and of each n-gram the text, from there, and hash."""
-    first, ends = 0, sequences.offsets[1:]
-    while first < len(sequences):
-        begin = sequences.offsets[first]
-        last = max(first + 1, int(np.searchsorted(ends, begin + AT_ONCE, side="right")))
-        owners = np.repeat(np.arange(last - first), sequences.lengths[first:last])
-        starts, lengths, hashes = _places(sequences.values[begin : sequences.offsets[last]], longest)
-        within = owners[starts] == owners[starts + lengths - 1]
-        yield first, owners[starts[within]], hashes[within]
-        first = last
-
-
 def _distinct(rows: Rows, hashes: Hashes) -> tuple[Rows, Hashes]:
     """Return texts and n-grams, each pair once, ordered by the n-gram: so a search for them is fast."""
     once = np.unique(hashes.astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
     return (once & np.uint64(2**32 - 1)).astype(np.int64), (once >> np.uint64(32)).astype(np.uint32)
 
 
-def _counted(sequences: Sequences, longest: int) -> tuple[Hashes, Rows]:
-    """Return the different n-grams, sorted, and in how many texts each is."""
-    parts = []
-    for _, rows, hashes in _ngrams(sequences, longest):
-        parts.append(_distinct(rows, hashes)[1])
-    return np.unique(np.concatenate(parts), return_counts=True)
-
-
-def _features(sequences: Sequences, hashes: Hashes, longest: int) -> Any:
-    """Return a sparse matrix (B, M) of which n-grams of the table each text has."""
-    from scipy import sparse
-
-    table = NGrams(longest, hashes, np.empty((0, 1), np.float32), np.empty(1, np.float32))
-    rows, places = [], []
-    for first, owners, found in _ngrams(sequences, longest):
-        own, place = table._present(owners, found)
-        rows.append(first + own)
-        places.append(place)
-    row, column = np.concatenate(rows), np.concatenate(places)
-    shape = len(sequences), len(hashes)
-    return sparse.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape)
+def _present(table: Hashes, rows: Rows, hashes: Hashes) -> tuple[Rows, Rows]:
+    """Return texts and places in a table of the n-grams that are there, each once for a text."""
+    rows, hashes = _distinct(rows, hashes)
+    places = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
+    there = table[places] == hashes
+    return rows[there], places[there]

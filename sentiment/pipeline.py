@@ -37,7 +37,7 @@ from sentiment.explain import explain
 from sentiment.failures import failures
 from sentiment.fitting import VECTORS, Listener, Prepared, check_kind, fit, prepare, timed
 from sentiment.link import MULTILABEL
-from sentiment.ngrams import NGrams
+from sentiment.ngrams import NGrams, Patterns
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
@@ -340,14 +340,13 @@ def _with_ngrams(
 
     Where teachers spoke of unlabelled texts, the n-grams learn from these too.
     """
-    listener.stage(f"training on n-grams of up to {settings.ngrams.longest} tokens")
-    corpus = ready.corpus
+    asked, corpus = settings.ngrams, ready.corpus
+    listener.stage(f"training on n-grams of up to {asked.longest} tokens")
     train = Sequences.joined([part.whole for part in teachers.texts(settings, ready)])
     labels = corpus.train.labels if taught is None else taught.labels
     probabilities, _ = Predictor(recurrent, device).probabilities(corpus.validation.texts)
-    found, about = ngrams.fit(
-        corpus, train, labels, ready.validation.whole, probabilities, settings.ngrams.longest
-    )
+    patterns = Patterns(**asked.model_dump())
+    found, about = ngrams.fit(corpus, train, labels, ready.validation.whole, probabilities, patterns)
     recurrent.manifest["ngrams"] = found is not None
     if found is None:
         return recurrent, about

@@ -25,7 +25,7 @@ from sentiment.config import SEEDS, Config
 from sentiment.fitting import Listener, Prepared, fit
 from sentiment.metrics import Labels, Probabilities, chosen, quick_scores
 from sentiment.model import infer
-from sentiment.ngrams import SecondOpinion
+from sentiment.ngrams import Patterns, SecondOpinion
 from sentiment.sequences import Encoded, Sequences
 from sentiment.training import Examples
 
@@ -71,7 +71,8 @@ def teach(
     @cache
     def opinion() -> SecondOpinion:
         whole = Sequences.joined([part.whole for part in parts])
-        return SecondOpinion(corpus, whole, ready.validation.whole, LONGEST)
+        patterns = Patterns(LONGEST, settings.ngrams.gap, settings.ngrams.ending)
+        return SecondOpinion(corpus, whole, ready.validation.whole, patterns)
 
     examples, generations = None, []
     for generation in range(1, asked.generations + 1):
@@ -89,7 +90,7 @@ def teach(
             }
             if asked.ngrams:
                 listener.stage("a teacher more: n-grams")
-                its, of_all = opinion()(labels if examples is None else _labels(ready, targets))
+                its, of_all = opinion()(_labels(ready, targets))
                 share = float(min(SHARES, key=lambda one: _scores(ready, _mixed(mean, its, one))["log_loss"]))
                 targets = _mixed(targets, of_all, share)
                 about["ngrams"] = _scores(ready, its) | {"share": share}

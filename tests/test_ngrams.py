@@ -17,7 +17,7 @@ from sentiment.corpus import Corpus, Split
 from sentiment.decision import Decision
 from sentiment.errors import BundleError
 from sentiment.explain import explain
-from sentiment.ngrams import NGrams
+from sentiment.ngrams import NGrams, Patterns
 from sentiment.predictor import Predictor
 from sentiment.report import card
 from sentiment.sequences import Sequences
@@ -25,32 +25,48 @@ from sentiment.sequences import Sequences
 texts = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=8)
 
 
-def naive(ids: list[int], longest: int) -> set[tuple[int, ...]]:
-    return {tuple(ids[at : at + n]) for n in range(1, longest + 1) for at in range(len(ids) - n + 1)}
+patterns = st.builds(Patterns, st.integers(2, 4), st.integers(0, 3), st.integers(0, 5))
 
 
-def table(sequences: Sequences, longest: int, sides: int) -> NGrams:
+def naive(ids: list[int], asked: Patterns) -> set[tuple[bool, int, tuple[int, ...]]]:
+    runs = [
+        (at, 0, tuple(ids[at : at + n]))
+        for n in range(1, asked.longest + 1)
+        for at in range(len(ids) - n + 1)
+    ]
+    pairs = [
+        (at, gap, (ids[at], ids[at + gap + 1]))
+        for gap in range(1, asked.gap + 1)
+        for at in range(len(ids) - gap - 1)
+    ]
+    last = len(ids) - asked.ending
+    return {(False, gap, gram) for _, gap, gram in runs + pairs} | {
+        (True, gap, gram) for at, gap, gram in runs + pairs if at >= last
+    }
+
+
+def table(sequences: Sequences, sides: int, asked: Patterns) -> NGrams:
     """Give every n-gram of some texts a weight."""
-    hashes, _ = ngrams._counted(sequences, longest)
-    draw = np.random.default_rng(0).normal
-    return NGrams(
-        longest, hashes, draw(size=(len(hashes), sides)).astype(np.float32), np.ones(sides, np.float32)
-    )
+    hashes, _ = asked.counted(sequences)
+    weights = np.random.default_rng(0).normal(size=(len(hashes), sides)).astype(np.float32)
+    return NGrams(asked, hashes, weights, np.ones(sides, np.float32))
 
 
-@given(texts, st.integers(1, 4))
-def test_counts_are_those_of_sets_of_tuples(ids: list[list[int]], longest: int) -> None:
-    hashes, counts = ngrams._counted(Sequences.of(ids), longest)
-    sets = [naive(text, longest) for text in ids]
+@given(texts, patterns)
+def test_counts_are_those_of_sets_of_tuples(ids: list[list[int]], asked: Patterns) -> None:
+    hashes, counts = asked.counted(Sequences.of(ids))
+    sets = [naive(text, asked) for text in ids]
     different = set().union(*sets)
     assert len(hashes) == len(different)  # no two of these few have one hash
     assert sorted(counts) == sorted(sum(one in text for text in sets) for one in different)
 
 
-@given(texts, st.sampled_from([1, 3]))
-def test_a_text_has_the_same_logits_in_every_company(ids: list[list[int]], sides: int) -> None:
+@given(texts, st.sampled_from([1, 3]), patterns)
+def test_a_text_has_the_same_logits_in_every_company(
+    ids: list[list[int]], sides: int, asked: Patterns
+) -> None:
     sequences = Sequences.of(ids)
-    found = table(sequences, 3, sides)
+    found = table(sequences, sides, asked)
     alone = [found.logits(Sequences.of([text]))[0] for text in ids]
     assert found.logits(sequences) == pytest.approx(np.array(alone))
     assert found.logits(sequences).shape == (len(ids), 2 if sides == 1 else sides)
@@ -59,16 +75,19 @@ def test_a_text_has_the_same_logits_in_every_company(ids: list[list[int]], sides
 def test_parts_of_many_texts_are_counted_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(1)
     sequences = Sequences.of([generator.integers(0, 5, size) for size in generator.integers(1, 30, 40)])
-    found = table(sequences, 3, 2)
+    asked = Patterns(3, 2, 4)
+    found = table(sequences, 2, asked)
     whole = found.logits(sequences)
     monkeypatch.setattr(ngrams, "AT_ONCE", 20)
     assert found.logits(sequences) == pytest.approx(whole)
-    assert np.array_equal(ngrams._counted(sequences, 3)[0], found.hashes)
+    assert np.array_equal(asked.counted(sequences)[0], found.hashes)
 
 
-@given(texts, st.sampled_from([1, 3]))
-def test_what_the_tokens_contribute_sums_to_the_logits(ids: list[list[int]], sides: int) -> None:
-    found = table(Sequences.of(ids), 3, sides)
+@given(texts, st.sampled_from([1, 3]), patterns)
+def test_what_the_tokens_contribute_sums_to_the_logits(
+    ids: list[list[int]], sides: int, asked: Patterns
+) -> None:
+    found = table(Sequences.of(ids), sides, asked)
     for text in ids:
         each = found.contributions(np.array(text))
         bias = found.logits(Sequences.of([[]]))[0]
@@ -77,10 +96,11 @@ def test_what_the_tokens_contribute_sums_to_the_logits(ids: list[list[int]], sid
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
-    found = table(Sequences.of([[1, 2, 3], [2, 3, 4]]), 2, 3)
+    found = table(Sequences.of([[1, 2, 3], [2, 3, 4]]), 3, Patterns(2, 1, 1))
     found.save(tmp_path / NGRAMS)
     again = NGrams.load(tmp_path / NGRAMS, 3, "multiclass")
     assert np.array_equal(again.hashes, found.hashes)
+    assert again.patterns == found.patterns
     assert again.weights == pytest.approx(found.weights, rel=1e-3)
     with pytest.raises(ValueError, match="4 labels"):
         NGrams.load(tmp_path / NGRAMS, 4, "multiclass")
@@ -109,7 +129,7 @@ def corpus_of(classes: int) -> tuple[Corpus, Sequences, Sequences]:
 def test_what_pairs_tell_is_learned_and_used(classes: int) -> None:
     corpus, train, validation = corpus_of(classes)
     ignorant = np.full((len(corpus.validation), classes), 1 / classes)
-    found, about = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, 2)
+    found, about = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, Patterns(2))
     assert found is not None
     assert about["share"] > 0
     both = found.added(ignorant, validation)
@@ -118,12 +138,30 @@ def test_what_pairs_tell_is_learned_and_used(classes: int) -> None:
     assert about["validation"]["both"]["log_loss"] < about["validation"]["recurrent"]["log_loss"]
 
 
+def test_what_only_the_end_tells_is_learned_and_short_texts_have_none() -> None:
+    generator = np.random.default_rng(0)
+
+    def split(count: int, length: int) -> tuple[Split, Sequences]:
+        labels = np.arange(count) % 2
+        ids = generator.integers(50, 90, (count, length)).astype(np.int32)
+        ids[:, 1], ids[:, -2] = 1 - labels, labels  # both words are in all texts, in either order
+        return Split([" ".join(map(str, one)) for one in ids], labels), Sequences.of(list(ids))
+
+    for length, right in ((20, True), (9, False)):
+        (train, ours), (validation, theirs) = split(400, length), split(100, length)
+        corpus = Corpus("x", "x", None, ("a", "b"), train, validation, validation)
+        ignorant = np.full((100, 2), 0.5)
+        _, about = ngrams.fit(corpus, ours, train.labels, theirs, ignorant, Patterns(1, ending=5))
+        assert (about["validation"]["ngrams"]["accuracy"] > 0.95) is right
+        assert about["ending"] == (5 if right else 0)
+
+
 def test_a_recurrence_that_is_always_right_stays_so() -> None:
     corpus, train, validation = corpus_of(2)
     scrambled = Corpus("x", "x", None, corpus.labels, corpus.train, corpus.validation, corpus.test)
     np.random.default_rng(3).shuffle(scrambled.train.labels)  # n-grams learn nothing
     sure = np.eye(2)[corpus.validation.labels] * 0.98 + 0.01
-    found, _ = ngrams.fit(scrambled, train, scrambled.train.labels, validation, sure, 2)
+    found, _ = ngrams.fit(scrambled, train, scrambled.train.labels, validation, sure, Patterns(2))
     both = sure if found is None else found.added(sure, validation)
     assert (both.argmax(1) == corpus.validation.labels).all()
 
@@ -133,8 +171,8 @@ def test_texts_beyond_the_corpus_teach_too() -> None:
     further = Sequences.joined([train, validation])
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
     ignorant = np.full((len(corpus.validation), 2), 0.5)
-    _, alone = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, 2)
-    found, about = ngrams.fit(corpus, further, labels, validation, ignorant, 2)
+    _, alone = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, Patterns(2))
+    found, about = ngrams.fit(corpus, further, labels, validation, ignorant, Patterns(2))
     assert found is not None
     assert about["count"] > alone["count"]
     assert about["validation"]["ngrams"]["accuracy"] > 0.95
@@ -149,7 +187,7 @@ def test_several_labels_are_told_each_by_its_own_ngrams() -> None:
     split = Split(corpus.train.texts, several[0])
     mine = Corpus("x", "x", None, corpus.labels, split, held_out, held_out, task="multilabel")
     ignorant = np.full((len(held_out), 3), 0.3)
-    found, about = ngrams.fit(mine, train, mine.train.labels, validation, ignorant, 2)
+    found, about = ngrams.fit(mine, train, mine.train.labels, validation, ignorant, Patterns(2))
     assert found is not None
     both = found.added(ignorant, validation)
     assert both.shape == (len(held_out), 3)
@@ -163,7 +201,7 @@ def test_grades_are_told_as_classes_are_and_decided_by_their_median(tmp_path: Pa
     labels = corpus.validation.labels
     ignorant = np.tile([0.3, 0.3, 0.4], (len(labels), 1))
     found, about = ngrams.fit(
-        replace(corpus, task="ordinal"), train, corpus.train.labels, validation, ignorant, 2
+        replace(corpus, task="ordinal"), train, corpus.train.labels, validation, ignorant, Patterns(2)
     )
     assert found is not None
     found.save(tmp_path / NGRAMS)

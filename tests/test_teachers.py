@@ -13,7 +13,7 @@ from sentiment.corpus import Split, load_corpus
 from sentiment.errors import Interrupted, UsageError
 from sentiment.fitting import Listener, prepare
 from sentiment.model import infer
-from sentiment.ngrams import SecondOpinion
+from sentiment.ngrams import Patterns, SecondOpinion
 from sentiment.training import Examples
 
 CPU = torch.device("cpu")
@@ -66,8 +66,8 @@ def test_ngrams_get_the_share_that_serves_validation_best(tmp_path):
     (before,), (about,) = before["generations"], about["generations"]
     assert about["all"]["log_loss"] <= before["mean"]["log_loss"] == about["mean"]["log_loss"]
     ready = prepare(settings(), corpus, tmp_path, None, Listener(), {})
-    opinion = SecondOpinion(corpus, mixed.sequences, ready.validation.sequences, 3)
-    _, linear = opinion(corpus.train.labels)
+    opinion = SecondOpinion(corpus, mixed.sequences, ready.validation.sequences, Patterns(3))
+    _, linear = opinion(alone.labels)  # of unlabelled texts what the recurrence says
     share = about["ngrams"]["share"]
     np.testing.assert_allclose(mixed.targets, (1 - share) * alone.targets + share * linear, atol=1e-6)
 
@@ -76,7 +76,7 @@ def test_ngrams_speak_only_of_texts_that_they_did_not_learn_from(tmp_path):
     corpus = sample()
     ready = prepare(settings(), corpus, tmp_path, None, Listener(), {})
     texts, labels = ready.train.sequences, corpus.train.labels
-    opinion = SecondOpinion(corpus, texts, ready.validation.sequences, 3)
+    opinion = SecondOpinion(corpus, texts, ready.validation.sequences, Patterns(3))
     _, said = opinion(labels)
     for row in (0, 7):  # another label of a text changes what is said of others, never of itself
         changed = labels.copy()

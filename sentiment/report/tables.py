@@ -188,6 +188,10 @@ def _scores(report: dict[str, Any]) -> Section:
 def _ngrams(about: dict[str, Any], score: str) -> Table:
     """Return what the recurrence and the n-grams beside it reach on validation, alone and together."""
     grams = f"{about['count']:,} n-grams of up to {about['longest']} tokens"
+    if about.get("gap"):
+        grams += f", pairs with up to {about['gap']} between"
+    if about.get("ending"):
+        grams += f", those of the last {about['ending']} apart too"
     names = {"recurrent": "recurrence", "ngrams": grams, "both": f"both, {percent(about['share'])} n-grams"}
     rows: list[list[Cell]] = [
         [names[part], *(number(scores.get(key)) for key in (score, "log_loss", "roc_auc"))]
