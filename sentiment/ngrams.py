@@ -26,11 +26,13 @@ from sentiment import link
 from sentiment.calibration import fit_temperature, temper
 from sentiment.link import MULTILABEL
 from sentiment.metrics import Labels, Probabilities, quick_scores
-from sentiment.sequences import Sequences
+from sentiment.sequences import Encoded, Sequences
 
 if TYPE_CHECKING:
+    from sentiment.config import NGramsConfig
     from sentiment.corpus import Corpus
 
+LONGEST = 3  # tokens of n-grams that only teach
 MOST = 2**18  # n-grams in a table: of a million on IMDB, the rest together changes nothing on validation
 NUMBERS = 2**20  # weights in a table, of many classes: at 2 bytes each
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)  # C of the SVM: the best by log loss on validation
@@ -223,26 +225,53 @@ class NGrams:
         return np.concatenate([np.zeros_like(found), found], 1) if one_of_two else found
 
 
+class Counted:
+    """The n-grams of texts: what linear models are trained on, and judged by.
+
+    Parameters
+    ----------
+    patterns
+        What to count; the ending only if it is worthwhile, for of a short text all is its end.
+    texts, validation
+        B texts as ids, to learn from, and the V validation texts of the corpus.
+
+    Attributes
+    ----------
+    hashes, frequencies
+        (M,) of the n-grams that are in two texts or more, sorted, and in how many texts each is; if there is
+        none such, of all.
+    table, of_validation
+        Sparse (B, M) and (V, M).
+    """
+
+    def __init__(self, patterns: Patterns, texts: Sequences, validation: Sequences) -> None:
+        self.patterns, self.validation = patterns.worthwhile(texts), validation
+        hashes, frequencies = self.patterns.counted(texts)
+        kept = frequencies > 1 if (frequencies > 1).any() else frequencies > 0
+        self.hashes, self.frequencies = hashes[kept], frequencies[kept]
+        self.table = self.patterns.features(texts, self.hashes)
+        self.of_validation = self.patterns.features(validation, self.hashes)
+
+
+def count(asked: NGramsConfig, parts: list[Encoded], validation: Encoded) -> Counted:
+    """Count the n-grams that the settings ask for, of whole texts; for teachers alone, runs of three."""
+    patterns = Patterns(asked.longest or LONGEST, asked.gap, asked.ending)
+    return Counted(patterns, Sequences.joined([part.whole for part in parts]), validation.whole)
+
+
 def fit(
-    corpus: Corpus,
-    train: Sequences,
-    labels: Labels,
-    validation: Sequences,
-    probabilities: Probabilities,
-    patterns: Patterns,
+    corpus: Corpus, counted: Counted, labels: Labels, probabilities: Probabilities
 ) -> tuple[NGrams | None, dict[str, Any]]:
     """Train the n-grams of the training texts, and choose their share by the validation texts.
 
     Parameters
     ----------
-    train, validation
-        Texts as ids: to learn from, and the validation texts of the corpus.
+    counted
+        Of the texts to learn from, and the validation texts of the corpus.
     labels
         Of the former; those of unlabelled texts are what teachers say.
     probabilities
-        (B, C) of the recurrence on the validation texts.
-    patterns
-        What to count; the ending only if it is worthwhile, for of a short text all is its end.
+        (V, C) of the recurrence on the validation texts.
 
     Returns
     -------
@@ -253,23 +282,19 @@ def fit(
     """
     from sentiment.baselines import fit_nbsvm
 
-    patterns = patterns.worthwhile(train)
-    hashes, texts = patterns.counted(train)
-    kept = texts > 1
-    if not kept.any():
+    if counted.frequencies.max() < 2:
         return None, {"share": 0.0}
-    hashes, texts = hashes[kept], texts[kept]
     held_out = corpus.validation.labels
-    of_train, of_validation = (patterns.features(part, hashes) for part in (train, validation))
     task, classes = corpus.task, len(corpus.labels)
-    found = fit_nbsvm(of_train, of_validation, labels, held_out, classes, task, PENALTIES)
+    found = fit_nbsvm(counted.table, counted.of_validation, labels, held_out, classes, task, PENALTIES)
     weights, bias = found.weights / found.temperature, found.bias / found.temperature
     # Rare n-grams decide few texts.
     most = min(MOST, NUMBERS // weights.shape[1])
-    order = np.sort(np.argsort(-np.abs(weights).max(1) * np.sqrt(texts), kind="stable")[:most])
+    order = np.sort(np.argsort(-np.abs(weights).max(1) * np.sqrt(counted.frequencies), kind="stable")[:most])
     scale = 2.0 if (classes, task) == (2, "multiclass") else 1.0  # margins of two classes count on both sides
-    alone = NGrams(patterns, hashes[order], _half(scale * weights[order]), _half(scale * bias), task)
-    margins = alone.logits(validation)
+    hashes = counted.hashes[order]
+    alone = NGrams(counted.patterns, hashes, _half(scale * weights[order]), _half(scale * bias), task)
+    margins = alone.logits(counted.validation)
     linear = link.probabilities(margins, task)
     temperature = fit_temperature(held_out, probabilities)
     recurrent = temper(probabilities, temperature, task)
@@ -287,21 +312,21 @@ def fit(
     factor = share / (1 - share) * temperature
     table = replace(alone, weights=_half(factor * alone.weights), bias=_half(factor * alone.bias))
     about = {
-        **asdict(patterns),
+        **asdict(counted.patterns),
         "count": len(alone.hashes),
         "C": found.penalty,
         "share": share,
         "validation": {
             "recurrent": quick_scores(held_out, recurrent, task),
             "ngrams": quick_scores(held_out, linear, task),
-            "both": quick_scores(held_out, tempered(table.added(probabilities, validation)), task),
+            "both": quick_scores(held_out, tempered(table.added(probabilities, counted.validation)), task),
         },
     }
     return (table if share else None), about
 
 
-class SecondOpinion:
-    """What n-grams say of texts that a recurrence teaches them about: another view, as in co-training.
+def second_opinion(corpus: Corpus, counted: Counted, labels: Labels) -> tuple[Probabilities, Probabilities]:
+    """Return what n-grams say of texts that a recurrence teaches them about: another view, as in co-training.
 
     Of a text that it learned from, a linear model of a million n-grams repeats what it was told. So each part
     of the texts is spoken of by machines that learned from the other parts (Blum & Mitchell 1998 have two
@@ -311,45 +336,30 @@ class SecondOpinion:
     ----------
     corpus
         For its labels, and those of its validation texts.
-    texts, validation
-        B texts to learn from and to speak of, and V to choose by.
-    patterns
-        As of `fit`.
+    labels
+        Of the texts that were counted, (B,) or (B, L).
+
+    Returns
+    -------
+    of_validation, said
+        (V, C), the mean of all machines, and (B, C).
     """
+    from sentiment.baselines import fit_nbsvm
 
-    def __init__(self, corpus: Corpus, texts: Sequences, validation: Sequences, patterns: Patterns) -> None:
-        self.corpus = corpus
-        patterns = patterns.worthwhile(texts)
-        hashes, counts = patterns.counted(texts)
-        if (counts > 1).any():
-            hashes = hashes[counts > 1]
-        self.table, self.validation = (patterns.features(part, hashes) for part in (texts, validation))
-
-    def __call__(self, labels: Labels) -> tuple[Probabilities, Probabilities]:
-        """Return what they say of validation texts (V, C) and of the others (B, C).
-
-        Parameters
-        ----------
-        labels
-            Of the first B' of the B texts, (B',) or (B', L); of the others all machines speak, in the mean.
-        """
-        from sentiment.baselines import fit_nbsvm
-
-        corpus, known = self.corpus, len(labels)
-        classes, held_out = len(corpus.labels), corpus.validation.labels
-        parts = np.random.default_rng(0).permutation(known) % PARTS
-        penalties: tuple[float, ...] = PENALTIES
-        said, of_validation = np.zeros((self.table.shape[0], classes)), np.zeros((len(held_out), classes))
-        for part in range(PARTS):
-            others, own = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
-            machine = fit_nbsvm(
-                self.table[others], self.validation, labels[others], held_out, classes, corpus.task, penalties
-            )
-            penalties = (machine.penalty,)  # the first part's serves all
-            of_validation += machine.probabilities(self.validation, corpus.task) / PARTS
-            said[own] = machine.probabilities(self.table[own], corpus.task)
-            said[known:] += machine.probabilities(self.table[known:], corpus.task) / PARTS
-        return of_validation, said
+    classes, held_out = len(corpus.labels), corpus.validation.labels
+    parts = np.random.default_rng(0).permutation(len(labels)) % PARTS
+    penalties: tuple[float, ...] = PENALTIES
+    said, of_validation = np.zeros((len(labels), classes)), np.zeros((len(held_out), classes))
+    for part in range(PARTS):
+        others, own = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
+        machine = fit_nbsvm(
+            counted.table[others], counted.of_validation, labels[others], held_out, classes, corpus.task,
+            penalties,
+        )  # fmt: skip
+        penalties = (machine.penalty,)  # the first part's serves all
+        of_validation += machine.probabilities(counted.of_validation, corpus.task) / PARTS
+        said[own] = machine.probabilities(counted.table[own], corpus.task)
+    return of_validation, said
 
 
 def _half(values: NDArray[Any]) -> NDArray[np.float32]:

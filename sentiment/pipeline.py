@@ -4,7 +4,7 @@ import shutil
 import time
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,11 @@ from sentiment.explain import explain
 from sentiment.failures import failures
 from sentiment.fitting import VECTORS, Listener, Prepared, check_kind, fit, prepare, timed
 from sentiment.link import MULTILABEL
-from sentiment.ngrams import NGrams, Patterns
+from sentiment.ngrams import Counted, NGrams
 from sentiment.predictor import Predictor
 from sentiment.report import html
 from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfinished
-from sentiment.sequences import Encoded, Sequences
+from sentiment.sequences import Encoded
 from sentiment.training import Examples
 
 KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
@@ -254,10 +254,13 @@ def _run(
         with timed(timing, "pretraining"):
             begun_from = _encoder(settings, corpus, working, out, device, listener)
     ready = prepare(settings, corpus, working, begun_from, listener, timing)
+    parts = teachers.texts(settings, ready)
+
+    counted = cache(partial(ngrams.count, settings.ngrams, parts, ready.validation))
     examples = taught = None
     if settings.distillation.teachers:
         with timed(timing, "teachers"):
-            examples, taught = teachers.teach(settings, ready, working, out, device, listener)
+            examples, taught = teachers.teach(settings, ready, parts, counted, working, out, device, listener)
     trainer = ready.trainer(settings, device, examples)
     if resumed:
         trainer.restore(working / CHECKPOINT)
@@ -288,7 +291,7 @@ def _run(
     wide = None
     if settings.ngrams.longest and corpus.width is None:
         with timed(timing, "ngrams"):
-            unfitted, wide = _with_ngrams(unfitted, settings, ready, examples, device, working, listener)
+            unfitted, wide = _with_ngrams(unfitted, ready, counted(), examples, device, working, listener)
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
     if wide is not None:
         scored["ngrams"] = wide
@@ -329,8 +332,8 @@ def _encoder(
 
 def _with_ngrams(
     recurrent: Bundle,
-    settings: Config,
     ready: Prepared,
+    counted: Counted,
     taught: Examples | None,
     device: torch.device,
     working: Path,
@@ -340,13 +343,11 @@ def _with_ngrams(
 
     Where teachers spoke of unlabelled texts, the n-grams learn from these too.
     """
-    asked, corpus = settings.ngrams, ready.corpus
-    listener.stage(f"training on n-grams of up to {asked.longest} tokens")
-    train = Sequences.joined([part.whole for part in teachers.texts(settings, ready)])
+    listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
+    corpus = ready.corpus
     labels = corpus.train.labels if taught is None else taught.labels
     probabilities, _ = Predictor(recurrent, device).probabilities(corpus.validation.texts)
-    patterns = Patterns(**asked.model_dump())
-    found, about = ngrams.fit(corpus, train, labels, ready.validation.whole, probabilities, patterns)
+    found, about = ngrams.fit(corpus, counted, labels, probabilities)
     recurrent.manifest["ngrams"] = found is not None
     if found is None:
         return recurrent, about

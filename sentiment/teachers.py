@@ -9,7 +9,7 @@ Shapes: B texts, C classes or labels.
 """
 
 import time
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,13 @@ from sentiment.config import SEEDS, Config
 from sentiment.fitting import Listener, Prepared, fit
 from sentiment.metrics import Labels, Probabilities, chosen, quick_scores
 from sentiment.model import infer
-from sentiment.ngrams import Patterns, SecondOpinion
+from sentiment.ngrams import Counted, second_opinion
 from sentiment.sequences import Encoded, Sequences
 from sentiment.training import Examples
 
 FOLDER = "teachers"  # in an unfinished run
 MODEL, TARGETS, ABOUT = "model.safetensors", "targets.safetensors", "about.json"
 SHARES = np.linspace(0, 0.9, 10)  # of n-grams among the teachers
-LONGEST = 3  # tokens of these, as of NB-SVM among the baselines
 
 
 def texts(settings: Config, ready: Prepared) -> list[Encoded]:
@@ -44,12 +43,21 @@ def texts(settings: Config, ready: Prepared) -> list[Encoded]:
 
 
 def teach(
-    settings: Config, ready: Prepared, working: Path, out: Path, device: torch.device, listener: Listener
+    settings: Config,
+    ready: Prepared,
+    parts: list[Encoded],
+    counted: Callable[[], Counted],
+    working: Path,
+    out: Path,
+    device: torch.device,
+    listener: Listener,
 ) -> tuple[Examples, dict[str, Any]]:
     """Train the teachers that are not trained yet, and return what they teach.
 
     Parameters
     ----------
+    parts, counted
+        The `texts`, and the n-grams of them, counted when asked for.
     working, out
         Folder of the unfinished run, and the name that it will have.
 
@@ -63,16 +71,9 @@ def teach(
         do on validation.
     """
     corpus, asked = ready.corpus, settings.distillation
-    parts = texts(settings, ready)
     taught = Sequences.joined([part.sequences for part in parts])
     labels = corpus.train.labels
     told = (labels if labels.ndim == 2 else np.eye(len(corpus.labels))[labels]).astype(np.float64)
-
-    @cache
-    def opinion() -> SecondOpinion:
-        whole = Sequences.joined([part.whole for part in parts])
-        patterns = Patterns(LONGEST, settings.ngrams.gap, settings.ngrams.ending)
-        return SecondOpinion(corpus, whole, ready.validation.whole, patterns)
 
     examples, generations = None, []
     for generation in range(1, asked.generations + 1):
@@ -90,7 +91,7 @@ def teach(
             }
             if asked.ngrams:
                 listener.stage("a teacher more: n-grams")
-                its, of_all = opinion()(_labels(ready, targets))
+                its, of_all = second_opinion(corpus, counted(), _labels(ready, targets))
                 share = float(min(SHARES, key=lambda one: _scores(ready, _mixed(mean, its, one))["log_loss"]))
                 targets = _mixed(targets, of_all, share)
                 about["ngrams"] = _scores(ready, its) | {"share": share}

@@ -17,7 +17,7 @@ from sentiment.corpus import Corpus, Split
 from sentiment.decision import Decision
 from sentiment.errors import BundleError
 from sentiment.explain import explain
-from sentiment.ngrams import NGrams, Patterns
+from sentiment.ngrams import Counted, NGrams, Patterns
 from sentiment.predictor import Predictor
 from sentiment.report import card
 from sentiment.sequences import Sequences
@@ -129,7 +129,7 @@ def corpus_of(classes: int) -> tuple[Corpus, Sequences, Sequences]:
 def test_what_pairs_tell_is_learned_and_used(classes: int) -> None:
     corpus, train, validation = corpus_of(classes)
     ignorant = np.full((len(corpus.validation), classes), 1 / classes)
-    found, about = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, Patterns(2))
+    found, about = ngrams.fit(corpus, Counted(Patterns(2), train, validation), corpus.train.labels, ignorant)
     assert found is not None
     assert about["share"] > 0
     both = found.added(ignorant, validation)
@@ -151,7 +151,7 @@ def test_what_only_the_end_tells_is_learned_and_short_texts_have_none() -> None:
         (train, ours), (validation, theirs) = split(400, length), split(100, length)
         corpus = Corpus("x", "x", None, ("a", "b"), train, validation, validation)
         ignorant = np.full((100, 2), 0.5)
-        _, about = ngrams.fit(corpus, ours, train.labels, theirs, ignorant, Patterns(1, ending=5))
+        _, about = ngrams.fit(corpus, Counted(Patterns(1, ending=5), ours, theirs), train.labels, ignorant)
         assert (about["validation"]["ngrams"]["accuracy"] > 0.95) is right
         assert about["ending"] == (5 if right else 0)
 
@@ -161,7 +161,7 @@ def test_a_recurrence_that_is_always_right_stays_so() -> None:
     scrambled = Corpus("x", "x", None, corpus.labels, corpus.train, corpus.validation, corpus.test)
     np.random.default_rng(3).shuffle(scrambled.train.labels)  # n-grams learn nothing
     sure = np.eye(2)[corpus.validation.labels] * 0.98 + 0.01
-    found, _ = ngrams.fit(scrambled, train, scrambled.train.labels, validation, sure, Patterns(2))
+    found, _ = ngrams.fit(scrambled, Counted(Patterns(2), train, validation), scrambled.train.labels, sure)
     both = sure if found is None else found.added(sure, validation)
     assert (both.argmax(1) == corpus.validation.labels).all()
 
@@ -171,8 +171,8 @@ def test_texts_beyond_the_corpus_teach_too() -> None:
     further = Sequences.joined([train, validation])
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
     ignorant = np.full((len(corpus.validation), 2), 0.5)
-    _, alone = ngrams.fit(corpus, train, corpus.train.labels, validation, ignorant, Patterns(2))
-    found, about = ngrams.fit(corpus, further, labels, validation, ignorant, Patterns(2))
+    _, alone = ngrams.fit(corpus, Counted(Patterns(2), train, validation), corpus.train.labels, ignorant)
+    found, about = ngrams.fit(corpus, Counted(Patterns(2), further, validation), labels, ignorant)
     assert found is not None
     assert about["count"] > alone["count"]
     assert about["validation"]["ngrams"]["accuracy"] > 0.95
@@ -187,7 +187,7 @@ def test_several_labels_are_told_each_by_its_own_ngrams() -> None:
     split = Split(corpus.train.texts, several[0])
     mine = Corpus("x", "x", None, corpus.labels, split, held_out, held_out, task="multilabel")
     ignorant = np.full((len(held_out), 3), 0.3)
-    found, about = ngrams.fit(mine, train, mine.train.labels, validation, ignorant, Patterns(2))
+    found, about = ngrams.fit(mine, Counted(Patterns(2), train, validation), mine.train.labels, ignorant)
     assert found is not None
     both = found.added(ignorant, validation)
     assert both.shape == (len(held_out), 3)
@@ -201,7 +201,10 @@ def test_grades_are_told_as_classes_are_and_decided_by_their_median(tmp_path: Pa
     labels = corpus.validation.labels
     ignorant = np.tile([0.3, 0.3, 0.4], (len(labels), 1))
     found, about = ngrams.fit(
-        replace(corpus, task="ordinal"), train, corpus.train.labels, validation, ignorant, Patterns(2)
+        replace(corpus, task="ordinal"),
+        Counted(Patterns(2), train, validation),
+        corpus.train.labels,
+        ignorant,
     )
     assert found is not None
     found.save(tmp_path / NGRAMS)

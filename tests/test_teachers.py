@@ -1,19 +1,20 @@
 """Teachers: what they teach, that it is theirs, that no test text plays a part, that a run goes on."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY
 
-from sentiment import config, pipeline, teachers
+from sentiment import config, ngrams, pipeline, teachers
 from sentiment.calibration import fit_temperature, temper
 from sentiment.corpus import Split, load_corpus
 from sentiment.errors import Interrupted, UsageError
 from sentiment.fitting import Listener, prepare
 from sentiment.model import infer
-from sentiment.ngrams import Patterns, SecondOpinion
+from sentiment.ngrams import Counted, Patterns, second_opinion
 from sentiment.training import Examples
 
 CPU = torch.device("cpu")
@@ -32,7 +33,11 @@ def taught(folder, corpus=None, **changes):
     mine, timing = settings(**changes), {}
     (folder / "run.partial").mkdir(parents=True)
     ready = prepare(mine, corpus or sample(), folder / "run.partial", None, Listener(), timing)
-    return teachers.teach(mine, ready, folder / "run.partial", folder / "run", CPU, Listener())
+    parts = teachers.texts(mine, ready)
+    counted = partial(ngrams.count, mine.ngrams, parts, ready.validation)
+    return teachers.teach(
+        mine, ready, parts, counted, folder / "run.partial", folder / "run", CPU, Listener()
+    )
 
 
 def test_targets_are_labels_and_the_mean_of_the_teachers(tmp_path):
@@ -66,8 +71,8 @@ def test_ngrams_get_the_share_that_serves_validation_best(tmp_path):
     (before,), (about,) = before["generations"], about["generations"]
     assert about["all"]["log_loss"] <= before["mean"]["log_loss"] == about["mean"]["log_loss"]
     ready = prepare(settings(), corpus, tmp_path, None, Listener(), {})
-    opinion = SecondOpinion(corpus, mixed.sequences, ready.validation.sequences, Patterns(3))
-    _, linear = opinion(alone.labels)  # of unlabelled texts what the recurrence says
+    counted = Counted(Patterns(3), mixed.sequences, ready.validation.sequences)
+    _, linear = second_opinion(corpus, counted, alone.labels)  # of unlabelled texts what the recurrence says
     share = about["ngrams"]["share"]
     np.testing.assert_allclose(mixed.targets, (1 - share) * alone.targets + share * linear, atol=1e-6)
 
@@ -76,12 +81,12 @@ def test_ngrams_speak_only_of_texts_that_they_did_not_learn_from(tmp_path):
     corpus = sample()
     ready = prepare(settings(), corpus, tmp_path, None, Listener(), {})
     texts, labels = ready.train.sequences, corpus.train.labels
-    opinion = SecondOpinion(corpus, texts, ready.validation.sequences, Patterns(3))
-    _, said = opinion(labels)
+    counted = Counted(Patterns(3), texts, ready.validation.sequences)
+    _, said = second_opinion(corpus, counted, labels)
     for row in (0, 7):  # another label of a text changes what is said of others, never of itself
         changed = labels.copy()
         changed[row] = 1 - labels[row]
-        _, now = opinion(changed)
+        _, now = second_opinion(corpus, counted, changed)
         np.testing.assert_array_equal(now[row], said[row])
         assert (now != said).any()
 
