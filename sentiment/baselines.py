@@ -206,7 +206,7 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
         **_units(corpus.train.texts, 3, _token),
     )  # fmt: skip
     train = vectorizer.transform(corpus.train.texts)
-    used = np.unique(train.indices)
+    used = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]))
     train, validation = train[:, used], vectorizer.transform(corpus.validation.texts)[:, used]
     found = fit_nbsvm(
         train, validation, corpus.train.labels, corpus.validation.labels, len(corpus.labels), corpus.task,

@@ -369,7 +369,8 @@ def _half(values: NDArray[Any]) -> NDArray[np.float32]:
 
 def _distinct(rows: Rows, hashes: Hashes) -> tuple[Rows, Hashes]:
     """Return texts and n-grams, each pair once, ordered by the n-gram: so a search for them is fast."""
-    once = np.unique(hashes.astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
+    pairs = np.sort(hashes.astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
+    once = pairs[np.diff(pairs, prepend=~pairs[:1]) != 0]  # np.unique hashes: 20 times slower (numpy 2.4)
     return (once & np.uint64(2**32 - 1)).astype(np.int64), (once >> np.uint64(32)).astype(np.uint32)
 
 
