@@ -25,7 +25,7 @@ from sentiment.sequences import Sequences
 texts = st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=8)
 
 
-patterns = st.builds(Patterns, st.integers(2, 4), st.integers(0, 3), st.integers(0, 5))
+patterns = st.builds(Patterns, st.integers(1, 4), st.integers(0, 3), st.integers(0, 5))
 
 
 def naive(ids: list[int], asked: Patterns) -> set[tuple[bool, int, tuple[int, ...]]]:

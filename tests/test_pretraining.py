@@ -355,7 +355,7 @@ def test_a_classifier_begins_from_an_encoder_and_says_so(command, made, tmp_path
         assert np.array_equal(model.weights[name], value.numpy()), name
     assert (out / "tokenizer.json").read_bytes() == (made / "tokenizer.json").read_bytes()
     assert model.report["embedding"]["encoder"]["left_out"] == source.about["left_out"]
-    assert "language model" in report.card(model.report)
+    assert "pretrained in 1 pass over" in report.card(model.report)
 
 
 def test_sizes_that_disagree_are_named(command, made, tmp_path):

@@ -134,7 +134,7 @@ def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
         made = embedding["encoder"]
         yield (
             "begun from",
-            f"the language model {embedding['vectors']}: {made['passes']} passes over "
+            f"{embedding['vectors']}, pretrained in {made['passes']} pass{'es' * (made['passes'] > 1)} over "
             f"{made['texts']['training'] + made['texts']['unlabelled']:,} texts of {made['corpus']['name']}; "
             f"{sum(made['left_out'].values()):,} that are in test were left out",
         )
