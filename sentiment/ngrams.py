@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ class Patterns:
     gap: int = 0
     ending: int = 0
 
-    @property
+    @cached_property
     def offsets(self) -> list[NDArray[np.int64]]:
         """Where the tokens of each kind of n-gram are, from its first."""
         runs = [np.arange(length) for length in range(1, self.longest + 1)]
@@ -98,11 +99,13 @@ class Patterns:
                 pair = steps[first] * MULTIPLIER + steps[first + width - 1]
                 rolling = pair ^ (np.uint64(width) << np.uint64(56))
             mixed = (rolling ^ (rolling >> np.uint64(29))) * MIXER >> np.uint64(32)
-            again = left[first] <= self.ending
-            marked = (mixed[again] + np.uint64(1)) * MULTIPLIER >> np.uint64(32)
-            begins += [first, first[again]]
-            kinds.append(np.full(len(first) + len(marked), kind))
-            hashes += [mixed.astype(np.uint32), marked.astype(np.uint32)]
+            if self.ending:
+                again = left[first] <= self.ending
+                marked = (mixed[again] + np.uint64(1)) * MULTIPLIER >> np.uint64(32)
+                first, mixed = np.concatenate([first, first[again]]), np.concatenate([mixed, marked])
+            begins.append(first)
+            kinds.append(np.full(len(first), kind))
+            hashes.append(mixed.astype(np.uint32))
         return np.concatenate(begins), np.concatenate(kinds), np.concatenate(hashes)
 
     def of(self, sequences: Sequences) -> Iterator[tuple[int, Rows, Hashes]]:
