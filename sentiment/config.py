@@ -226,7 +226,7 @@ class PretrainingConfig(_Section):
     negatives: int = _setting(
         256, "types that the softmax is taken over, on average, sampled by frequency; 0: all", ge=0
     )
-    tied: bool = _setting(True, "predict with the embeddings themselves")
+    tied: bool = _setting(False, "predict with the embeddings themselves")
 
 
 class DistillationConfig(_Section):
