@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 import sentiment
-from sentiment import baselines, bundle, decision, link, objectives, predictions, teachers
+from sentiment import baselines, bundle, decision, link, ngrams, objectives, predictions, teachers
 from sentiment.calibration import fit_temperature, temper
 from sentiment.config import CorpusConfig, DecisionConfig, ModelConfig, TrainingConfig, load
 from sentiment.corpus import RawCorpus, RawSplit, divide, load_corpus
@@ -539,8 +540,10 @@ def test_teachers_teach_each_label(source, tmp_path):
     (tmp_path / "run.partial").mkdir()
     corpus = load_corpus(asked.corpus, 0)
     ready = prepare(asked, corpus, tmp_path / "run.partial", None, Listener(), {})
+    parts = teachers.texts(asked, ready)
+    counted = partial(ngrams.count, asked.ngrams, parts, ready.validation)
     examples, about = teachers.teach(
-        asked, ready, tmp_path / "run.partial", tmp_path / "run", CPU, Listener()
+        asked, ready, parts, counted, tmp_path / "run.partial", tmp_path / "run", CPU, Listener()
     )
     count = len(corpus.train)
     assert examples.targets.shape == (count + 20, 3)
