@@ -255,7 +255,6 @@ def _run(
             begun_from = _encoder(settings, corpus, working, out, device, listener)
     ready = prepare(settings, corpus, working, begun_from, listener, timing)
     parts = teachers.texts(settings, ready)
-
     counted = cache(partial(ngrams.count, settings.ngrams, parts, ready.validation))
     examples = taught = None
     if settings.distillation.teachers:

@@ -222,7 +222,9 @@ def test_grades_are_told_as_classes_are_and_decided_by_their_median(tmp_path: Pa
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     out = tmp_path_factory.mktemp("wide") / "made"
-    return sentiment.train("sample", out=out, settings=TINY | {"ngrams.longest": 3})
+    return sentiment.train(
+        "sample", out=out, settings=TINY | {"ngrams.longest": 3, "ngrams.gap": 1, "ngrams.ending": 5}
+    )
 
 
 def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
@@ -230,6 +232,8 @@ def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
     assert bundle.ngrams is not None
     assert (bundle.folder / NGRAMS).is_file()
     assert trained.report["ngrams"]["count"] == len(bundle.ngrams.hashes)
+    assert bundle.ngrams.patterns == Patterns(3, 1, 5)
+    assert "pairs with up to 1 between, those of the last 5 apart too" in card(trained.report)
     texts = ["a moving film, well acted", "dull from the first minute to the last"] * 3
     numpy = trained.probabilities(texts)[0]
     bundle.model.eval()

@@ -300,6 +300,14 @@ def test_several_short_runs_make_what_one_run_makes(made, tmp_path):
     assert not [path for path in made.iterdir() if path.name.startswith(("checkpoint", "pretraining"))]
 
 
+@pytest.mark.parametrize(("name", "value"), [("horizon", 3), ("subsample", 0.0), ("dropout", 0.5)])
+def test_each_setting_of_what_is_predicted_reaches_the_model(name, value, made, tmp_path):
+    settings = config.load(overrides={**FEW, "corpus.name": "sample", f"pretraining.{name}": value})
+    pretraining.pretrain(settings, tmp_path / "other")
+    one, other = (encoder.load(folder).weights["embedding.weight"] for folder in (made, tmp_path / "other"))
+    assert not torch.equal(one, other)
+
+
 def test_an_encoder_has_read_no_test_text(made):
     corpus = load_corpus("sample")
     seen = encoder.load(made).seen
