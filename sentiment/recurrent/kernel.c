@@ -280,6 +280,8 @@ static void forward(const Layer *l, idx d, idx share) {
       multiply(C, mine, P, prev + first * P, stride * P, 1, panels + j * recurrent * P, sums,
                stride * G * P, step, 0);
       for (idx i = share; i < n; i += stride) {
+        for (idx g = 0; j + width > H && g < G; g++) /* infinity times the zeros of what fills up */
+          memset(gates + ((start + i) * G + g) * P + H, 0, 4 * (P - H));
         float *now = prev + (start + i) * P + j;
         float *then = i < after ? prev + (next + i) * P + j : state + i * P + j;
         const idx c_then = i < after ? D * N * P : D * B * P;
@@ -335,6 +337,7 @@ static void backward(const Layer *l, idx d, idx share) {
       float *dh = state + i * P, *h_prev = prev + (start + i) * P;
       const float *d_out = l->out + ((start + i) * D + d) * H;
       for (idx j = 0; j < H; j++) dh[j] += d_out[j];
+      for (idx k = 0; k < S && P > H; k++) memset(dh + k * D * B * P + H, 0, 4 * (P - H));
       cell_backward(l->cell, P, gates + (start + i) * G * P, bias, h_prev,
                     h_prev + (S - 1) * D * N * P, dh, dh + (S - 1) * D * B * P);
     }

@@ -209,6 +209,10 @@ def _is_right(native: Steps) -> bool:
         inward = [draw(cell.gates * width, 5) for _ in range(2)]
         weights = [draw(cell.gates * width, width) for _ in range(2)]
         bias, d_out = draw(2, cell.slots, width), draw(6, 2, width - 1)
+        for w in (*inward, *weights):  # the last unit fills up, and is zero
+            w.view(cell.gates, width, -1)[:, -1] = 0
+        for part in (*weights, bias, state):
+            part[..., -1] = 0
         results = []
         for steps in (native, Steps()):
             gates, prev, states = draw(2, 6, cell.slots, width), draw(cell.states, 2, 6, width), state.clone()

@@ -10,17 +10,23 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.batches import positions
 from sentiment.recurrent import native
+from sentiment.recurrent.checks import are_plain, check_sizes, is_eager
 
 
 def pool(packed: PackedSequence) -> tuple[Tensor, Tensor]:
     """Reduce (N, D) packed rows to the largest and the mean of each sequence's own rows, (B, D) both.
 
     The sequences stay in the order of packing.
+
+    Raises
+    ------
+    RuntimeError
+        If the packed sequence is not consistent.
     """
     data, sizes = packed.data, packed.batch_sizes
-    fits = data.device.type == "cpu" and data.dtype == torch.float32 and len(data) < 2**31
+    fits = len(data) < 2**31 and is_eager() and are_plain((data,), torch.float32)
     if fits and native.load() is not None:
-        largest, mean = _Pool.apply(data, sizes)
+        largest, mean = _Pool.apply(data, check_sizes(sizes, len(data)))
         return largest, mean
     slot, step = positions(sizes, data.device)
     largest = unpack(data, slot, step, sizes, float("-inf")).amax(1)
@@ -59,8 +65,11 @@ class _Pool(torch.autograd.Function):
         return largest, mean
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, d_largest: Tensor, d_mean: Tensor) -> tuple[Tensor, None]:
+        if torch.is_grad_enabled() or not are_plain((d_largest, d_mean), torch.float32):
+            slot, _ = positions(ctx.sizes, d_mean.device)  # operations that have derivatives
+            shares = (d_mean / slot.bincount().to(d_mean.dtype)[:, None])[slot]
+            return shares.scatter_add(0, ctx.where.long(), d_largest), None
         library = native.load()
         assert library is not None
         return library.unpool(d_largest, d_mean, ctx.where, ctx.sizes, ctx.rows), None

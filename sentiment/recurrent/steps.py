@@ -24,7 +24,8 @@ class Cell(NamedTuple):
     these through the recurrent weights.
     """
 
-    code: int
+    name: str  # of torch's function
+    code: int  # of the C
     gates: int
     slots: int
     states: int
@@ -85,10 +86,10 @@ def _relu_backward(gates: Tensor, previous: Tensor, d_states: Tensor) -> None:
 
 
 CELLS = {
-    "RNN_TANH": Cell(0, 1, 1, 1, lambda gates, _: [gates[:, 0].tanh_()], _tanh_backward),
-    "RNN_RELU": Cell(1, 1, 1, 1, lambda gates, _: [gates[:, 0].relu_()], _relu_backward),
-    "LSTM": Cell(2, 4, 4, 2, _lstm_forward, _lstm_backward),
-    "GRU": Cell(3, 3, 4, 1, _gru_forward, _gru_backward),
+    "RNN_TANH": Cell("rnn_tanh", 0, 1, 1, 1, lambda gates, _: [gates[:, 0].tanh_()], _tanh_backward),
+    "RNN_RELU": Cell("rnn_relu", 1, 1, 1, 1, lambda gates, _: [gates[:, 0].relu_()], _relu_backward),
+    "LSTM": Cell("lstm", 2, 4, 4, 2, _lstm_forward, _lstm_backward),
+    "GRU": Cell("gru", 3, 3, 4, 1, _gru_forward, _gru_backward),
 }
 
 
