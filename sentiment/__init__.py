@@ -13,16 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sentiment.classifier import SequenceClassifier
     from sentiment.predictor import Predictor
 
-__all__ = ["__version__", "load", "train"]
+__all__ = ["SequenceClassifier", "__version__", "load", "train"]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
     if name == "__version__":  # looking it up takes longer than importing this module
         from importlib import metadata
 
         return metadata.version("sentiment")
+    if name == "SequenceClassifier":  # brings torch
+        from sentiment.classifier import SequenceClassifier
+
+        return SequenceClassifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

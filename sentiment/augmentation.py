@@ -19,7 +19,7 @@ def augment(inputs: PackedSequence, config: FeaturesConfig) -> PackedSequence:
         data = data + config.noise * torch.randn_like(data)
     if config.time_mask:
         data = data.masked_fill(_hidden(inputs.batch_sizes, config.time_mask, data.device)[:, None], 0)
-    return PackedSequence(data, inputs.batch_sizes)
+    return inputs._replace(data=data)
 
 
 def _hidden(batch_sizes: Tensor, share: float, device: torch.device) -> Tensor:

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.batches import in_order, positions
+from sentiment.classifier import CELLS
 from sentiment.config import ModelConfig
 from sentiment.errors import UsageError
-from sentiment.model import CELLS, INFERENCE_SIZE, Embedding
+from sentiment.model import INFERENCE_SIZE, Embedding
 from sentiment.sequences import Sequences
 
 SMOOTHING = 0.75  # exponent of the frequencies that types are sampled by (Mikolov et al. 2013)

@@ -1,4 +1,4 @@
-"""The classifier: embedding or features → packed recurrence → pooling → linear.
+"""The classifier of a run: embedding or features → packed recurrence → pooling → linear.
 
 Shapes: B sequences in a batch, read in W windows (one each, if they are not long), N steps of all windows
 (packed), V types in the vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent
@@ -6,7 +6,7 @@ outputs, C classes or labels.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,19 +16,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment import link, recurrent
+from sentiment import classifier, link
 from sentiment.batches import in_order, positions
+from sentiment.classifier import Pooled
 from sentiment.config import ModelConfig
-from sentiment.recurrent.pooling import middles, pool, unpack
 from sentiment.sequences import Sequences
 
-CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
 INFERENCE_SIZE, INFERENCE_TOKENS = 256, 16_384  # texts and tokens in a batch that is only scored
-Pooled = dict[str, Tensor]  # by pooling
 
 
-class SequenceClassifier(nn.Module):
-    """Classify sequences of token ids, or of feature vectors.
+class SequenceClassifier(classifier.SequenceClassifier):
+    """The classifier of a run: texts as token ids, or feature vectors, as the settings say.
 
     Parameters
     ----------
@@ -51,6 +49,8 @@ class SequenceClassifier(nn.Module):
         If sizes disagree.
     """
 
+    embedding: "Embedding | None"
+
     def __init__(
         self,
         num_labels: int,
@@ -62,16 +62,14 @@ class SequenceClassifier(nn.Module):
         vectors: Tensor | None = None,
         task: str = "multiclass",
     ) -> None:
-        super().__init__()
         if num_labels < 2:
             raise ValueError(f"num_labels = {num_labels}, and at least 2 are needed")
-        self.config, self.num_labels, self.task = config, num_labels, task
-        self.embedding: Embedding | None = None
         if (vocab_size is None) == (input_size is None):
             raise ValueError(
                 f"give vocab_size for token ids or input_size for features: "
                 f"vocab_size = {vocab_size}, input_size = {input_size}"
             )
+        embedding: Embedding | None = None
         if vocab_size is not None:
             if embedding_size is None:
                 raise ValueError(f"vocab_size = {vocab_size} needs an embedding_size, not None")
@@ -80,62 +78,62 @@ class SequenceClassifier(nn.Module):
                     f"vectors are {tuple(vectors.shape)}, but vocab_size and embedding_size are "
                     f"{(vocab_size, embedding_size)}"
                 )
-            self.embedding = Embedding(vocab_size, embedding_size, config, vectors)
+            embedding = Embedding(vocab_size, embedding_size, config, vectors)
             input_size = embedding_size
         elif embedding_size is not None or vectors is not None:
             raise ValueError(
                 f"input_size = {input_size} is for features, which have no embedding_size or vectors"
             )
         assert input_size is not None
-        self.input_size = input_size
-        self.recurrence = CELLS[config.kind](
+        super().__init__(
             input_size,
             config.hidden_size,
-            config.layers,
+            num_labels - (task == "ordinal"),
+            cell=config.kind,
+            num_layers=config.layers,
             bidirectional=config.bidirectional,
-            dropout=config.layer_dropout,
+            pooling=config.pooling,
+            layer_dropout=config.layer_dropout,
+            output_dropout=config.output_dropout,
+            weight_dropout=config.weight_dropout,
+            embedding=embedding,
         )
-        self.recurrence.weight_dropout = config.weight_dropout
-        output_size = config.hidden_size * (2 if config.bidirectional else 1)  # D
-        self.attention = Attention(output_size) if "attention" in config.pooling else None
-        self.dropout = nn.Dropout(config.output_dropout)
-        self.linear = nn.Linear(output_size * len(config.pooling), num_labels - (task == "ordinal"))
+        self.config, self.num_labels, self.task = config, num_labels, task
 
-    def forward(self, inputs: PackedSequence, counts: Tensor | None = None) -> Tensor:
-        """Return logits (B, C) for packed ids (N,) or features (N, F), in the order of packing.
+    def forward(
+        self,
+        inputs: PackedSequence | Tensor,
+        lengths: Tensor | Sequence[int] | None = None,
+        counts: Tensor | None = None,
+    ) -> Tensor:
+        """Return logits (B, C), in the order in which the sequences are given.
 
-        Of the packed sequences, the first counts[0] are the windows of the first text, and so on.
+        Parameters
+        ----------
+        inputs, lengths
+            As of the smallest classifier.
+        counts
+            (B,) windows of each text: the first counts[0] sequences are those of the first, and so on.
         """
-        return self.decide(self.read(self.embed(inputs)), counts)
+        if counts is None:
+            return super().forward(inputs, lengths)
+        return self.classify(self.embed(classifier.packed(inputs, lengths)), counts)
 
     def embed(self, inputs: PackedSequence) -> PackedSequence:
         """Return packed vectors (N, E) for packed ids (N,), or check packed features (N, F)."""
-        if self.embedding is not None:
-            data = self.embedding(inputs)  # (N, E)
-        else:
-            data = inputs.data  # (N, F)
-            if data.ndim != 2 or data.shape[1] != self.input_size:
-                raise ValueError(
-                    f"features are {tuple(data.shape)}, but the model takes (steps, {self.input_size})"
-                )
-        return PackedSequence(data, inputs.batch_sizes)
+        if self.embedding is None:
+            return super().embed(inputs)
+        return inputs._replace(data=self.embedding(inputs))
 
     def classify(self, inputs: PackedSequence, counts: Tensor | None = None) -> Tensor:
         """Return logits (B, C) for packed vectors (N, E): all that comes after the embedding."""
         return self.decide(self.read(inputs), counts)
 
-    def read(self, inputs: PackedSequence) -> Pooled:
-        """Run the recurrence over packed vectors (N, E), and pool its outputs."""
-        output, state = self.recurrence(inputs)  # (N, D)
-        hidden = state[0] if isinstance(state, tuple) else state  # (layers · directions, W, H)
-        return self.pool(output, hidden)
-
     def decide(self, pooled: Pooled, counts: Tensor | None = None) -> Tensor:
         """Return logits (B, C) for what was pooled: of windows if there are counts (B,) of them."""
         if counts is not None:
             pooled = merge(pooled, counts, self.config.hidden_size)
-        joined = torch.cat([pooled[name] for name in self.config.pooling], 1)  # (B, D · poolings)
-        logits: Tensor = self.linear(self.dropout(joined))  # (B, C), or of grades (B, C - 1)
+        logits = super().decide(pooled)  # (B, C), or of grades (B, C - 1)
         return cumulative(logits) if self.task == "ordinal" else logits
 
     @torch.no_grad()
@@ -144,27 +142,6 @@ class SequenceClassifier(nn.Module):
         shares = torch.from_numpy(counts).double() + 0.5  # no threshold is infinite
         thresholds = (shares / shares.sum()).cumsum(0)[:-1].logit()
         self.linear.bias.copy_(torch.cat([thresholds[:1], thresholds.diff().expm1().log()]))
-
-    def pool(self, output: PackedSequence, hidden: Tensor) -> Pooled:
-        """Reduce the outputs of each window to (W, D) by each pooling, over its own steps only.
-
-        With attention there is also ``share`` (W, 1), the logarithm of what its scores sum to.
-        """
-        found: Pooled = {}
-        if {"max", "mean"} & set(self.config.pooling):
-            found["max"], found["mean"] = pool(output)
-        if "last" in self.config.pooling:
-            directions = 2 if self.config.bidirectional else 1
-            found["last"] = torch.cat(list(hidden[-directions:]), 1)
-        if "middle" in self.config.pooling:
-            found["middle"] = output.data[middles(output.batch_sizes, output.data.device)]
-        if self.attention is not None:
-            slot, step = positions(output.batch_sizes, output.data.device)
-            scores = unpack(self.attention(output.data), slot, step, output.batch_sizes, float("-inf"))
-            weights = scores.softmax(1)[slot, step]  # (N, 1), 0 beyond the end of a sequence
-            found["attention"] = unpack(weights * output.data, slot, step, output.batch_sizes, 0.0).sum(1)
-            found["share"] = scores.logsumexp(1)
-        return found
 
 
 def merge(pooled: Pooled, counts: Tensor, hidden_size: int) -> Pooled:
@@ -240,20 +217,6 @@ def random_keep(like: Tensor, share: float) -> Tensor:
     return bits.view(torch.int16)[:count].view_as(like) >= round(share * 2**16) - 2**15
 
 
-class Attention(nn.Module):
-    """One score a step: v · tanh(W h) (Yang et al. 2016)."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(size, size)
-        self.score = nn.Linear(size, 1, bias=False)
-
-    def forward(self, outputs: Tensor) -> Tensor:
-        """Return (N, 1) for outputs (N, D)."""
-        scores: Tensor = self.score(self.project(outputs).tanh())
-        return scores
-
-
 def cumulative(outputs: Tensor) -> Tensor:
     """Return log-probabilities (B, C) of grades in order, for outputs (B, C - 1): a cumulative link.
 
@@ -317,7 +280,8 @@ def joined(parts: list[Pooled]) -> Pooled:
 def reread(model: SequenceClassifier, inputs: PackedSequence) -> Pooled:
     """Do what `SequenceClassifier.read` does, again for the gradients: until then nothing stays in memory.
 
-    The gradients are those of the inputs; parameters get none.
+    The gradients are those of the inputs; parameters get none. They are of the first order; RuntimeError if
+    others are asked for.
     """
     names: list[str] = []
     values = _Reread.apply(model, names, inputs.batch_sizes, inputs.data)  # type: ignore[no-untyped-call]
@@ -336,8 +300,9 @@ class _Reread(torch.autograd.Function):
         return tuple(pooled.values())
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("reread has no second derivatives; use SequenceClassifier.read for them")
         data = ctx.saved_tensors[0].detach().requires_grad_()
         with torch.enable_grad():
             pooled = ctx.model.read(PackedSequence(data, ctx.sizes))

@@ -240,7 +240,7 @@ class Trainer:
                 self.tokens += unlabelled.tokens
         else:
             with self._autocast():
-                logits = self.model(batch.inputs, batch.counts)
+                logits = self.model(batch.inputs, counts=batch.counts)
             total = self.loss(logits.float(), targets)
             self.scaler.scale(total / len(batch.rows)).backward()
         if self.config.clip_norm:

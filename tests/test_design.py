@@ -34,6 +34,7 @@ ORDER = [
     "batches",
     "augmentation",
     "recurrent",
+    "classifier",
     "model",
     "language_model",
     "engine",

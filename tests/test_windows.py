@@ -126,7 +126,7 @@ def test_pooling_and_gradients_are_those_of_all_windows_at_once(pooling, bidirec
     model = classifier(pooling=pooling, bidirectional=bidirectional).double()
     whole = sequences(*LENGTHS).windowed(WINDOW, OVERLAP)
     batch = pack(whole, np.arange(len(LENGTHS)), CPU)
-    logits = model(batch.inputs, batch.counts)
+    logits = model(batch.inputs, counts=batch.counts)
     logits.square().sum().backward()
     ours = {name: value.grad.clone() for name, value in model.named_parameters()}
     model.zero_grad()

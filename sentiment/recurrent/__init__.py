@@ -3,7 +3,7 @@
 The classes take the place of those in `torch.nn`: same arguments, parameters and results. A packed
 sequence on the CPU, float32 or float64, runs here, step by step over the sequences still alive; any
 other input (padded tensors, other devices, projections), and all that is not plain execution (autocast,
-compilation, tracing, `torch.func`, forward-mode derivatives), runs in `torch.nn`.
+compilation, tracing, forward-mode derivatives), runs in `torch.nn`.
 The loop over the steps is C (``kernel.c``, built on first use) for float32 where there is
 a compiler, and torch operations otherwise.
 """
@@ -23,7 +23,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.recurrent import layer, native
-from sentiment.recurrent.checks import are_plain, check_sizes, is_eager
+from sentiment.recurrent.checks import are_plain, check_sizes, check_transforms, is_eager
 from sentiment.recurrent.steps import CELLS, Steps
 
 __all__ = ["GRU", "LSTM", "RNN", "as_torch", "kernel"]
@@ -102,6 +102,8 @@ class _Packed(nn.RNNBase):
             super()._update_flat_weights()
 
     def _run(self, input: Any, hx: Any) -> tuple[Any, Any]:
+        if isinstance(input, PackedSequence):
+            check_transforms()
         if not _runs_here(self, input, hx):
             return super().forward(input, hx)  # type: ignore[no-any-return]
         data, sizes, order, original_order = input
@@ -146,8 +148,11 @@ class _Packed(nn.RNNBase):
         return PackedSequence(data, input.batch_sizes, order, original_order), h_n
 
     def __prepare_scriptable__(self) -> nn.Module:
-        """Give what `torch.jit.script` compiles instead."""
-        return as_torch(self)
+        """Refuse `torch.jit.script`, which would put what it can compile into the model itself."""
+        raise RuntimeError(
+            f"sentiment.recurrent.{type(self).__name__} cannot be scripted; script "
+            "sentiment.recurrent.as_torch(model), which shares its parameters"
+        )
 
     @property
     def qconfig(self) -> None:
@@ -190,6 +195,11 @@ def as_torch(module: nn.Module) -> nn.Module:
     ValueError
         If a layer has parametrizations, or in training weight dropout, which `torch.nn` lacks.
     """
+    if isinstance(module, _Packed) and parametrize.is_parametrized(module):
+        raise ValueError(
+            "a layer with parametrizations has no twin in torch.nn; first call "
+            "torch.nn.utils.parametrize.remove_parametrizations"
+        )
     twin = copy.copy(module)
     twin._parameters, twin._buffers = module._parameters.copy(), module._buffers.copy()
     twin._modules = {
@@ -197,11 +207,6 @@ def as_torch(module: nn.Module) -> nn.Module:
     }
     if not isinstance(module, _Packed):
         return twin
-    if parametrize.is_parametrized(module):
-        raise ValueError(
-            "a layer with parametrizations has no twin in torch.nn; first call "
-            "torch.nn.utils.parametrize.remove_parametrizations"
-        )
     if module.training and module.weight_dropout:
         raise ValueError(
             f"torch.nn.{type(module).__name__} has no weight dropout, and this layer has "

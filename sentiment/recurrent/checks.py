@@ -23,6 +23,27 @@ def is_eager() -> bool:
     )
 
 
+def check_transforms() -> None:
+    """Refuse packed sequences where the layers of `torch.nn` fail too, but do not say at what.
+
+    Raises
+    ------
+    RuntimeError
+        Under a transform of `torch.func`, and in `torch.export`.
+    """
+    if torch._C._are_functorch_transforms_active():
+        raise RuntimeError(
+            "torch.func cannot read the sizes of a packed sequence; take its derivatives with torch.autograd "
+            "(create_graph, forward_ad, is_grads_batched), or give the layer padded sequences of one length"
+        )
+    # is_exporting came with torch 2.7; before, torch's own error is seen.
+    if getattr(torch.compiler, "is_exporting", bool)():
+        raise RuntimeError(
+            "torch.export cannot read the sizes of a packed sequence; give the layer padded sequences of one "
+            "length, or use torch.compile or torch.onnx.export(dynamo=False)"
+        )
+
+
 def are_plain(tensors: Iterable[object], dtype: torch.dtype) -> bool:
     """Say whether all are ordinary tensors of a dtype on the CPU, whose memory holds their values."""
     return all(
@@ -64,10 +85,11 @@ def check_sizes(batch_sizes: Tensor, rows: int) -> Tensor:
             f"{batch_sizes.dim()} dimensions of {batch_sizes.dtype} on {batch_sizes.device}"
         )
     sizes = batch_sizes.numpy()
-    if not len(sizes) or sizes[-1] < 1 or (sizes[1:] > sizes[:-1]).any() or sizes.sum() != rows:
+    bounded = len(sizes) and sizes[-1] >= 1 and sizes[0] <= rows  # so that the sum cannot overflow
+    if not bounded or (sizes[1:] > sizes[:-1]).any() or sizes.sum() != rows:
         shown = ", ".join(map(str, sizes[:8].tolist())) + (", …" if len(sizes) > 8 else "")
         raise RuntimeError(
             f"batch_sizes of a PackedSequence must be positive, never grow, and add up to its {rows} rows, "
-            f"not be [{shown}] with sum {sizes.sum()}; torch.nn.utils.rnn.pack_sequence makes them"
+            f"not be [{shown}]; torch.nn.utils.rnn.pack_sequence makes them"
         )
     return batch_sizes.contiguous()
