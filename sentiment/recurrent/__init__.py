@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sentiment.recurrent import native
 from sentiment.recurrent.steps import CELLS, Cell, Steps
 
-__all__ = ["GRU", "LSTM", "RNN", "kernel"]
+__all__ = ["GRU", "LSTM", "RNN", "kernel", "kernel_reason"]
 
 # Units from which the weights no longer fit the caches and torch.nn's products are as good or better;
 # it takes over where all sequences are of one length, so that it computes no padding.
@@ -35,6 +35,14 @@ def kernel() -> str:
     The environment variable ``SENTIMENT_KERNEL=off``, set before first use, turns the C off.
     """
     return "torch" if native.load() is None else "native"
+
+
+def kernel_reason() -> str | None:
+    """Say why the float32 recurrence is not compiled, or is again in each process; None if all is well.
+
+    A sentence with the way out.
+    """
+    return native.find().reason
 
 
 class _Packed(nn.RNNBase):
