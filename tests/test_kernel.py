@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,10 +15,14 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+import torch
+from conftest import ROOT, TINY_OPTIONS
 
 from sentiment import cache, recurrent
+from sentiment.fitting import tell_of_kernel
 from sentiment.recurrent import library, native
 from sentiment.recurrent.steps import CELLS
+from sentiment.report.facts import facts
 
 pytestmark = pytest.mark.skipif(
     shutil.which("cc") is None or not hasattr(os, "geteuid"), reason="no C compiler, or not POSIX"
@@ -346,3 +351,73 @@ def test_loading_says_nothing(compiler, capfd, monkeypatch):
         monkeypatch.setenv("SENTIMENT_KERNEL", "off")
         assert find().steps is None
     assert capfd.readouterr() == ("", "")
+
+
+# ---- a run that is slower than it could be says so ----------------------------------------------
+
+SENTENCE = "the compiled recurrence is off: no C compiler <cc>; install gcc"
+RUNS = {
+    "train": (),
+    "pretrain": ("--set=pretraining.epochs=1",),
+    "crossval": ("--folds", "2"),
+    "tune": ("--trials", "2"),
+}
+
+
+@pytest.fixture
+def missing(monkeypatch):
+    monkeypatch.setattr(native, "find", lambda: native.Kernel(None, SENTENCE))
+
+
+@pytest.mark.parametrize(
+    "run", [pytest.param(run, marks=[] if run == "train" else pytest.mark.slow) for run in RUNS]
+)
+def test_a_run_says_once_that_the_kernel_is_missing(run, missing, command, tmp_path):
+    rows = [f"{word} film {number},{word}" for word in ("good", "bad") for number in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]))
+    options = [option for option in TINY_OPTIONS if run != "tune" or "report" in option]
+    options += [*RUNS[run], "--set=runtime.device=cpu", "--out", tmp_path / "out"]
+    done = command(run, tmp_path / "rows.csv", *options)
+    assert done.code == 0, done.err
+    assert done.err.count(SENTENCE) == 1
+    assert SENTENCE not in done.out
+    if run == "train":
+        training = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["training"]
+        assert (training["kernel"], training["kernel_reason"]) == ("torch", SENTENCE)
+
+
+def test_a_run_with_it_says_nothing_and_the_report_has_it(monkeypatch, command, tmp_path):
+    found = find()
+    monkeypatch.setattr(native, "find", lambda: found._replace(reason=None))
+    done = command("train", "sample", *TINY_OPTIONS, "--set=runtime.device=cpu", "--out", tmp_path / "out")
+    assert "recurrence" not in done.err
+    training = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))["training"]
+    assert training["kernel"] == "native"
+    assert "kernel_reason" not in training
+    assert ("kernel", "native") in facts({"training": training})
+
+
+def test_the_facts_of_a_report_have_the_reason():
+    training = {
+        "epochs": 1, "best_epoch": 1, "seconds": 1.0, "tokens_per_second": 1.0, "device": "cpu", "seed": 0,
+    }  # fmt: skip
+    about = {"kernel": "torch", "kernel_reason": SENTENCE}
+    assert ("kernel", f"torch; {SENTENCE}") in facts({"training": training | about})
+    assert "kernel" not in dict(facts({"training": training}))  # of a GPU, or an older report
+
+
+def test_a_run_on_a_gpu_does_not_miss_it(missing):
+    listener = Mock()
+    tell_of_kernel(listener, torch.device("cuda"))
+    assert not listener.mock_calls
+    tell_of_kernel(listener, torch.device("cpu"))
+    listener.once.assert_called_once_with(SENTENCE)
+
+
+def test_the_benchmark_says_why(missing, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    monkeypatch.delitem(sys.modules, "benchmark", raising=False)
+    from benchmark import machine
+
+    assert machine()["kernel"] == "torch"
+    assert machine()["kernel_reason"] == SENTENCE

@@ -84,7 +84,7 @@ def recipe() -> tuple[list[str], str]:
         predefined = subprocess.run(about, capture_output=True, check=True).stdout
     except OSError as error:
         raise LibraryError(
-            f"no C compiler {compiler[0]!r} ({error}); install gcc or clang, or set CC"
+            f"no C compiler {compiler[0]!r} ({error.strerror}); install gcc or clang, or set CC"
         ) from error
     except subprocess.CalledProcessError as error:
         raise LibraryError(
