@@ -62,6 +62,7 @@ def machine() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "kernel": recurrent.kernel(),
+        "kernel_reason": recurrent.kernel_reason(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "omp": omp[0] if omp else None,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,

@@ -90,7 +90,7 @@ def run(
     labels, ours = corpus.test.labels, chosen(probabilities, thresholds, corpus.task)
     key, result = _key(corpus), {}
     for name, (title, train) in made_for(corpus).items():
-        file = cache.folder() / f"baseline-{name}-{key}.npz"
+        file = f"baseline-{name}-{key}.npz"
         answers = _read(file, (len(labels), len(corpus.labels)))
         cached = answers is not None
         if answers is None:
@@ -417,20 +417,20 @@ def _key(corpus: Corpus) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
-def _read(file: Path, shape: tuple[int, int]) -> Answers | None:
+def _read(file: str, shape: tuple[int, int]) -> Answers | None:
     """Return what the cache holds, or None if it holds nothing or nothing usable."""
     try:
-        with np.load(file, allow_pickle=False) as content:
+        with np.load(cache.place(file), allow_pickle=False) as content:
             probabilities, about = content["probabilities"], json.loads(str(content["about"]))
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
     return Answers(probabilities, about) if probabilities.shape == shape else None
 
 
-def _write(file: Path, answers: Answers) -> None:
+def _write(file: str, answers: Answers) -> None:
     """Keep it, in one step; a cache that cannot be written to is no reason to fail."""
     try:
-        with cache.made(file) as written:
+        with cache.made(cache.place(file)) as written:
             np.savez(written, probabilities=answers.probabilities, about=json.dumps(answers.about))
     except OSError:
         return

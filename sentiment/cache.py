@@ -1,43 +1,108 @@
-"""What this package can make again, kept by its content: in ``$XDG_CACHE_HOME``, or ``~/.cache``."""
+"""What this package can make again, kept by its content: in ``$XDG_CACHE_HOME``, or ``~/.cache``.
+
+What is kept is believed, and some of it is run. So it is only kept where nobody but the user can write:
+the folder belongs to them and has no write permission for group or others, the one above it is theirs or
+root's and not open to all (unless sticky, as ``/tmp`` is), and what is read is theirs, too. Where there is
+no such folder nothing is kept and nothing is read. On Windows, whose profiles are private, all is believed.
+"""
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+OTHERS = stat.S_IWGRP | stat.S_IWOTH  # they may write
+
 
 def folder() -> Path:
-    """Return where it is kept, which may not be there yet."""
+    """Return where it is kept, made if it was not there.
+
+    Raises
+    ------
+    OSError
+        If there is no such folder, none can be made, or it is not private; the message says why.
+    """
     try:
-        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    except RuntimeError:  # a user without a home, as in some containers
-        place = Path(tempfile.gettempdir())
-    return place / "sentiment"
+        above = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:  # as in some containers
+        raise FileNotFoundError("this user has no home folder") from error
+    above.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = above / "sentiment"
+    kept.mkdir(mode=0o700, exist_ok=True)
+    _check_owner(kept, kept.lstat())  # of the link, if it is one
+    kept = kept.resolve()
+    _check(kept)
+    outer = kept.parent.stat()
+    if _is_open(outer):
+        raise PermissionError(f"others can replace {kept}: {kept.parent} is open to them")
+    return kept
+
+
+def place(name: str) -> Path:
+    """Return where something of that name is kept, or will be.
+
+    Raises
+    ------
+    OSError
+        As `folder`; and if what is there is not the user's own, or others may write to it.
+    """
+    kept = folder() / name
+    if os.path.lexists(kept):
+        _check(kept)
+    return kept
 
 
 @contextmanager
-def made(place: Path) -> Iterator[Path]:
+def made(kept: Path) -> Iterator[Path]:
     """Give a path to write a file or a folder to, which then gets its name in one step.
 
     Another process may be doing the same; whoever comes second finds the same content there.
+
+    Parameters
+    ----------
+    kept
+        As `place` gives it.
 
     Raises
     ------
     OSError
         If the cache cannot be written to.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
-        written = Path(temporary) / place.name
+    with tempfile.TemporaryDirectory(dir=kept.parent) as temporary:
+        written = Path(temporary) / kept.name
         yield written
-        if not (written.is_dir() and place.exists()):  # a folder does not replace another
-            os.replace(written, place)
+        written.chmod(written.stat().st_mode & ~OTHERS)  # whatever the umask is
+        if not (written.is_dir() and kept.exists()):  # a folder does not replace another
+            os.replace(written, kept)
 
 
 def prune(pattern: str, most: int) -> None:
     """Leave only the newest of the files or folders that match."""
-    found = sorted(folder().glob(pattern), key=lambda place: -place.stat().st_mtime_ns)
-    for place in found[most:]:
-        shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
+    found = sorted(folder().glob(pattern), key=lambda kept: -kept.stat().st_mtime_ns)
+    for kept in found[most:]:
+        shutil.rmtree(kept, ignore_errors=True) if kept.is_dir() else kept.unlink(missing_ok=True)
+
+
+def _check(kept: Path) -> None:
+    status = kept.lstat()
+    _check_owner(kept, status)
+    if stat.S_ISLNK(status.st_mode):
+        raise PermissionError(f"{kept} is a link")
+    if hasattr(os, "geteuid") and status.st_mode & OTHERS:
+        raise PermissionError(f"others may write to {kept}; chmod go-w {kept} once you trust what is there")
+
+
+def _check_owner(kept: Path, status: os.stat_result) -> None:
+    if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
+        raise PermissionError(f"{kept} belongs to another user")
+
+
+def _is_open(above: os.stat_result) -> bool:
+    """Say whether others can rename what is in a folder; a group is trusted, as it may be of one user."""
+    if not hasattr(os, "geteuid"):
+        return False
+    all_may = above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX
+    return bool(all_may) or above.st_uid not in (0, os.geteuid())

@@ -29,11 +29,18 @@ class ConsoleListener(Listener):
         self.progress: Progress | None = None
         self.shown = 0.0
         self.rows = 0
+        self.said: set[str] = set()
 
     def stage(self, text: str) -> None:
         """Print a line."""
         self.close()
         self.console.print(text, markup=False)
+
+    def once(self, text: str) -> None:
+        """Print a line, the first time."""
+        if text not in self.said:
+            self.said.add(text)
+            self.stage(text)
 
     def step(self, event: Step, trainer: Running) -> None:
         """Move the bar, a few times a second at most: reading the loss waits for the device."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment import bundle, decision, encoder, objectives, report, runtime, tensorboard, vectors
+from sentiment import bundle, decision, encoder, objectives, recurrent, report, runtime, tensorboard, vectors
 from sentiment.augmentation import augment
 from sentiment.bundle import CHECKPOINT
 from sentiment.config import Config, changed
@@ -45,6 +45,9 @@ class Listener:
 
     def stage(self, text: str) -> None:
         """Begin a part of the run."""
+
+    def once(self, text: str) -> None:
+        """Hear what each of several runs would say; worth telling the first time."""
 
     def step(self, event: Step, trainer: Running) -> None:
         """Note that an update was made."""
@@ -188,6 +191,7 @@ def fit(trainer: Trainer, working: Path, out: Path, settings: Config, listener: 
     Interrupted
         On Ctrl-C or SIGTERM, after saving; the message says how to go on with `out`.
     """
+    tell_of_kernel(listener, trainer.device)
     saved = time.monotonic()
     logged = tensorboard.scalars(working, trainer) if settings.training.tensorboard else nullcontext()
     with runtime.stop_requests() as stop, logged as scalars:
@@ -211,6 +215,12 @@ def fit(trainer: Trainer, working: Path, out: Path, settings: Config, listener: 
                     f"stopped in epoch {min(trainer.epoch + 1, trainer.epochs)} of {trainer.epochs}, "
                     f"and saved; go on with: sentiment train --resume --out {out}"
                 )
+
+
+def tell_of_kernel(listener: Listener, device: torch.device) -> None:
+    """Say, once, if the recurrence on this device could be faster, and how."""
+    if device.type == "cpu" and (reason := recurrent.kernel_reason()):
+        listener.once(reason)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from sentiment.config import Config
 from sentiment.corpus import Corpus, divide, read_corpus
 from sentiment.encoder import STATE, Encoder
 from sentiment.errors import CorpusError, Interrupted, SentimentError, UsageError
-from sentiment.fitting import Listener
+from sentiment.fitting import Listener, tell_of_kernel
 from sentiment.language_model import LanguageModel, held_out_loss, keeping_rates, sampling_rates
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import Tokenizer
@@ -368,6 +368,7 @@ def _train(
     again: str,
 ) -> bool:
     """Run the loop, with checkpoints; say whether it came to its end before the time did."""
+    tell_of_kernel(listener, pretrainer.device)
     saved = time.monotonic()
     with runtime.stop_requests() as stop:
         for event in pretrainer.run():

@@ -166,7 +166,10 @@ class Tokenizer:
         """Do what `encode` does, or find in the cache what it did; many ids are memory-mapped."""
         if sum(map(len, texts)) < WORTH_KEEPING:
             return self.encode(texts)
-        place = cache.folder() / f"ids-{self._key(texts)}"
+        try:
+            place = cache.place(f"ids-{self._key(texts)}")
+        except OSError:  # neither is one that is not there, or not the user's alone
+            return self.encode(texts)
         found = _read(place, len(texts))
         if found is not None:
             return self._encoded(*found)

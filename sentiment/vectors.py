@@ -125,13 +125,13 @@ def _skipgram(
     """Train skip-gram vectors with negative sampling (Mikolov et al. 2013), or take them from the cache."""
     if sum(len(part.values) for part in parts) < WORTH_KEEPING:
         return _known(vocabulary, _train_skipgram(vocabulary, parts, config, seed))
-    place = cache.folder() / f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
+    name = f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
     try:
-        matrix = np.load(place, allow_pickle=False)
+        matrix = np.load(cache.place(name), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         matrix = _train_skipgram(vocabulary, parts, config, seed)
-        with suppress(OSError):  # a cache that cannot be written to is no reason to fail
-            with cache.made(place) as written, written.open("wb") as file:
+        with suppress(OSError):  # a cache that cannot be used is no reason to fail
+            with cache.made(cache.place(name)) as written, written.open("wb") as file:
                 np.save(file, matrix)
             cache.prune("skipgram-*", MOST_KEPT)
     return _known(vocabulary, matrix)
@@ -204,10 +204,17 @@ def _is_file(name: str) -> bool:
     return Path(name).expanduser().exists() or "/" in name or name.endswith((".txt", ".vec", ".gz", ".zst"))
 
 
-def _cache() -> Path:
-    folder = cache.folder() / "vectors"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+@contextlib.contextmanager
+def _cache() -> Iterator[Path]:
+    """Give a folder for what torchtext downloads and reads: the cache, or else one for the moment."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = cache.place("vectors")
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            print(f"vectors are not kept: {error}", file=sys.stderr)
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield folder
 
 
 def _load_named(name: str) -> Any:
@@ -220,8 +227,8 @@ def _load_named(name: str) -> Any:
         )
     print(f"{name}: reading it, or downloading it first", file=sys.stderr)
     try:
-        with _tamed():
-            return pretrained_aliases[name](cache=str(_cache()))
+        with _cache() as folder, _tamed():
+            return pretrained_aliases[name](cache=str(folder))
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         raise HubError(
             f"{name}: the download failed ({error}); download the vectors by hand and give the file: "
@@ -239,25 +246,26 @@ def _load_file(path: Path) -> Any:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     plain = f"{digest}.vec"
-    cached = _cache() / f"{plain}.pt"
-    try:
-        with tempfile.TemporaryDirectory() as folder, _tamed():
-            if not cached.exists():
-                _unpack(path, Path(folder) / plain)
-            else:
-                (Path(folder) / plain).touch()
-            return TextVectors(str(Path(folder) / plain), cache=str(_cache()))
-    except TypeError as error:  # torchtext found no dimension
-        raise CorpusError(
-            f"{path}: no usable vectors: no line with a word and three numbers or more"
-        ) from error
-    except (RuntimeError, ValueError, IndexError, EOFError, pickle.UnpicklingError) as error:
-        hint = f"; if {cached} is damaged, remove it" if cached.exists() else ""
-        raise CorpusError(f"{path}: no usable vectors: {error}{hint}") from error
-    except OSError as error:
-        if error.errno is not None and from_machine(error):
-            raise
-        raise CorpusError(f"{path}: no usable vectors: {error}") from error
+    with _cache() as kept:
+        cached = kept / f"{plain}.pt"
+        try:
+            with tempfile.TemporaryDirectory() as folder, _tamed():
+                if not cached.exists():
+                    _unpack(path, Path(folder) / plain)
+                else:
+                    (Path(folder) / plain).touch()
+                return TextVectors(str(Path(folder) / plain), cache=str(kept))
+        except TypeError as error:  # torchtext found no dimension
+            raise CorpusError(
+                f"{path}: no usable vectors: no line with a word and three numbers or more"
+            ) from error
+        except (RuntimeError, ValueError, IndexError, EOFError, pickle.UnpicklingError) as error:
+            hint = f"; if {cached} is damaged, remove it" if cached.exists() else ""
+            raise CorpusError(f"{path}: no usable vectors: {error}{hint}") from error
+        except OSError as error:
+            if error.errno is not None and from_machine(error):
+                raise
+            raise CorpusError(f"{path}: no usable vectors: {error}") from error
 
 
 def _unpack(path: Path, target: Path) -> None:

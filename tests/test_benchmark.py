@@ -80,7 +80,9 @@ def test_both_tokenizers_agree(outcome):
 
 
 def test_the_run_says_where_and_on_what(outcome):
-    assert {"cpu", "cores", "threads", "kernel", "torch", "omp", "gpu"} <= set(outcome[0]["machine"])
+    assert {"cpu", "cores", "threads", "kernel", "kernel_reason", "torch", "omp", "gpu"} <= set(
+        outcome[0]["machine"]
+    )
     assert outcome[0]["settings"] == {"quick": True, "rounds": 2, "texts": "synthetic"}
 
 

@@ -4,7 +4,6 @@ import copy
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -15,7 +14,6 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from sentiment import recurrent
 from sentiment.recurrent import native
-from sentiment.recurrent.steps import CELLS
 
 KINDS = ["RNN", "LSTM", "GRU"]
 needs_native = pytest.mark.skipif(recurrent.kernel() != "native", reason="no C compiler here")
@@ -317,44 +315,6 @@ def test_inputs_are_not_written_to(path):
     assert not hx[0].any()
     assert (upstream == 1).all()
     assert isinstance(out, PackedSequence)
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"SENTIMENT_KERNEL": "off"},
-        {"CC": "/nonexistent/cc"},
-        {"CC": "false"},
-        {"CC": "true"},
-        {"XDG_CACHE_HOME": os.devnull},
-    ],
-    ids=str,
-)
-def test_fallback_where_the_kernel_cannot_be_had(environment, monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert native.load.__wrapped__() is None
-    assert not list(tmp_path.glob("sentiment/*"))
-
-
-@needs_native
-@pytest.mark.slow
-def test_builders_at_once_agree_on_one_library(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with ThreadPoolExecutor(3) as pool:
-        paths = {future.result() for future in [pool.submit(native.build) for _ in "123"]}
-    assert paths == set(tmp_path.glob("sentiment/*"))
-    assert native.load.__wrapped__() is not None
-
-
-@needs_native
-def test_wrong_library_is_refused(monkeypatch):
-    assert native._is_right(native.load())
-    lstm = CELLS["LSTM"]
-    wrong = lstm._replace(forward=lambda *a: [2 * s for s in lstm.forward(*a)])
-    monkeypatch.setitem(CELLS, "LSTM", wrong)
-    assert not native._is_right(native.load())
 
 
 @pytest.mark.parametrize("mode", ["on", "off"])

@@ -26,7 +26,7 @@ from sentiment.recurrent import layer, native
 from sentiment.recurrent.checks import are_plain, check_sizes, check_transforms, is_eager
 from sentiment.recurrent.steps import CELLS, Steps
 
-__all__ = ["GRU", "LSTM", "RNN", "as_torch", "kernel"]
+__all__ = ["GRU", "LSTM", "RNN", "as_torch", "kernel", "kernel_reason"]
 
 # Units from which the weights no longer fit the caches and torch.nn's products are as good or better;
 # it takes over where all sequences are of one length, so that it computes no padding.
@@ -42,6 +42,14 @@ def kernel() -> str:
     The environment variable ``SENTIMENT_KERNEL=off``, set before first use, turns the C off.
     """
     return "torch" if native.load() is None else "native"
+
+
+def kernel_reason() -> str | None:
+    """Say why the float32 recurrence is not compiled, or is again in each process; None if all is well.
+
+    A sentence with the way out.
+    """
+    return native.find().reason
 
 
 class _Packed(nn.RNNBase):

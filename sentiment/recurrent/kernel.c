@@ -126,7 +126,7 @@ static inline float expm1_small(float x) {
   shifted.value = x * 1.44269504f + 12582912.0f;
   const float n = shifted.value - 12582912.0f;
   const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  power.bits = (int32_t)((uint32_t)shifted.bits << 23) + 0x3f800000;
+  power.bits = (int32_t)(((uint32_t)shifted.bits << 23) + 0x3f800000); /* wraps for a NaN */
   float series = 1.0f / 5040;
   series = series * r + 1.0f / 720;
   series = series * r + 1.0f / 120;

@@ -1,42 +1,58 @@
-"""The loops of `steps.Steps` in C: built on first use, kept in the user's cache."""
+"""The loops of `steps.Steps` in C."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import os
-import platform
-import shlex
-import subprocess
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sentiment import cache
+from sentiment.recurrent import library
 from sentiment.recurrent.steps import CELLS, Cell, Gradients, Steps, collect, project
 
-FLAGS = (
-    "-std=gnu11 -O3 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fopenmp-simd "
-    "-shared -fPIC -pthread"
-)
 SMALL = 1 << 21  # weights of a direction
 
 
-@functools.cache
+class Kernel(NamedTuple):
+    """What was found, once a process.
+
+    Attributes
+    ----------
+    steps
+        The compiled loops, or None.
+    reason
+        A sentence that says why there are none, or why they are compiled in each process, and the way out;
+        None if all is well.
+    """
+
+    steps: NativeSteps | None
+    reason: str | None
+
+
 def load() -> NativeSteps | None:
     """Give the compiled loops, or None where they are off, cannot be built or compute nonsense."""
-    if os.environ.get("SENTIMENT_KERNEL") == "off":
-        return None
+    return find().steps
+
+
+@functools.cache
+def find() -> Kernel:
+    """Load the library, built if need be, and look whether it computes what it should."""
     try:
-        native = NativeSteps(ctypes.CDLL(str(build())))
-    except (OSError, RuntimeError, AttributeError, subprocess.SubprocessError):
-        return None
-    return native if _is_right(native) else None
+        if os.environ.get("SENTIMENT_KERNEL") == "off":
+            raise library.LibraryError("SENTIMENT_KERNEL=off; unset it")
+        loaded, reason = library.load()
+        steps = NativeSteps(loaded)
+        if not _is_right(steps):
+            raise library.LibraryError("it computes nonsense as compiled here; set CC to another compiler")
+    except (library.LibraryError, OSError, AttributeError) as error:
+        # How much slower is a measurement of scripts/BENCHMARK.md.
+        return Kernel(None, f"the compiled recurrence is off, and training about three times slower: {error}")
+    return Kernel(steps, reason)
 
 
 class NativeSteps(Steps):
@@ -168,31 +184,6 @@ def _shares(state: Tensor) -> int:
     """Say into how many parts the sequences of each direction go, to keep all threads busy."""
     _, directions, batch, _ = state.shape
     return min(batch, max(1, torch.get_num_threads() // directions))
-
-
-def build() -> Path:
-    """Compile the C for this processor, unless the cache already has it; give the library's path.
-
-    The cache is `sentiment.cache.folder`; the compiler is ``$CC``, by default ``cc``.
-    """
-    source = Path(__file__).with_name("kernel.c")
-    arm = platform.machine() in ("aarch64", "arm64")
-    compiler = [
-        *shlex.split(os.environ.get("CC", "cc")),
-        "-mcpu=native" if arm else "-march=native",
-    ]
-    # What the compiler predefines names its version and every instruction set it will use, so that
-    # machines which share a cache never run each other's instructions.
-    about = [*compiler, "-dM", "-E", "-x", "c", os.devnull]
-    predefined = subprocess.run(about, capture_output=True, check=True).stdout
-    command = [*compiler, *FLAGS.split(), str(source), "-o"]
-    parts = (source.read_bytes(), shlex.join(command).encode(), predefined)
-    key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
-    library = cache.folder() / f"recurrent-{key}.so"
-    if not library.exists():
-        with cache.made(library) as built:
-            subprocess.run([*command, str(built)], capture_output=True, check=True)
-    return library
 
 
 @torch.no_grad()

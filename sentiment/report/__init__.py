@@ -108,7 +108,7 @@ def assemble(
     tokens: dict[str, dict[str, float]],
 ) -> dict[str, Any]:
     """Return the report of a finished run."""
-    from sentiment import config
+    from sentiment import config, recurrent
     from sentiment.model import count_parameters
 
     history = trainer.history
@@ -116,6 +116,11 @@ def assemble(
     seconds = sum(record["seconds"] for record in history)
     model = settings.model.model_dump()
     kind = "features" if corpus.width is not None else settings.tokenizer.kind
+    kernel = {}
+    if trainer.device.type == "cpu":
+        kernel = {"kernel": recurrent.kernel()}
+        if kernel["kernel"] == "torch":
+            kernel["kernel_reason"] = str(recurrent.kernel_reason())
     result = {
         "schema": SCHEMA,
         "created": manifest["created"],
@@ -135,6 +140,7 @@ def assemble(
             "seconds": seconds,
             "tokens_per_second": sum(record["tokens"] for record in history) / max(seconds, 1e-9),
             "device": device,
+            **kernel,
             "epochs": len(history),
             "best_epoch": best["epoch"],
             "metric": trainer.config.metric,

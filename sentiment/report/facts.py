@@ -172,3 +172,6 @@ def _training(report: dict[str, Any]) -> Iterator[Pair]:
             f"{training['tokens_per_second']:,.0f} {wording.tokens(report)}/s on {training['device']}, "
             f"seed {training['seed']}{steps}",
         )
+        if kernel := training.get("kernel"):  # of a CPU
+            reason = training.get("kernel_reason")
+            yield "kernel", f"{kernel}; {reason}" if reason else kernel

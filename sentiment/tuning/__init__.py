@@ -24,7 +24,7 @@ from sentiment.bundle import ARTIFACTS
 from sentiment.config import Config
 from sentiment.corpus import Corpus, Split, load_corpus
 from sentiment.errors import BundleError, CorpusError, Diverged, Interrupted, UsageError
-from sentiment.fitting import OF_TEXTS, Listener, Prepared, check_kind, prepare
+from sentiment.fitting import OF_TEXTS, Listener, Prepared, check_kind, prepare, tell_of_kernel
 from sentiment.model import infer
 from sentiment.report.tables import SCORES
 from sentiment.report.wording import number, seconds
@@ -362,6 +362,7 @@ def _train(
     ready = _prepared(search, corpus, settings)
     runtime.prepare(settings.runtime, settings.seed)
     trainer = ready.trainer(settings, device)
+    tell_of_kernel(search.listener, device)
     reported = 0
     for event in trainer.run():
         if isinstance(event, Epoch):
