@@ -20,6 +20,7 @@ import os
 import platform
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,10 @@ def main() -> None:
         log("other processes are at work: not a run to quote")
     for name in parts:
         log(f"{name}: {PARTS[name].__doc__}")
-        if name not in AS_TORCH_LEAVES_IT:
-            runtime.prepare(RuntimeConfig(device="cpu", threads=options.threads), 0)
+        asked = RuntimeConfig(device="cpu", threads=options.threads)
         begun = time.perf_counter()
-        rows += [{"part": name, **one} for one in PARTS[name](context)]
+        with nullcontext() if name in AS_TORCH_LEAVES_IT else runtime.prepared(asked, 0):
+            rows += [{"part": name, **one} for one in PARTS[name](context)]
         log(f"  {time.perf_counter() - begun:.0f} s")
         if options.json:  # after each part, as a run is long
             source = context.data[0] if "data" in vars(context) else None

@@ -12,7 +12,7 @@ import platform
 import tomllib
 from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,9 +113,17 @@ class Bundle:
             # Not on the "meta" device, whose initialisers import all of torch's compiler, for a second.
             with torch.random.fork_rng(devices=[]):
                 model = build_model(self.config, self.manifest["model"], len(self.labels), self.task)
-            weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+            # Arrays that joblib hands to another process cannot be written to, and torch warns of those.
+            weights = {
+                name: torch.from_numpy(np.require(value, requirements="W"))
+                for name, value in self.weights.items()
+            }
             model.load_state_dict(weights, assign=True)
         return model.eval()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled and copied: no models, which are made of the rest when asked for."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def build_model(

@@ -289,7 +289,7 @@ class TrainingConfig(_Section):
         False, "DNA or RNA: in each epoch read half of the texts, by lot, as the other strand"
     )
     class_weights: Literal["none", "balanced"] = _setting(
-        "none", "balanced: a class weighs in inverse proportion to its frequency"
+        "none", "balanced: a text weighs in inverse proportion to the frequency of its class"
     )
     sampling: Literal["natural", "balanced"] = _setting(
         "natural", "balanced: an epoch, of the same length, has as many texts of each class"

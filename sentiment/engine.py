@@ -6,7 +6,10 @@ vocabulary, E numbers in an embedding, H units of a direction, R directions, D =
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +26,7 @@ Array = NDArray[np.float32]
 # Order of torch's gates here: the sigmoids come first, then the tanh.
 GATES = {"lstm": [0, 1, 3, 2], "gru": [0, 1, 2], "rnn": [0]}  # i f o g, r z n, h
 HALF = np.float32(0.5)
+_limiting = threading.Lock()  # held by the one thread that limits BLAS, and restores it
 
 
 def shapes(
@@ -63,6 +67,30 @@ def shapes(
     return found | {"linear.weight": (outputs, width * len(config.pooling)), "linear.bias": (outputs,)}
 
 
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let BLAS use one thread for a while: the products here are so small that several wait for each other.
+
+    On a busy machine they wait many times longer than one alone works. The number is one for the whole
+    process: if each of several callers at once restored what it had found, some would restore a 1. So only
+    the first limits it; the others, which come and go meanwhile, leave it alone.
+    """
+    if not _limiting.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _blas().limit(limits=1):
+            yield
+    finally:
+        _limiting.release()
+
+
+@cache
+def _blas() -> Any:
+    """Find the BLAS that are loaded, which takes milliseconds."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 class NumpyClassifier:
     """A trained `sentiment.model.SequenceClassifier`, without torch and without dropout.
 
@@ -79,9 +107,6 @@ class NumpyClassifier:
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array], task: str = "multiclass") -> None:
         self.config, self.weights, self.task = config, weights, task
         self.layers = [_Layer(config, weights, layer) for layer in range(config.layers)]
-        # The products are so small that the threads of a BLAS wait longer for each other, and on a
-        # busy machine many times longer, than one alone works.
-        self.blas: Any = ThreadpoolController().select(user_api="blas")
 
     def seconds(self, tokens: int) -> float:
         """Say about how long so many tokens take: each step its calls, and a pass over the weights."""
@@ -92,7 +117,7 @@ class NumpyClassifier:
         """Return the probabilities (B, C) of all sequences, in their order."""
         classes = len(self.weights["linear.bias"]) + (self.task == "ordinal")
         logits = np.empty((len(sequences), classes))
-        with self.blas.limit(limits=1):
+        with one_blas_thread():
             for row in range(len(sequences)):
                 starts, lengths, _ = sequences.windows(np.array([row]))
                 logits[row] = self.logits(

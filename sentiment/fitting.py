@@ -99,7 +99,7 @@ class Prepared:
 
     def trainer(self, settings: Config, device: torch.device, examples: Examples | None = None) -> Trainer:
         """Build the model with its initial weights, and what trains it, on other examples if given."""
-        torch.manual_seed(settings.seed)
+        runtime.seed_torch(settings.seed, device)
         model = bundle.build_model(settings, self.sizes, len(self.corpus.labels), self.corpus.task)
         if model.task == "ordinal":
             model.begin_grades(np.bincount(self.corpus.train.labels, minlength=len(self.corpus.labels)))

@@ -1,4 +1,4 @@
-"""Losses beside the cross-entropy: focal, adversarial, virtual adversarial, entropy.
+"""Losses: the cross-entropy, also focal, and beside it adversarial, virtual adversarial, entropy.
 
 They are those of Lin et al. 2017, Miyato et al. 2017 and Sachan et al. 2019.
 Perturbations are of embeddings normalised by the frequencies of the types: each dimension is measured in
@@ -9,7 +9,6 @@ Shapes: B texts, N tokens of all (packed), V types, E numbers in an embedding, C
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +25,7 @@ TINY = 1e-30  # a gradient of 0 has no direction, and stays 0
 
 
 def wanted(config: TrainingConfig) -> bool:
-    """Whether any of them is on."""
+    """Whether any is on beside the cross-entropy."""
     return bool(config.adversarial or on_unlabelled(config))
 
 
@@ -35,55 +34,65 @@ def on_unlabelled(config: TrainingConfig) -> bool:
     return bool(config.virtual_adversarial or config.entropy)
 
 
-class Focal(nn.CrossEntropyLoss):
-    """The cross-entropy, of each text times (1 - p) ** gamma, with p the probability of its label.
+class CrossEntropy(nn.Module):
+    """The cross-entropy of each text, times the weight of its own class, summed over the texts.
 
-    What the model is sure and right about weighs less (Lin et al. 2017). Arguments beside `gamma` are those
-    of `torch.nn.CrossEntropyLoss`; the result is summed over the texts.
-    """
+    The probabilities that it is least for are those of the target, smoothed or not, whatever the weights.
+    (`torch.nn.CrossEntropyLoss` weighs each class's share of a target instead, so that with smoothing every
+    text speaks for the rare class: pytorch#104776. Of labels without smoothing both are the same.)
 
-    def __init__(self, gamma: float, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options | {"reduction": "none"})
-        self.gamma = gamma
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Return the sum for logits (B, C) and labels (B,)."""
-        wrong = -torch.expm1(-F.cross_entropy(input, target, reduction="none"))  # 1 - p, exact near 0
-        loss = wrong.clamp_min(SURE) ** self.gamma * super().forward(input, target)
-        return loss.sum()
-
-
-class Binary(nn.Module):
-    """The cross-entropy of each label for itself, mean over the labels, summed over the texts.
+    Of several labels each is a question of its own, of two sides; the result is the mean over them.
 
     Parameters
     ----------
-    gamma
-        As in `Focal`.
+    task
+        What a label is, see `sentiment.link`.
     weights
-        (2, L) of each label where a text has it not, and where it has; 1 by default.
+        (C,) of the classes; of several labels (L, 2), where a text has one not, and where it has. A target
+        of probabilities weighs what its classes do in the mean. 1 by default.
     label_smoothing
-        Share of a label given to both sides alike.
+        Share of a label given to all classes, or both sides of a label, alike.
+    gamma
+        Each loss is also taken times (1 - p) ** gamma, with p the probability of its label: what the model
+        is sure and right about weighs less (Lin et al. 2017).
     """
 
-    weights: Tensor
+    weights: Tensor | None
 
     def __init__(
-        self, gamma: float = 0.0, weights: Tensor | None = None, label_smoothing: float = 0.0
+        self,
+        task: str = "multiclass",
+        weights: Tensor | None = None,
+        label_smoothing: float = 0.0,
+        gamma: float = 0.0,
     ) -> None:
         super().__init__()
-        self.gamma, self.label_smoothing = gamma, label_smoothing
-        self.register_buffer("weights", torch.ones(2, 1) if weights is None else weights)
+        self.task, self.label_smoothing, self.gamma = task, label_smoothing, gamma
+        self.register_buffer("weights", weights)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Return the sum for logits (B, L) and labels (B, L) of 0 and 1, or their probabilities."""
-        absent, present = F.logsigmoid(-input), F.logsigmoid(input)
-        goal = target * (1 - self.label_smoothing) + self.label_smoothing / 2
-        losses = -(self.weights[0] * (1 - goal) * absent + self.weights[1] * goal * present)
+        """Return the sum for logits (B, C), and classes (B,) or probabilities of them (B, C).
+
+        Of several labels, logits (B, L) and labels (B, L) of 0 and 1, or their probabilities.
+        """
+        log_p = _log_probabilities(input, self.task)  # (B, questions, answers), and so is the rest
+        target = self._answers(target, log_p)
+        goal = target * (1 - self.label_smoothing) + self.label_smoothing / target.shape[2]
+        losses = -(goal * log_p).sum(2)  # (B, questions)
+        if self.weights is not None:
+            losses = losses * (self.weights * target).sum(2)
         if self.gamma:
-            wrong = -torch.expm1(torch.where(target > 0.5, present, absent))
-            losses = wrong.clamp_min(SURE) ** self.gamma * losses
+            wrong = -torch.expm1((target * log_p).sum(2))  # 1 - p, exact near 0
+            losses = losses * wrong.clamp_min(SURE) ** self.gamma
         return losses.mean(1).sum()
+
+    def _answers(self, target: Tensor, like: Tensor) -> Tensor:
+        """Return targets as probabilities of all answers to each question."""
+        if self.task == MULTILABEL:
+            return torch.stack([1 - target, target], 2).to(like.dtype)
+        if target.ndim == 1:
+            target = F.one_hot(target, like.shape[2])
+        return target[:, None].to(like.dtype)
 
 
 def accumulate(
@@ -130,13 +139,15 @@ def accumulate(
     # Gradients of all passes meet in this leaf, and go into the embedding once.
     leaf = embedded.detach().float().requires_grad_()
     slot, _ = positions(inputs.batch_sizes, leaf.device)  # (N,) window, then text, of each token
+    if inputs.sorted_indices is not None:
+        slot = inputs.sorted_indices[slot]
     if counts is not None:
         slot = torch.arange(texts, device=leaf.device).repeat_interleave(counts)[slot]
     noise = _NoiseState(leaf.device)
 
     def classify(vectors: Tensor) -> Tensor:
         with noise.replayed(), autocast():
-            return model.classify(PackedSequence(vectors, inputs.batch_sizes), counts).float()
+            return model.classify(inputs._replace(data=vectors), counts).float()
 
     def backward(total: Tensor, weight: float, again: bool = False) -> None:
         torch.autograd.backward(scale(total * (weight / texts)), retain_graph=again)

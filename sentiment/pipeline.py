@@ -75,27 +75,27 @@ def train(
     """
     begun = time.perf_counter()
     listener = listener or Listener()
-    device = runtime.prepare(settings.runtime, settings.seed)
-    runtime.choose_precision(settings.runtime.precision, device)
-    if settings.training.tensorboard:
-        tensorboard.check()
-    if out is not None:
-        bundle.check_new(out)
-    raw = None
-    if corpus is None:
-        listener.stage(f"loading {settings.corpus.name}")
-        raw = read_corpus(settings.corpus)
-        corpus = divide(raw, settings.corpus, settings.seed)
-    if out is None:
-        out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
-        bundle.check_new(out)
-    working = bundle.partial(out)
-    working.mkdir(parents=True)
-    state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-    with unfinished(out):
-        bundle.write_text(working / "config.toml", config.dumps(settings))
-        bundle.write_json(working / RUN, state)
-        return _run(settings, corpus, raw, out, device, listener, begun)
+    with runtime.prepared(settings.runtime, settings.seed) as device:
+        runtime.choose_precision(settings.runtime.precision, device)
+        if settings.training.tensorboard:
+            tensorboard.check()
+        if out is not None:
+            bundle.check_new(out)
+        raw = None
+        if corpus is None:
+            listener.stage(f"loading {settings.corpus.name}")
+            raw = read_corpus(settings.corpus)
+            corpus = divide(raw, settings.corpus, settings.seed)
+        if out is None:
+            out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
+            bundle.check_new(out)
+        working = bundle.partial(out)
+        working.mkdir(parents=True)
+        state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
+        with unfinished(out):
+            bundle.write_text(working / "config.toml", config.dumps(settings))
+            bundle.write_json(working / RUN, state)
+            return _run(settings, corpus, raw, out, device, listener, begun)
 
 
 def resume(
@@ -129,20 +129,20 @@ def resume(
     settings = stored_settings(working, device)
     if settings.training.tensorboard:
         tensorboard.check()
-    torch_device = runtime.prepare(settings.runtime, settings.seed)
-    listener.stage(f"going on with {out}")
-    state = report.read_json(working / RUN, "revision", "fingerprint")
-    raw = None
-    if corpus is None:
-        raw = read_corpus(pinned(settings, state["revision"]).corpus)
-        corpus = divide(raw, settings.corpus, settings.seed)
-    if corpus.fingerprint() != state["fingerprint"]:
-        raise CorpusError(
-            f"{settings.corpus.name}: the corpus has changed since this run began; "
-            f"start again (and remove {working})"
-        )
-    with unfinished(out):
-        return _run(settings, corpus, raw, out, torch_device, listener, begun)
+    with runtime.prepared(settings.runtime, settings.seed) as torch_device:
+        listener.stage(f"going on with {out}")
+        state = report.read_json(working / RUN, "revision", "fingerprint")
+        raw = None
+        if corpus is None:
+            raw = read_corpus(pinned(settings, state["revision"]).corpus)
+            corpus = divide(raw, settings.corpus, settings.seed)
+        if corpus.fingerprint() != state["fingerprint"]:
+            raise CorpusError(
+                f"{settings.corpus.name}: the corpus has changed since this run began; "
+                f"start again (and remove {working})"
+            )
+        with unfinished(out):
+            return _run(settings, corpus, raw, out, torch_device, listener, begun)
 
 
 def evaluate(
@@ -163,7 +163,40 @@ def evaluate(
     loaded = bundle.load(folder)
     settings = loaded.config.model_copy(deep=True)
     settings.runtime.device = device  # type: ignore[assignment]  # that of training may not be here
-    predictor = Predictor(loaded, runtime.prepare(settings.runtime, settings.seed))
+    with runtime.prepared(settings.runtime, settings.seed) as torch_device:
+        result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name)
+    if texts is None:
+        texts = settings.report.texts or corpus_name is not None
+    return result if texts else report.without_texts(result)
+
+
+def evaluate_predictions(
+    path: Path, positive: str | None = None, settings: ReportConfig | None = None
+) -> dict[str, Any]:
+    """Report on somebody's predictions in a file, as `sentiment.predictions.read` takes them.
+
+    No model is needed; the parts that are about one are not there.
+    """
+    found = predictions.read(path, positive)
+    result: dict[str, Any] = {
+        "schema": report.SCHEMA,
+        "created": now(),
+        "corpus": {
+            "name": path.name,
+            "source": str(path),
+            "revision": None,
+            "sizes": {"test": len(found.labels)},
+            "labels": list(found.names),
+        },
+        **report.evaluation(
+            found.labels, found.probabilities, found.names, settings or ReportConfig(), task=found.task
+        ),
+    }
+    return {"verdict": report.verdict(result), **result}
+
+
+def _evaluate(predictor: Predictor, settings: Config, corpus_name: str | None) -> dict[str, Any]:
+    loaded = predictor.bundle
     result = dict(loaded.report)
     if corpus_name is None:
         revision = loaded.manifest["corpus"]["revision"]
@@ -200,34 +233,7 @@ def evaluate(
     result["schema"] = report.SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {"test": report.token_statistics(encoded, test.texts)}
     result["verdict"] = report.verdict(result)
-    if texts is None:
-        texts = settings.report.texts or corpus_name is not None
-    return result if texts else report.without_texts(result)
-
-
-def evaluate_predictions(
-    path: Path, positive: str | None = None, settings: ReportConfig | None = None
-) -> dict[str, Any]:
-    """Report on somebody's predictions in a file, as `sentiment.predictions.read` takes them.
-
-    No model is needed; the parts that are about one are not there.
-    """
-    found = predictions.read(path, positive)
-    result: dict[str, Any] = {
-        "schema": report.SCHEMA,
-        "created": now(),
-        "corpus": {
-            "name": path.name,
-            "source": str(path),
-            "revision": None,
-            "sizes": {"test": len(found.labels)},
-            "labels": list(found.names),
-        },
-        **report.evaluation(
-            found.labels, found.probabilities, found.names, settings or ReportConfig(), task=found.task
-        ),
-    }
-    return {"verdict": report.verdict(result), **result}
+    return result
 
 
 def _run(

@@ -117,6 +117,10 @@ class Predictor:
         if self.device not in ("auto", "cpu"):
             _ = self.torch_device  # fails now if it is not there
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled and copied: not what torch says of the device, which may not be there."""
+        return {"bundle": self.bundle, "device": self.device}
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names, by number."""

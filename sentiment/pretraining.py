@@ -191,24 +191,24 @@ def pretrain(
     """
     ends = _end(minutes)
     listener = listener or Listener()
-    device = runtime.prepare(settings.runtime, settings.seed)
-    runtime.choose_precision(settings.runtime.precision, device)
-    if settings.model.init_from is not None:
-        raise UsageError("model.init_from is for training; a pretraining begins anew")
-    if out is not None:
-        bundle.check_new(out)
-    listener.stage(f"loading {settings.corpus.name}")
-    corpus = divide(read_corpus(settings.corpus), settings.corpus, settings.seed)
-    if out is None:
-        out = ARTIFACTS / f"{corpus.name}-encoder-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
-        bundle.check_new(out)
-    working = bundle.partial(out)
-    working.mkdir(parents=True)
-    with runs.unfinished(out, "pretrain"):
-        bundle.write_text(working / "config.toml", config.dumps(settings))
-        state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-        bundle.write_json(working / STATE, state)
-        return _run(settings, corpus, out, device, listener, ends, _again(out))
+    with runtime.prepared(settings.runtime, settings.seed) as device:
+        runtime.choose_precision(settings.runtime.precision, device)
+        if settings.model.init_from is not None:
+            raise UsageError("model.init_from is for training; a pretraining begins anew")
+        if out is not None:
+            bundle.check_new(out)
+        listener.stage(f"loading {settings.corpus.name}")
+        corpus = divide(read_corpus(settings.corpus), settings.corpus, settings.seed)
+        if out is None:
+            out = ARTIFACTS / f"{corpus.name}-encoder-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
+            bundle.check_new(out)
+        working = bundle.partial(out)
+        working.mkdir(parents=True)
+        with runs.unfinished(out, "pretrain"):
+            bundle.write_text(working / "config.toml", config.dumps(settings))
+            state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
+            bundle.write_json(working / STATE, state)
+            return _run(settings, corpus, out, device, listener, ends, _again(out))
 
 
 def within(
@@ -252,19 +252,19 @@ def resume(
             return _summary(out, encoder.load(out).about, finished=True)
         raise UsageError(f"{out}: no unfinished pretraining to resume ({working / STATE} is not there)")
     settings = runs.stored_settings(working, device)
-    torch_device = runtime.prepare(settings.runtime, settings.seed)
-    listener.stage(f"going on with {out}")
-    state = report.read_json(working / STATE, "revision", "fingerprint")
-    corpus = divide(
-        read_corpus(runs.pinned(settings, state["revision"]).corpus), settings.corpus, settings.seed
-    )
-    if corpus.fingerprint() != state["fingerprint"]:
-        raise CorpusError(
-            f"{settings.corpus.name}: the corpus has changed since this run began; "
-            f"start again (and remove {working})"
+    with runtime.prepared(settings.runtime, settings.seed) as torch_device:
+        listener.stage(f"going on with {out}")
+        state = report.read_json(working / STATE, "revision", "fingerprint")
+        corpus = divide(
+            read_corpus(runs.pinned(settings, state["revision"]).corpus), settings.corpus, settings.seed
         )
-    with runs.unfinished(out, "pretrain"):
-        return _run(settings, corpus, out, torch_device, listener, ends, _again(out))
+        if corpus.fingerprint() != state["fingerprint"]:
+            raise CorpusError(
+                f"{settings.corpus.name}: the corpus has changed since this run began; "
+                f"start again (and remove {working})"
+            )
+        with runs.unfinished(out, "pretrain"):
+            return _run(settings, corpus, out, torch_device, listener, ends, _again(out))
 
 
 def _again(out: Path) -> str:

@@ -80,8 +80,12 @@ class Tokenizer:
 
     def __init__(self, inner: tokenizers.Tokenizer, config: TokenizerConfig) -> None:
         self.inner = inner
-        self.inner.encode_special_tokens = True  # tokenizer.json does not keep it
+        self.inner.encode_special_tokens = True  # tokenizer.json does not keep it, nor does a pickle
         self.config = config
+
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[tokenizers.Tokenizer, TokenizerConfig]]:
+        """Say how it is pickled and copied: made anew, so that it reads texts in the same way."""
+        return Tokenizer, (self.inner, self.config)
 
     @classmethod
     def train(cls, texts: Iterable[str], config: TokenizerConfig) -> Tokenizer:

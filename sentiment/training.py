@@ -142,7 +142,7 @@ class Trainer:
         )
         # Also for bfloat16: autocast runs cuDNN's recurrences in float16, whatever type is asked for.
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
-        self.loss = _loss(train.labels, config).to(device)
+        self.loss = _loss(train.labels, model, config).to(device)
         goals = train.labels if train.targets is None else train.targets
         self.targets = torch.from_numpy(goals).to(device)  # (B,), or (B, C) or (B, L)
         self.resident = resident(train.sequences, device) if twins is None else None
@@ -389,21 +389,17 @@ def _without_auto(config: TrainingConfig, train: Examples, model: SequenceClassi
     return config.model_copy(update=found)
 
 
-def _loss(labels: NDArray[np.int64], config: TrainingConfig) -> nn.Module:
+def _loss(labels: NDArray[np.int64], model: SequenceClassifier, config: TrainingConfig) -> nn.Module:
     """Return what takes logits and targets to a loss that is summed over the texts."""
-    weights, smoothing = _class_weights(labels, config), config.label_smoothing
-    if labels.ndim == 2:
-        return objectives.Binary(config.focal, weights, smoothing)
-    loss = partial(objectives.Focal, config.focal) if config.focal else nn.CrossEntropyLoss
-    return loss(weights, reduction="sum", label_smoothing=smoothing)
+    weights = None if config.class_weights == "none" else _balancing(labels, model.num_labels)
+    return objectives.CrossEntropy(model.task, weights, config.label_smoothing, config.focal)
 
 
-def _class_weights(labels: NDArray[np.int64], config: TrainingConfig) -> Tensor | None:
-    """Return a weight for each class (C,), or for both sides of each label (2, L)."""
-    if config.class_weights == "none":
-        return None
+def _balancing(labels: NDArray[np.int64], classes: int) -> Tensor:
+    """Return a weight for each class (C,), or for both sides of each label (L, 2)."""
     if labels.ndim == 2:
-        sides = np.stack([(labels == side).sum(0) for side in (0, 1)])
-        return torch.tensor(len(labels) / (2 * np.maximum(sides, 1)), dtype=torch.float32)
-    counts = np.bincount(labels)
-    return torch.tensor(len(labels) / (len(counts) * counts), dtype=torch.float32)
+        counts = np.stack([(labels == side).sum(0) for side in (0, 1)], 1)
+    else:
+        counts = np.bincount(labels, minlength=classes)
+    share = counts.shape[-1] * np.maximum(counts, 1)  # a class without texts has nothing to weigh
+    return torch.tensor(len(labels) / share, dtype=torch.float32)

@@ -1,8 +1,11 @@
 """The NumPy engine says what torch says, and does without it."""
 
+import copy
 import hashlib
 import itertools
 import json
+import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from conftest import ROOT
 
 import sentiment
 from sentiment import bundle, predictor
@@ -152,8 +156,8 @@ def test_a_short_prediction_imports_nothing_heavy(tiny, arguments):
 
 @pytest.mark.parametrize("change", ["shape", "dtype", "missing", "more"])
 def test_weights_that_are_not_of_this_model_are_refused(tiny, tmp_path, change):
-    copy = shutil.copytree(tiny.bundle.folder, tmp_path / "copy")
-    path, name = copy / "model.safetensors", "linear.weight"
+    folder = shutil.copytree(tiny.bundle.folder, tmp_path / "copy")
+    path, name = folder / "model.safetensors", "linear.weight"
     weights = safetensors.numpy.load_file(path)
     match change:
         case "shape":
@@ -165,14 +169,144 @@ def test_weights_that_are_not_of_this_model_are_refused(tiny, tmp_path, change):
         case "more":
             weights["linear.weight.more"] = weights[name]
     safetensors.numpy.save_file(weights, path)
-    manifest = json.loads((copy / bundle.MANIFEST).read_text())
+    manifest = json.loads((folder / bundle.MANIFEST).read_text())
     manifest["files"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (copy / bundle.MANIFEST).write_text(json.dumps(manifest))
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match=f"not a readable bundle.*{name}"):
-        bundle.load(copy)
+        bundle.load(folder)
 
 
 def test_building_the_model_leaves_the_random_state_alone(tiny):
     before = torch.get_rng_state()
     assert not bundle.load(tiny.bundle.folder).model.training
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.fixture(params=["texts", "texts with n-grams", "features"])
+def fresh(request, tiny, tmp_path):
+    """A predictor that has not been used, and what it can predict."""
+    if request.param == "texts with n-grams":
+        return sentiment.load("sms_spam"), TEXTS
+    if request.param == "texts":
+        return sentiment.load(tiny.bundle.folder), TEXTS
+    rng = np.random.default_rng(0)
+    lines = [
+        {"features": (rng.normal(size=(3, 2)) + label).tolist(), "label": "ab"[label]}
+        for label in [0, 1] * 30
+    ]
+    (tmp_path / "f.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    settings = {"training.epochs": 1, "report.baselines": False, "report.bootstrap": 100}
+    trained = sentiment.train(str(tmp_path / "f.jsonl"), out=tmp_path / "run", settings=settings)
+    return sentiment.load(trained.bundle.folder), [line["features"] for line in lines[:5]]
+
+
+COPIES = {
+    "pickle": lambda one: pickle.loads(pickle.dumps(one)),
+    "old pickle": lambda one: pickle.loads(pickle.dumps(one, 2)),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+def test_a_predictor_is_copied_before_and_after_its_use(fresh, monkeypatch):
+    used, texts = fresh
+    size = len(pickle.dumps(used))
+    unused = {name: made(used) for name, made in COPIES.items()}
+    expected = {}
+    for engine, limit in (("numpy", 1e9), ("torch", 0.0)):
+        monkeypatch.setattr(predictor, "WARM", limit)
+        expected[engine] = used.predict(texts)
+        assert {"numpy": "numpy_model", "torch": "model"}[engine] in vars(used.bundle)
+        for name, made in COPIES.items():
+            copied = made(used)
+            assert copied.predict(texts) == unused[name].predict(texts) == expected[engine]
+            assert (copied.labels, copied.report) == (used.labels, used.report)
+    assert len(pickle.dumps(used)) < 1.1 * size + 1000  # the weights once, not for each engine
+    assert used.predict(texts) == expected["torch"]
+
+
+def test_a_pickle_of_what_torch_has_used_does_without_it(tiny, tmp_path):
+    used = sentiment.load(tiny.bundle.folder)
+    assert (used.torch_device.type, used.bundle.model.training) == ("cpu", False)
+    (tmp_path / "pickle").write_bytes(pickle.dumps(used))
+    code = (
+        "import pickle, sys\n"
+        f"predictor = pickle.load(open({str(tmp_path / 'pickle')!r}, 'rb'))\n"
+        "print(predictor.predict(['good'])[0].probability)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(used.predict(["good"])[0].probability, abs=1e-6)
+
+
+def test_other_processes_predict_the_same(tiny):
+    """Joblib maps large arrays, which cannot be written to, into the memory of each."""
+    import joblib
+
+    used = sentiment.load(tiny.bundle.folder)
+    texts = TEXTS * 30  # enough for torch
+    expected = used.predict(texts)
+    with joblib.parallel_config("loky", n_jobs=2, max_nbytes=100):
+        both = joblib.Parallel()(joblib.delayed(_strictly)(used, texts) for _ in range(2))
+    for found in both:
+        for ours, theirs in zip(found, expected, strict=True):
+            assert ours.label == theirs.label
+            assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
+
+
+def _strictly(used, texts):
+    """Predict by torch, with warnings as errors."""
+    import warnings
+
+    predictor.WARM = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _ = used.bundle.model
+    return used.predict(texts)
+
+
+OVERLAPPING = """
+import threading
+import numpy as np
+import threadpoolctl
+from test_engine import pair
+from sentiment.sequences import Sequences
+
+def threads():
+    return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+
+class Waiting(Sequences):
+    def windows(self, rows):
+        entered.release()
+        assert go[threading.current_thread().name].wait(60)
+        return super().windows(rows)
+
+_, model = pair()
+texts = Sequences.of([np.array([1, 2], np.int32)])
+before = threads()
+entered, go = threading.Semaphore(0), {name: threading.Event() for name in "abc"}
+running = {}
+for name in "ab":
+    waiting = Waiting(texts.values, texts.offsets)
+    running[name] = threading.Thread(target=model.probabilities, args=(waiting,), name=name)
+    running[name].start()
+    assert entered.acquire(timeout=60)
+assert set(threads()) == {1}, "one thread while they predict"
+for name in ORDER:
+    go[name].set()
+    running[name].join()
+assert threads() == before and max(before) == 2, (before, threads())
+with threadpoolctl.threadpool_limits(1):
+    assert set(threads()) == {1}, "the caller may still limit it"
+model.probabilities(texts)
+assert threads() == before
+"""
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_threads_that_overlap_leave_blas_as_it_was(order):
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    subprocess.run(
+        [sys.executable, "-c", f"ORDER = {order!r}{OVERLAPPING}"],
+        check=True, cwd=ROOT / "tests", env=environment,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rare classes: the focal loss is its formula, balanced sampling is balanced."""
+"""Rare classes: the losses are their formulas, and smooth labels alike; balanced sampling is balanced."""
 
 import subprocess
 import sys
@@ -8,13 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.autograd.functional import hessian, jacobian
 
 from sentiment.batches import balanced
 from sentiment.config import ModelConfig, TrainingConfig
-from sentiment.model import SequenceClassifier
-from sentiment.objectives import Focal
+from sentiment.model import SequenceClassifier, infer
+from sentiment.objectives import CrossEntropy
 from sentiment.sequences import Sequences
 from sentiment.training import Examples, Step, Trainer
 
@@ -29,21 +30,119 @@ def test_focal_is_its_formula(gamma, weights):
     p = logits.double().softmax(1)[torch.arange(40), labels]
     each = torch.ones(40) if weights is None else weights[labels]
     expected = -(each * (1 - p) ** gamma * p.log()).sum()
-    assert Focal(gamma, weights)(logits, labels).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert CrossEntropy(weights=weights, gamma=gamma)(logits, labels).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
 
 
+WEIGHTS = torch.tensor([0.3, 3.0, 20.0])
+HARD = torch.arange(30) % 3
+SOFT = torch.rand(30, 3, generator=torch.Generator().manual_seed(1)).softmax(1)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_focal_of_0_is_the_cross_entropy(smoothing):
-    logits, labels, weights = torch.randn(9, 2), torch.arange(9) % 2, torch.tensor([0.3, 3.0])
-    expected = F.cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=smoothing)
-    torch.testing.assert_close(Focal(0.0, weights, label_smoothing=smoothing)(logits, labels), expected)
+@pytest.mark.parametrize("target", [HARD, SOFT], ids=["hard", "soft"])
+def test_the_cross_entropy_is_torchs_but_where_that_weighs_shares_of_a_label(target, smoothing, weights):
+    logits = 3 * torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    logits.requires_grad_()
+    found = CrossEntropy(weights=weights, label_smoothing=smoothing)(logits, target)
+    expected = F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+    if weights is not None:
+        expected = expected * (weights[target] if target is HARD else target @ weights)
+    torch.testing.assert_close(found, expected.sum())
+    if target is HARD and not smoothing:
+        torch.testing.assert_close(found, F.cross_entropy(logits, target, weights, reduction="sum"))
+    gradients = (torch.autograd.grad(one, logits)[0] for one in (found, expected.sum()))
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
+
+
+def least(loss, target, shape, probabilities):
+    """Return the probabilities with the least loss, found by Newton's method in free logits."""
+    logits = torch.zeros(shape, dtype=torch.float64)
+    for _ in range(20):
+        gradient = jacobian(lambda logits: loss(logits, target), logits).ravel()
+        curvature = hessian(lambda logits: loss(logits, target), logits).reshape(len(gradient), -1)
+        logits -= (torch.linalg.pinv(curvature, hermitian=True) @ gradient).view(shape)
+    return probabilities(logits)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.floats(0.1, 30), min_size=2, max_size=4),
+    st.sampled_from([0.02, 0.1, 0.3]),
+    st.booleans(),
+)
+def test_the_best_probability_of_a_smoothed_label_is_the_same_whatever_the_weights(weights, smoothing, soft):
+    classes = len(weights)
+    loss = CrossEntropy(weights=torch.tensor(weights, dtype=torch.float64), label_smoothing=smoothing)
+    target = torch.arange(classes)
+    expected = F.one_hot(target).double()
+    if soft:
+        target = expected = 0.9 * expected + 0.1 / classes
+    expected = (1 - smoothing) * expected + smoothing / classes
+    found = least(loss, target, (classes, classes), lambda logits: logits.softmax(1))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.floats(0.1, 30), st.floats(0.1, 30)), min_size=1, max_size=3))
+def test_so_are_those_of_several_labels(weights):
+    weights = torch.tensor(weights, dtype=torch.float64)  # (L, 2)
+    target = torch.stack([torch.zeros(len(weights)), torch.ones(len(weights))])
+    loss = CrossEntropy("multilabel", weights, label_smoothing=0.1)
+    found = least(loss, target, target.shape, torch.sigmoid)
+    torch.testing.assert_close(found, 0.9 * target.double() + 0.05, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("task", "focal"),
+    [("multiclass", 0.0), ("multiclass", 0.5), ("ordinal", 0.0), ("multilabel", 0.0), ("taught", 0.0)],
+)
+def test_a_rare_class_is_told_apart_with_weights_and_smoothing(task, focal):
+    """3 % of a class, and nothing to be unsure about but the smoothing."""
+    rng = np.random.default_rng(0)
+    rare = (rng.random(400) < 0.03).astype(np.int64)
+    noise = 0.1 * rng.standard_normal((400, 4, 2))
+    sequences = Sequences.of(list(np.float32((2 * rare - 1)[:, None, None] + noise)))
+    labels = np.stack([rare, 1 - rare], 1) if task == "multilabel" else rare
+    targets = np.float32(0.9 * np.eye(2)[rare] + 0.05) if task == "taught" else None
+    smoothing = 0.0 if task == "taught" else 0.1
+    task = "multiclass" if task == "taught" else task
+    torch.manual_seed(0)
+    model = SequenceClassifier(2, ModelConfig(hidden_size=8, output_dropout=0.0), input_size=2, task=task)
+    config = TrainingConfig(
+        epochs=10, batch_size=16, class_weights="balanced", label_smoothing=smoothing, focal=focal,
+        learning_rate=0.02, metric="log_loss",
+    )  # fmt: skip
+    run = Trainer(
+        model, Examples(sequences, labels, targets), Examples(sequences, labels), config, device=CPU
+    )
+    list(run.run())
+    found = infer(model, sequences, CPU)[:, 0 if task == "multilabel" else 1]
+    assert ((found > 0.5) == rare).all()
+    if not focal:
+        assert found[rare == 0].mean() == pytest.approx(0.05, abs=0.03)
+        assert found[rare == 1].mean() == pytest.approx(0.95, abs=0.05)
+
+
+def test_a_class_without_texts_has_no_say():
+    labels = np.array([0, 0, 0, 2])
+    data = Examples(Sequences.of([[2]] * 4), labels)
+    model = SequenceClassifier(4, ModelConfig(hidden_size=2), vocab_size=5, embedding_size=2)
+    run = Trainer(model, data, data, TrainingConfig(class_weights="balanced"), device=CPU)
+    torch.testing.assert_close(run.loss.weights[[0, 2]], torch.tensor([1 / 3, 1.0]))
+    assert run.loss.weights.isfinite().all()
+    assert run.loss(torch.zeros(4, 4), torch.from_numpy(labels)).isfinite()
 
 
 @pytest.mark.parametrize("gamma", [0.3, 1.0, 2.0])
 def test_focal_has_gradients_however_sure_a_text_is(gamma):
     logits = torch.tensor([[200.0, -200.0], [1.0, 0.0]], requires_grad=True)
     for label in (0, 1):
-        (gradient,) = torch.autograd.grad(Focal(gamma)(logits, torch.tensor([label, label])), logits)
+        (gradient,) = torch.autograd.grad(
+            CrossEntropy(gamma=gamma)(logits, torch.tensor([label, label])), logits
+        )
         assert gradient.isfinite().all()
         assert gradient[1].abs().min() > 0
 

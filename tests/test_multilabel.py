@@ -317,19 +317,23 @@ LOGITS = 3 * torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
 GOALS = (torch.arange(24).reshape(6, 4) % 3 == 0).long()
 
 
+def loss(**options):
+    return objectives.CrossEntropy("multilabel", **options)(LOGITS, GOALS)
+
+
 def test_the_loss_is_that_of_torch():
     plain = F.binary_cross_entropy_with_logits(LOGITS, GOALS.float()) * 6
-    torch.testing.assert_close(objectives.Binary()(LOGITS, GOALS), plain)
+    torch.testing.assert_close(loss(), plain)
     ratio = torch.tensor([0.5, 1.0, 3.0, 9.0])
     weighted = F.binary_cross_entropy_with_logits(LOGITS, GOALS.float(), pos_weight=ratio) * 6
-    weights = torch.stack([torch.ones(4), ratio])
-    torch.testing.assert_close(objectives.Binary(weights=weights)(LOGITS, GOALS), weighted)
+    torch.testing.assert_close(loss(weights=torch.stack([torch.ones(4), ratio], 1)), weighted)
     smooth = F.binary_cross_entropy_with_logits(LOGITS, 0.8 * GOALS + 0.1) * 6
-    torch.testing.assert_close(objectives.Binary(label_smoothing=0.2)(LOGITS, GOALS), smooth)
-    torch.testing.assert_close(objectives.Binary()(LOGITS, 0.8 * GOALS + 0.1), smooth)
+    torch.testing.assert_close(loss(label_smoothing=0.2), smooth)
+    soft = objectives.CrossEntropy("multilabel")(LOGITS, 0.8 * GOALS + 0.1)
+    torch.testing.assert_close(soft, smooth)
     right = torch.where(GOALS == 1, LOGITS, -LOGITS).sigmoid()
     focal = -((1 - right) ** 2 * right.log()).mean(1).sum()
-    torch.testing.assert_close(objectives.Binary(2.0)(LOGITS, GOALS), focal, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(loss(gamma=2.0), focal, rtol=1e-5, atol=1e-6)
 
 
 def test_divergence_and_entropy_are_those_of_coins():
@@ -372,7 +376,7 @@ def test_weights_balance_both_sides_of_each_label():
     )
     examples = Examples(Sequences.of([[2]] * 4), labels)
     trainer = Trainer(model, examples, examples, TrainingConfig(class_weights="balanced"), device=CPU)
-    torch.testing.assert_close(trainer.loss.weights, torch.tensor([[2 / 3, 2.0], [2.0, 2 / 3]]))
+    torch.testing.assert_close(trainer.loss.weights, torch.tensor([[2 / 3, 2.0], [2.0, 2 / 3]]))  # (L, 2)
 
 
 def test_settings_for_one_label_are_refused_before_the_work(source, command, tmp_path):

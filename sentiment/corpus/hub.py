@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,8 +167,6 @@ def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[A
     import datasets
     import huggingface_hub
 
-    if not sys.stderr.isatty():
-        datasets.disable_progress_bars()
     offline = huggingface_hub.is_offline_mode()
     if offline:
         asked = _cached_commit(repo, revision) if revision else None
@@ -176,11 +175,12 @@ def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[A
         wanted = f"{repo}@{revision}" if revision else repo
         asked = _retried(wanted, lambda: api.dataset_info(repo, revision=revision, timeout=30).sha)
     try:
-        loaded = _retried(
-            repo,
-            lambda: datasets.load_dataset(repo, configuration, revision=asked),
-            1 if offline else ATTEMPTS,
-        )
+        with _bars_for_people():
+            loaded = _retried(
+                repo,
+                lambda: datasets.load_dataset(repo, configuration, revision=asked),
+                1 if offline else ATTEMPTS,
+            )
     except HubError as error:
         if offline:
             raise HubError(
@@ -198,6 +198,21 @@ def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[A
             + f"ask for {repo}@{commit}"
         )
     return loaded, commit
+
+
+@contextmanager
+def _bars_for_people() -> Iterator[None]:
+    """Show no progress bars of `datasets` for a while, unless somebody can see them."""
+    import datasets
+
+    quiet = not sys.stderr.isatty() and not datasets.are_progress_bars_disabled()
+    if quiet:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if quiet:
+            datasets.enable_progress_bars()
 
 
 def _cached_commit(repo: str, revision: str) -> str:

@@ -4,7 +4,6 @@ Optuna suggests, a `Trainer` tries. The test texts leave the corpus before the s
 """
 
 import hashlib
-import logging
 import os
 import shutil
 import time
@@ -99,42 +98,42 @@ def tune(
     if out is not None and out.exists():
         raise UsageError(f"{out}: is there already; choose another --out, or go on with --resume --out {out}")
     listener = listener or Listener()
-    device = runtime.prepare(settings.runtime, settings.seed)
-    runtime.choose_precision(settings.runtime.precision, device)
-    if settings.pretraining.first or settings.distillation.teachers:
-        raise UsageError(
-            "a search is of single trainings; leave out pretraining.first and distillation.teachers, "
-            "and give them to train beside the recipe"
-        )
-    listener.stage(f"loading {settings.corpus.name}")
-    corpus = load_corpus(settings.corpus, settings.seed)
-    check_kind(settings, corpus)
-    settings = settings.model_copy(deep=True)
-    settings.training.metric = metric_of(settings.training, corpus.task)  # type: ignore[assignment]
-    if corpus.width is not None:
-        fixed = [*fixed, *(name for name in space.SPACE if name.startswith(OF_TEXTS))]
-    searched = space.free(settings, fixed)
-    if out is None:
-        out = ARTIFACTS / f"{corpus.name}-tune-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
-    state = {
-        "corpus": {
-            "name": corpus.name,
-            "source": corpus.source,
-            "revision": corpus.revision,
-            "fingerprint": corpus.fingerprint(),
-            "sizes": {role: size for role, size in corpus.sizes.items() if role != "test"},
-        },
-        "device": runtime.describe(device),
-        "fixed": sorted(fixed),
-        "space": space.described(searched),
-        "budget": BUDGET if budget is None and trials is None else budget,
-        "trials": trials,
-        "seconds": 0.0,
-    }
-    out.mkdir(parents=True)
-    bundle.write_text(out / "config.toml", config.dumps(settings))
-    bundle.write_json(out / STATE, state)
-    return _run(_Search(out, settings, searched, state, _study(out), listener, begun), corpus, device)
+    with runtime.prepared(settings.runtime, settings.seed) as device:
+        runtime.choose_precision(settings.runtime.precision, device)
+        if settings.pretraining.first or settings.distillation.teachers:
+            raise UsageError(
+                "a search is of single trainings; leave out pretraining.first and distillation.teachers, "
+                "and give them to train beside the recipe"
+            )
+        listener.stage(f"loading {settings.corpus.name}")
+        corpus = load_corpus(settings.corpus, settings.seed)
+        check_kind(settings, corpus)
+        settings = settings.model_copy(deep=True)
+        settings.training.metric = metric_of(settings.training, corpus.task)  # type: ignore[assignment]
+        if corpus.width is not None:
+            fixed = [*fixed, *(name for name in space.SPACE if name.startswith(OF_TEXTS))]
+        searched = space.free(settings, fixed)
+        if out is None:
+            out = ARTIFACTS / f"{corpus.name}-tune-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
+        state = {
+            "corpus": {
+                "name": corpus.name,
+                "source": corpus.source,
+                "revision": corpus.revision,
+                "fingerprint": corpus.fingerprint(),
+                "sizes": {role: size for role, size in corpus.sizes.items() if role != "test"},
+            },
+            "device": runtime.describe(device),
+            "fixed": sorted(fixed),
+            "space": space.described(searched),
+            "budget": BUDGET if budget is None and trials is None else budget,
+            "trials": trials,
+            "seconds": 0.0,
+        }
+        out.mkdir(parents=True)
+        bundle.write_text(out / "config.toml", config.dumps(settings))
+        bundle.write_json(out / STATE, state)
+        return _run(_Search(out, settings, searched, state, _study(out), listener, begun), corpus, device)
 
 
 def resume(
@@ -176,15 +175,15 @@ def resume(
         listener.stage(f"{out} is finished; --budget or --trials adds to it")
         return outcome.summary(search.study, settings, state, out)
     listener.stage(f"going on with {out}")
-    torch_device = runtime.prepare(settings.runtime, settings.seed)
-    state["device"] = runtime.describe(torch_device)
-    corpus = load_corpus(pinned(settings, state["corpus"]["revision"]).corpus, settings.seed)
-    if corpus.fingerprint() != state["corpus"]["fingerprint"]:
-        raise CorpusError(
-            f"{settings.corpus.name}: the corpus has changed since this search began; "
-            f"start again (and remove {out})"
-        )
-    return _run(search, corpus, torch_device)
+    with runtime.prepared(settings.runtime, settings.seed) as torch_device:
+        state["device"] = runtime.describe(torch_device)
+        corpus = load_corpus(pinned(settings, state["corpus"]["revision"]).corpus, settings.seed)
+        if corpus.fingerprint() != state["corpus"]["fingerprint"]:
+            raise CorpusError(
+                f"{settings.corpus.name}: the corpus has changed since this search began; "
+                f"start again (and remove {out})"
+            )
+        return _run(search, corpus, torch_device)
 
 
 def check() -> None:
@@ -242,11 +241,12 @@ def _study(out: Path) -> "Study":
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-    logging.getLogger("optuna").setLevel(logging.WARNING)  # it tells of each study that it makes
     path = out / STUDY
     if path.is_file():  # a full disk may have cut the last line short, and the next would be added to it
         content = path.read_bytes()
         os.truncate(path, content.rfind(b"\n") + 1)
+    told = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study that it makes
     try:
         study = optuna.create_study(
             study_name="tune",
@@ -259,6 +259,8 @@ def _study(out: Path) -> "Study":
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: not a readable study: {error}; remove {out} and start again") from error
+    finally:
+        optuna.logging.set_verbosity(told)
     return study
 
 
@@ -360,27 +362,27 @@ def _train(
     import optuna
 
     ready = _prepared(search, corpus, settings)
-    runtime.prepare(settings.runtime, settings.seed)
-    trainer = ready.trainer(settings, device)
-    tell_of_kernel(search.listener, device)
-    reported = 0
-    for event in trainer.run():
-        if isinstance(event, Epoch):
-            search.listener.epoch(event, trainer)
-            trial.set_user_attr("epochs", trainer.epoch)
-            trial.set_user_attr("validation", event.record["validation"])
-            tenths = TENTHS * trainer.epoch // trainer.epochs
-            for tenth in range(reported + 1, tenths + 1):
-                trial.report(-event.record["validation"]["log_loss"], tenth)
-            if tenths > reported and not trainer.finished and trial.should_prune():
-                raise optuna.TrialPruned(f"pruned after epoch {trainer.epoch} of {trainer.epochs}")
-            reported = tenths
-        else:
-            search.listener.step(event, trainer)
-        if not trainer.finished and (stopped() or search.late):
-            why = "stopped" if stopped() else "the budget ended"
-            raise _Stopped(f"{why} in epoch {trainer.epoch + 1} of {trainer.epochs}")
-    return trainer
+    with runtime.prepared(settings.runtime, settings.seed):
+        trainer = ready.trainer(settings, device)
+        tell_of_kernel(search.listener, device)
+        reported = 0
+        for event in trainer.run():
+            if isinstance(event, Epoch):
+                search.listener.epoch(event, trainer)
+                trial.set_user_attr("epochs", trainer.epoch)
+                trial.set_user_attr("validation", event.record["validation"])
+                tenths = TENTHS * trainer.epoch // trainer.epochs
+                for tenth in range(reported + 1, tenths + 1):
+                    trial.report(-event.record["validation"]["log_loss"], tenth)
+                if tenths > reported and not trainer.finished and trial.should_prune():
+                    raise optuna.TrialPruned(f"pruned after epoch {trainer.epoch} of {trainer.epochs}")
+                reported = tenths
+            else:
+                search.listener.step(event, trainer)
+            if not trainer.finished and (stopped() or search.late):
+                why = "stopped" if stopped() else "the budget ended"
+                raise _Stopped(f"{why} in epoch {trainer.epoch + 1} of {trainer.epochs}")
+        return trainer
 
 
 def _prepared(search: _Search, corpus: Corpus, settings: Config) -> Prepared:
