@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY_OPTIONS
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from sentiment import objectives
 from sentiment.batches import pack, positions
@@ -64,6 +64,25 @@ class Case:
         leaf = self.vectors.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(self.loss(self.classify(leaf)), leaf)
         return objectives.perturbation(gradient, self.spread, self.slot, 40, norm)
+
+
+def test_texts_may_come_in_any_order():
+    """Packed by torch with `enforce_sorted=False`, labels and all gradients are of the same texts."""
+    case, settings = Case(), TrainingConfig(**ALL | {"virtual_adversarial": 0.0})
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    texts = [sequences()[int(row)] for row in order]
+    unsorted = pack_sequence([torch.from_numpy(text) for text in texts], enforce_sorted=False)
+    found = []
+    for inputs, labels in ((case.inputs, case.labels), (unsorted, order % 3)):
+
+        def loss(logits, labels=labels):
+            return torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+
+        case.model.zero_grad()
+        total = objectives.accumulate(case.model, inputs, case.spread, settings, loss)
+        found.append([total, *[value.grad.clone() for value in case.model.parameters()]])
+    for mine, expected in zip(*found, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("norm", [0.01, 0.5, 5.0])
