@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sentiment.errors import UsageError, did_you_mean, listed
 from sentiment.features import Features
-from sentiment.predictor import Prediction, Predictor
+from sentiment.predictor import Prediction, Predictor, check_several
 from sentiment.sequences import Sequences
 from sentiment.tokenizer import UNKNOWN_ID
 from sentiment.words import Words, find_steps, find_words
@@ -146,11 +146,12 @@ def explain(
     UsageError
         If the model has no such class.
     ValueError
-        If a text is empty or no string, or features are not those of the model.
+        If a text is empty or no string, or features are not those of the model; of one text, or a table.
     """
     if label is not None and label not in predictor.labels:
         hint = did_you_mean(label, predictor.labels)
         raise UsageError(f"no class {label!r}{hint}; the model knows: {listed(predictor.labels)}")
+    check_several(texts, "explain")
     texts = list(texts)
     predictions = predictor.predict(texts)
     if label is None and predictor.bundle.task == "ordinal":

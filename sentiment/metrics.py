@@ -211,7 +211,7 @@ def intervals(
     seed: int = 0,
     task: str = "multiclass",
 ) -> dict[str, list[float] | None]:
-    """Return 95 % intervals of `quick_scores`.
+    """Return 95 % intervals of `quick_scores`; None of a score that is None.
 
     Accuracy: Wilson's score interval. The others: percentiles of a bootstrap over the texts, which
     is computed from weights (how often a text is drawn), so that no resample is ever sorted again.
@@ -308,7 +308,7 @@ class Ranking:
         self.ties = ties[telling | np.concatenate([[True], telling[:-1]])]
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ROC-AUC and average precision, (2, R), for weights (R, B)."""
+        """Return ROC-AUC and average precision, (2, R), for weights (R, B); NaN without both sides."""
         ranked = weights[:, self.order]
         positives = np.add.reduceat(ranked * self.positive, self.ties, axis=1)
         negatives = np.add.reduceat(ranked, self.ties, axis=1) - positives
@@ -318,6 +318,7 @@ class Ranking:
             precision = np.nan_to_num(found / (found + passed))
             average_precision = (precision * positives).sum(1) / found[:, -1]
         result: NDArray[np.float64] = np.array([auc, average_precision])
+        result[:, passed[:, -1] == 0] = np.nan  # nothing to rank it before: a precision of 1 says nothing
         return result
 
 

@@ -1,7 +1,7 @@
 """A stream of texts → a stream of predictions: batched, in order, in constant memory."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sentiment import grades
 from sentiment.audio import read_file
 from sentiment.bundle import Bundle
+from sentiment.errors import listed
 from sentiment.features import Features, shown
 from sentiment.rows import Row
 from sentiment.sequences import Encoded
@@ -139,6 +140,7 @@ class Predictor:
         Features are arrays here, checked already. `more` says that further texts may follow, for which a
         slow start pays.
         """
+        check_several(texts)
         encoded = self.bundle.tokenizer.encode(texts)
         if self._is_short(encoded, more):
             found = self.bundle.numpy_model.probabilities(encoded.sequences)
@@ -172,13 +174,18 @@ class Predictor:
     def predict(self, texts: Iterable[Any]) -> list[Prediction]:
         """Classify texts.
 
+        Parameters
+        ----------
+        texts
+            A list, an array, a column of a table (``frame["text"]``), or whatever else gives texts in turn.
+
         Raises
         ------
         ValueError
-            If one of them is empty or no string; or no features of the width of the model.
+            If one of them is empty or no string; or no features of the width of the model. Also of what is
+            one text, or a table: it would be taken for its letters, or the names of its columns.
         """
-        if isinstance(texts, str):
-            raise ValueError("predict takes a list of texts; for one text write predict([text])")
+        check_several(texts)
         rows = (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts))
         predictions = []
         for result in self.stream(rows):
@@ -243,3 +250,38 @@ class Predictor:
             else:
                 label = self.labels[chosen]
                 yield Prediction(label, row[chosen], doubtful, named, unknown, truncated, expected=mean)
+
+
+def check_several(texts: Iterable[Any], verb: str = "predict") -> None:
+    """Refuse what would not give texts, or sequences of features, one after another.
+
+    A text is not a list of its letters, and a table is one of the names of its columns.
+
+    Raises
+    ------
+    ValueError
+        Which says what to pass to `verb` instead.
+    """
+    takes = f"{verb} takes a list of texts, not {type(texts).__name__}"
+    names = _columns(texts)
+    if names is not None:
+        column = "text" if "text" in names else next(iter(names), "text")
+        known = listed(map(repr, names)) or "none"
+        raise ValueError(f"{takes}; pass one of its columns, such as table[{column!r}] (it has {known})")
+    whole = isinstance(texts, str | bytes | bytearray | memoryview) or getattr(texts, "ndim", 1) == 0
+    if whole or not isinstance(texts, Iterable):
+        raise ValueError(f"{takes}; for one text pass [text]")
+    if isinstance(texts, set | frozenset):
+        raise ValueError(f"{takes}, which has no order; pass list(texts)")
+
+
+def _columns(table: object) -> list[Any] | None:
+    """Return the names of the columns, or keys, of a table of any library; None of what is no table."""
+    if isinstance(table, Mapping):
+        return list(table)
+    for attribute in ("column_names", "columns"):  # of datasets, Arrow; of pandas, polars, Spark
+        names = getattr(table, attribute, None)
+        if names is not None and not callable(names):
+            return list(names)
+    fields = getattr(getattr(table, "dtype", None), "names", None)  # of NumPy
+    return None if fields is None else list(fields)

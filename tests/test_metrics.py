@@ -1,5 +1,8 @@
 """Scores are scikit-learn's; intervals are what resampling gives."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
+from sentiment import multilabel, report
+from sentiment.config import ReportConfig
+from sentiment.decision import Decision
 from sentiment.metrics import Ranking, confusion_scores, intervals, quick_scores, scores
+from sentiment.report import html
+from sentiment.report.tables import SCORES
 
 
 def example(count=200, classes=2, seed=0, ties=False):
@@ -90,6 +98,91 @@ def test_the_interval_of_accuracy_is_wilsons():
     right = int((probabilities.argmax(1) == labels).sum())
     wilson = stats.binomtest(right, len(labels)).proportion_ci(method="wilson")
     assert intervals(labels, probabilities, 100)["accuracy"] == [wilson.low, wilson.high]
+
+
+TASKS = ("multiclass", "ordinal", "multilabel")
+RANGES = {"mcc": (-1, 1), "quadratic_kappa": (-1, 1), "spearman": (-1, 1), "mae": (0, 2), "brier": (0, 2),
+          "log_loss": (0, np.inf), "coverage_error": (0, 3)}  # fmt: skip
+
+
+@st.composite
+def tiny_sets(draw, task):
+    """Labels and probabilities of few texts; of few classes, too."""
+    count, classes = draw(st.integers(1, 6)), draw(st.integers(2 if task == "multiclass" else 3, 3))
+    rows = st.lists(st.sampled_from([0.1, 0.2, 0.5, 0.9]), min_size=classes, max_size=classes)
+    probabilities = np.array(draw(st.lists(rows, min_size=count, max_size=count)))
+    if task == "multilabel":
+        sides = draw(st.sampled_from([[0], [1], [0, 1]]))
+        marks = st.lists(st.sampled_from(sides), min_size=classes, max_size=classes)
+        return np.array(draw(st.lists(marks, min_size=count, max_size=count))), probabilities
+    present = draw(st.sets(st.integers(0, classes - 1), min_size=1))
+    labels = draw(st.lists(st.sampled_from(sorted(present)), min_size=count, max_size=count))
+    return np.array(labels), probabilities / probabilities.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=60)
+@given(st.data())
+def test_a_score_has_an_interval_if_and_only_if_it_is_defined(task, data):
+    labels, probabilities = data.draw(tiny_sets(task))
+    values = quick_scores(labels, probabilities, task)
+    if task == "multilabel":
+        edges = multilabel.intervals(labels, probabilities, resamples=300)
+    else:
+        edges = intervals(labels, probabilities, 300, task=task)
+    assert edges.keys() == values.keys()
+    for name, value in values.items():
+        assert (edges[name] is None) == (value is None), name
+        if value is not None:
+            low, high = edges[name]
+            lowest, highest = RANGES.get(name, (0, 1))
+            assert lowest - 1e-9 <= low <= high <= highest + 1e-9, name
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_ranking_of_one_class_has_no_score_and_no_interval(count):
+    probabilities = np.tile([0.3, 0.7], (count, 1))
+    for label in (0, 1):
+        edges = intervals(np.full(count, label), probabilities, 100)
+        assert edges["roc_auc"] is edges["average_precision"] is None
+    both = np.array([1] * count + [0])  # a resample without the 0 would have an average precision of 1
+    drawn = intervals(both, np.array([[0.3, 0.7]] * count + [[0.1, 0.9]]), 500)["average_precision"]
+    assert drawn[1] < 1
+
+
+NAMES = ["a", "b", "c"]
+SMALL = {  # labels, and the number of classes
+    "one text": ("multiclass", [1], 2),
+    "the positive class alone": ("multiclass", [1] * 4, 2),
+    "the negative class alone": ("multiclass", [0] * 4, 2),
+    "a class that is absent": ("multiclass", [0, 1, 1, 0], 3),
+    "one grade": ("ordinal", [2] * 4, 3),
+    "one text of a grade": ("ordinal", [0], 3),
+    "one text of labels": ("multilabel", [[1, 0, 1]], 3),
+    "no labels": ("multilabel", [[0, 0, 0]] * 3, 3),
+    "all labels": ("multilabel", [[1, 1, 1]] * 3, 3),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_report_is_written_of_scores_that_are_not_defined(kind):
+    task, given_labels, classes = SMALL[kind]
+    labels, names = np.array(given_labels), NAMES[:classes]
+    probabilities = np.full((len(labels), classes), 0.3)
+    probabilities[:, 1] = 0.7 if task == "multilabel" else 1 - 0.3 * (classes - 1)
+    lengths = np.arange(1, len(labels) + 1) ** 2
+    plain = Decision.plain(names, task)
+    found = report.evaluation(labels, probabilities, names, ReportConfig(), plain, lengths, task)
+    corpus = {"name": "x", "source": "x", "revision": None, "sizes": {"test": len(labels)}, "labels": names}
+    whole = {"schema": report.SCHEMA, "created": "2000-01-01", "corpus": corpus, **found}
+    whole = {"verdict": report.verdict(whole), **whole}
+    assert json.loads(json.dumps(whole, allow_nan=False))
+    card, page = report.card(whole), html.page(whole)
+    for text in (card, page):
+        assert not re.search(r"\b(nan|None)\b", text)
+    undefined = found["test"]["average_precision"] is None
+    row = next(line for line in card.splitlines() if line.startswith(f"| {SCORES['average_precision']} |"))
+    assert ("–" in row, "[" in row) == (undefined, not undefined)
 
 
 def test_intervals_of_a_tiny_test_set_are_finite():
