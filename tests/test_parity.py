@@ -512,6 +512,23 @@ def test_infinite_features(path, kind, hidden, value, features):
     assert torch.isfinite(found[0][0]).all()
 
 
+@pytest.mark.parametrize("hidden", [6, 16])
+@pytest.mark.parametrize("kind", KINDS)
+def test_infinite_gradients(path, kind, hidden):
+    """As after an overflow: infinite stays infinite, and is NaN only where it is in torch."""
+    found = []
+    for layer in layers(kind, 4, hidden):
+        packed = fresh(batch())
+        out = layer(packed)[0].data
+        upstream = torch.ones_like(out)
+        upstream[-1, 2] = float("inf")
+        out.backward(upstream)
+        found.append([packed.data.grad, layer.bias_hh_l0.grad])
+    for mine, expected in zip(*found, strict=True):
+        torch.testing.assert_close(mine, expected, rtol=1e-3, atol=1e-4, equal_nan=True)
+    assert found[1][0].isinf().any() or kind != "RNN"  # where gates meet, torch too has infinity less itself
+
+
 @pytest.mark.parametrize("kind", ["RNN", "LSTM"])
 def test_the_gradients_of_both_biases_lie_apart(path, kind):
     for hidden in (16, 6):
