@@ -1,7 +1,10 @@
 """The smallest classifier: what a tutorial writes by hand in `torch.nn`, and the order of the caller."""
 
+import re
+
 import pytest
 import torch
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -79,6 +82,18 @@ def test_the_loop_of_a_tutorial(cell):
     alone = torch.cat([model(sequence[None]) for sequence in sequences]).argmax(1)
     assert torch.equal(alone, labels)
     assert loss.item() < 0.1
+
+
+def test_the_loop_of_the_readme():
+    """As it stands there; its loss falls."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL)
+    (block,) = [block for block in blocks if "SequenceClassifier(" in block]
+    torch.manual_seed(0)
+    found = {}
+    exec(block, found)
+    logits = found["model"](found["inputs"], found["lengths"])
+    assert logits.shape == (5, 3)
+    assert nn.functional.cross_entropy(logits, found["labels"]).item() < 1.05
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
