@@ -62,8 +62,8 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
         axes = figure.add_subplot()
         for one in bins:
             sides = max(one["low"], 0.8), one["high"] + 1  # a bin has its last length too
-            low, high = one["interval"]
-            axes.fill_between(sides, low, high, color=FIRST, alpha=0.25, linewidth=0)
+            if one["interval"] is not None:  # a mean over a single text has none
+                axes.fill_between(sides, *one["interval"], color=FIRST, alpha=0.25, linewidth=0)
             axes.plot(sides, [one[score]] * 2, color=FIRST)
         axes.axhline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
         axes.set(xscale="log", xlabel=f"{wording.tokens(report)} of the {wording.text(report)}", ylabel=name)
@@ -97,7 +97,8 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, one in enumerate(found):
-            axes.plot(one["interval"], [place, place], color=FIRST, linewidth=1.5)
+            if one["interval"] is not None:
+                axes.plot(one["interval"], [place, place], color=FIRST, linewidth=1.5)
             axes.plot(one[score], place, "o", color=FIRST, markersize=6)
         axes.axvline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
         axes.set(xlabel=label, ylim=(len(found) - 0.5, -0.5))
