@@ -70,7 +70,8 @@ def read(
     if form.format == "txt" and text_column is None:
         return rows, "text"
     choice = find(columns, head, where, text_column, None, like.choice if like else None, labelled=False)
-    tell(Reading(form, choice), where)
+    reading = Reading(form, choice)
+    tell(reading.like_training(like) if text_column is None else reading, where)
     if len(choice.text) == 1:
         return rows, choice.text[0]
     from sentiment.corpus.raw import text_of

@@ -110,6 +110,15 @@ class Reading:
         choice = Choice(tuple(content["text"]), tuple(content["labels"]), content.get("split"))
         return cls(Form.from_dict(content), choice)
 
+    def like_training(self, like: "Reading | None") -> "Reading":
+        """Return the reading of another file, saying of columns that they are those of training."""
+        if like is None or self.choice.text != like.choice.text or self.choice.why:
+            return self
+        said = f"the text is {joined_names(self.choice.text)}"
+        if self.choice.labels and self.choice.labels == like.choice.labels:
+            said += f", the label {joined_names(self.choice.labels)}"
+        return replace(self, choice=replace(self.choice, why=(f"{said}, as in training",)))
+
     def told(self) -> list[str]:
         """Return sentences for people: what was chosen and why, what was left, what was found."""
         lines = list(self.choice.why)
@@ -342,7 +351,7 @@ def _choose_text(
     order = sorted(told, key=lambda one: -scores[one.name])
     lacking = ""
     if like is not None:
-        lacking = f"the model's text column {_joined(like.text)} is not there; "
+        lacking = f"the model's text column {joined_names(like.text)} is not there; "
     if not order or scores[order[0].name] == 0:
         folded = {name.casefold(): name for name in names}
         known = next((folded[name] for name in TEXT_COLUMNS if name in folded), None)
@@ -381,7 +390,8 @@ def _all_text(column: _Column) -> bool:
     return bool(column.values) and len(column.strings) == len(column.values)
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined_names(names: Sequence[str]) -> str:
+    """Return the names of columns that go together."""
     return " and ".join(map(repr, names))
 
 
@@ -436,7 +446,7 @@ def _choose_labels(
     if like is not None and like.labels:
         if all(name in names for name in like.labels):
             return like.labels, [], ()
-        lacking = f"the model's label column {_joined(like.labels)} is not there; "
+        lacking = f"the model's label column {joined_names(like.labels)} is not there; "
     ranks = {one.name: _label_rank(one.name) for one in rest}
     few = [one for one in rest if _is_few(one)]
     folded = {one.name.casefold().strip(): one.name for one in rest}
@@ -520,8 +530,3 @@ def _is_one_hot(columns: Sequence[str], head: Sequence[Row]) -> bool:
         if found is not None:
             counts.append(len(found))
     return len(counts) >= ENOUGH and all(count == 1 for count in counts)
-
-
-def without_notes(form: Form) -> Form:
-    """Return a form for another file: what was found in this one is not said of that."""
-    return replace(form, notes=())

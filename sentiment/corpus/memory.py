@@ -163,5 +163,5 @@ def texts_to_classify(data: Any, like: Reading | None) -> Iterator[Row] | None:
 
     rows, columns, head = columns_of(rows_of(data, "row"))
     choice = find(columns, head, "the table", None, None, like.choice if like else None, labelled=False)
-    tell(Reading(Form("memory"), choice), "the table")
+    tell(Reading(Form("memory"), choice).like_training(like), "the table")
     return (row._replace(values={"text": text_of(row.values, choice.text)}) for row in rows)

@@ -72,6 +72,8 @@ def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
             known = any("--encoding" in line for line in raw.reading.told())
             raw.reading = raw.reading if known else replace(raw.reading, notes=(*raw.reading.notes, note))
     if raw.reading is not None:
+        if config.text_column is None:
+            raw.reading = raw.reading.like_training(like)
         tell(raw.reading, raw.source)
     return raw
 
@@ -109,8 +111,9 @@ def _read(config: CorpusConfig, like: Reading | None) -> RawCorpus:
             return _read_files(files, config, path.resolve().name, str(path), like)
         return _read_files({"train": [path]}, config, _stem(path), str(path), like)
     if match is None or (preset is None and "/" not in match["repo"]):
+        known = [*PRESETS, *(name for name in os.listdir() if not name.startswith("."))]
         raise CorpusError(
-            f"{config.name}: no such corpus{did_you_mean(config.name, PRESETS)}; give a preset "
+            f"{config.name}: no such corpus, file or folder{did_you_mean(config.name, known, 0.6)}; give a preset "
             f"({', '.join(PRESETS)}), a file, or a Hub id such as org/name"
         )
     from sentiment.corpus.hub import read_hub

@@ -17,7 +17,7 @@ from sentiment.errors import CorpusError
 from sentiment.rows import objects
 from sentiment.rows.annotations import adapted
 from sentiment.rows.delimited import records
-from sentiment.rows.dialect import judge, named
+from sentiment.rows.dialect import HEADLESS, judge, named
 from sentiment.rows.form import NOTHING, Asked, Form
 from sentiment.rows.opening import (
     COMPRESSED,
@@ -244,6 +244,8 @@ def _read_text(
     ):
         asked = replace(asked, separator=like.separator)
     form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked)
+    if like is not None and not like.header and not form.header:  # as its owner knows
+        form = replace(form, notes=tuple(note for note in form.notes if not note.startswith(HEADLESS)))
     if kind in (None, "txt") and form.separator is None:
         if kind is None:
             raise CorpusError(f"{name}: {UNKNOWN}")
@@ -326,22 +328,20 @@ def _read_delimited(
     lines: Iterable[str], name: str, form: Form, width: int, known: Any, skipped: int, sample: Sequence[str]
 ) -> Iterator[Row]:
     found = records(lines, form, width, known)
-    names: list[str] | None = None
-    start = "" if name == "" else f"{name}:"
-    for number, fields, error in found:
-        if names is None:
-            if fields is None and form.header:
-                raise CorpusError(f"{start}{skipped + number}: the header cannot be read: {error}")
-            names = named(fields or [], form, width, f"{start}{skipped + number}", sample)
-            size = len(names)
-            blank = [column for column, key in enumerate(names) if not key]
-            if form.header:
-                continue
-        where = f"{start}{skipped + number}"
+    first = next(found, None)
+    if first is None:
+        return
+    number, fields, error = first
+    if fields is None and form.header:
+        raise CorpusError(f"{name}:{skipped + number}: the header cannot be read: {error}")
+    names = named(fields or [], form, width, f"{name}:{skipped + number}", sample)
+    size, blank = len(names), "" in names
+    for number, fields, error in found if form.header else chain([first], found):
+        where = f"{name}:{skipped + number}"
         if fields is None:
             yield Row(where, {}, error)
         elif len(fields) == size or (len(fields) > size and not any(fields[size:])):
-            values = dict(zip(names, fields, strict=False))
+            values = dict(zip(names, fields))  # noqa: B905  # some have empty fields more
             if blank:
                 values.pop("", None)
             yield Row(where, values)

@@ -85,6 +85,7 @@ def records(lines: Iterable[str], form: Form, width: int, known: Known | None = 
     known
         By which a line that a quote has swallowed is recognised as a row.
     """
+    no_limit()
     if form.separator is None or form.split != "all":
         return _split_once(lines, form)
     if form.separator == "\t":
@@ -92,10 +93,13 @@ def records(lines: Iterable[str], form: Form, width: int, known: Known | None = 
     return _quoted(_Lines(lines), form, width, known or {})
 
 
+def no_limit() -> None:
+    """Let fields be longer than the 128 KiB that `csv` has by default."""
+    csv.field_size_limit(sys.maxsize)
+
+
 def parser(form: Form) -> Callable[[Iterable[str]], Iterator[list[str]]]:
     """Return what divides lines into fields, by `csv`."""
-    csv.field_size_limit(sys.maxsize)  # a text may be longer than the 128 KiB of the default
-
     def read(lines: Iterable[str]) -> Iterator[list[str]]:
         return csv.reader(
             lines,
@@ -114,27 +118,32 @@ def plain(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
 
 
 def _quoted(source: _Lines, form: Form, width: int, known: Known) -> Iterator[Record]:
-    read, pending = parser(form), source.pending
+    read, pending, clear = parser(form), source.pending, source.pending.clear
     while True:
+        number = source.number
         try:
             for fields in read(source.iterator):
-                count = len(pending)
-                if count > 1 and _swallowed(pending, fields, read, str(form.separator), width, known):
+                if len(pending) == 1 and not source.nul:  # as nearly all are
+                    number += 1
+                    clear()
+                    if len(fields) > 1 or (fields and fields[0] != CTRL_Z):
+                        yield number, fields, None
+                    continue
+                source.number = number
+                if len(pending) > 1 and _swallowed(pending, fields, read, str(form.separator), width, known):
                     yield from _first_alone(source, form, width)
                     break
-                if source.nul:
-                    yield source.number + 1, None, NUL
-                elif fields and fields != [CTRL_Z]:
-                    yield source.number + 1, fields, None
-                source.number += count
-                pending.clear()
+                yield number + 1, None if source.nul else fields, NUL if source.nul else None
+                number += len(pending)
+                clear()
                 source.nul = False
             else:
                 return
         except (csv.Error, _Endless) as error:
+            source.number = number
             endless = isinstance(error, _Endless) or "end of data" in str(error)
             why = "a quote that opens here never closes" if endless else _why(str(error), form)
-            yield source.number + 1, None, f"not valid CSV: {why}"
+            yield number + 1, None, f"not valid CSV: {why}"
             source.done(1)
 
 
@@ -190,26 +199,28 @@ def _first_alone(source: _Lines, form: Form, width: int) -> Iterator[Record]:
 
 
 def _unquoted(source: _Lines, separator: str, width: int) -> Iterator[Record]:
-    pending = source.pending
+    pending, clear = source.pending, source.pending.clear
     while True:
+        number = source.number
         for fields in plain(source.iterator, separator):
-            if len(pending) == 1 and _opens(fields[-1] if fields else ""):
+            quoted = '"' in pending[0]
+            if not quoted and not source.nul:
+                number += 1
+                clear()
+                if len(fields) > 1 or (fields and fields[0] != CTRL_Z):
+                    yield number, fields, None
+                continue
+            source.number = number
+            if quoted and _opens(fields[-1] if fields else ""):
                 joined = _join(source, separator, len(fields), width)
                 if joined is not None:
-                    yield source.number + 1, joined, None
+                    yield number + 1, joined, None
                     source.done(len(pending))
-                    continue
-                source.done(1)
-                yield source.number, [_unquote(field) for field in fields], None
-                break
-            if source.nul:
-                yield source.number + 1, None, NUL
-            elif fields and fields != [CTRL_Z]:
-                quoted = '"' in pending[0]
-                yield source.number + 1, [_unquote(field) for field in fields] if quoted else fields, None
-            source.number += len(pending)
-            pending.clear()
-            source.nul = False
+                    break
+            nul = "\0" in pending[0]
+            yield number + 1, None if nul else [_unquote(field) for field in fields], NUL if nul else None
+            source.done(1)
+            break
         else:
             return
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sentiment.errors import CorpusError
-from sentiment.rows.delimited import CTRL_Z, Known, parser, plain, records
+from sentiment.rows.delimited import CTRL_Z, Known, no_limit, parser, plain, records
 from sentiment.rows.form import Asked, Form
 from sentiment.rows.opening import guess_encoding
 
@@ -16,6 +16,7 @@ SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by
 ONCE = "\t;|@, :"  # between a label and a text in which it may stand, too
 MOST_ONCE = 100  # labels before or after such a separator
 FEW = 0.9  # share of good rows from which a separator is taken without looking further
+HEADLESS = "its first row looks like data"
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
 DATE = re.compile(
     r"(?i)\W*(?:(?:\d+(?:st|nd|rd|th)?|mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun|(?:day)|jan(?:uary)?|"
@@ -59,6 +60,7 @@ def judge(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> tuple[Fo
     Form, int, dict
         The form, the number of fields of a row, and of each column of few values these.
     """
+    no_limit()
     lines = [line for line in lines if line.strip() and line.strip() != CTRL_Z]
     form = _separator(lines, form, kind, asked)
     width = _width(lines, form)
@@ -86,8 +88,7 @@ def _headed(rows: Sequence[Sequence[str]], form: Form, asked: Asked, width: int)
         return replace(form, header=True)
     shown = " | ".join(cell[:30] for cell in rows[0])
     note = (
-        f"its first row looks like data ({shown}), so its columns are numbered from 1; if it is a header, "
-        "say so with --header"
+        f"{HEADLESS} ({shown}), so its columns are numbered from 1; if it is a header, say so with --header"
     )
     return replace(form, header=False, notes=(*form.notes, note))
 
