@@ -14,11 +14,48 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-WORDS = (
-    "the plot cast hotel soup phone was felt seemed became clumsy lovely warm dreary visit again never quite really "
-    "bought returned waited enjoyed finished broken helpful slow quick friendly staff price room screen music scene"
-).split()
-ACCENTS = {"cp1252": "café crème brûlée naïve £5 über", "gb18030": "电影 很好 音乐 不错 风景", "utf": "café 电影 😀 über ärger"}
+WORDS = [
+    "the",
+    "plot",
+    "cast",
+    "hotel",
+    "soup",
+    "phone",
+    "was",
+    "felt",
+    "seemed",
+    "became",
+    "clumsy",
+    "lovely",
+    "warm",
+    "dreary",
+    "visit",
+    "again",
+    "never",
+    "quite",
+    "really",
+    "bought",
+    "returned",
+    "waited",
+    "enjoyed",
+    "finished",
+    "broken",
+    "helpful",
+    "slow",
+    "quick",
+    "friendly",
+    "staff",
+    "price",
+    "room",
+    "screen",
+    "music",
+    "scene",
+]
+ACCENTS = {
+    "cp1252": "café crème brûlée naïve £5 über",
+    "gb18030": "电影 很好 音乐 不错 风景",
+    "utf": "café 电影 😀 über ärger",
+}
 LABELS = [
     ("neg", "pos"), ("ham", "spam"), (0, 1), (0.0, 1.0), (True, False), (-1, 0, 1), (1, 2, 3, 4, 5), (3.5, 4.5),
     ("Sports", "Sci/Tech", "World"), ("sadness", "joy", "anger"), ("__a", "b c"),
@@ -72,9 +109,19 @@ def make(folder: Path, seed: int) -> Messy:
     quotes = not fault and rng.random() < 0.4 and kind != "fasttext"
     accents = ACCENTS.get(encoding, ACCENTS["utf"]).split()
     texts = [_text(rng, number, accents, lines_within, quotes) for number in range(count)]
-    chosen = [labels[number] if number < 2 * len(labels) and number < len(labels) else rng.choice(labels) for number in range(count)]
+    chosen = [
+        labels[number] if number < 2 * len(labels) and number < len(labels) else rng.choice(labels)
+        for number in range(count)
+    ]
     rows = [(text, name_of(label)) for text, label in zip(texts, chosen, strict=True)]
-    about = {"seed": seed, "kind": kind, "encoding": encoding, "labels": labels, "names": (text_name, label_name), "fault": fault}
+    about = {
+        "seed": seed,
+        "kind": kind,
+        "encoding": encoding,
+        "labels": labels,
+        "names": (text_name, label_name),
+        "fault": fault,
+    }
     bad, told = 0, None
     if fault in ("empty text", "missing label") and kind != "txt":
         row = rng.randrange(12, count)
@@ -102,8 +149,14 @@ def make(folder: Path, seed: int) -> Messy:
             data = json.dumps(records, ensure_ascii=ascii_, indent=rng.choice([None, 1, 2]))
     elif kind == "fasttext":
         data = "".join(f"__label__{label} {text}\n" for text, label in zip(texts, chosen, strict=True))
-        rows = [(text, name_of(label) if not isinstance(label, float | bool) else name_of(str(label))) for text, label in zip(texts, chosen, strict=True)]
-        rows = [(text, {"True": "true", "False": "false", "0.0": "0", "1.0": "1"}.get(name, name)) for text, name in rows]
+        rows = [
+            (text, name_of(label) if not isinstance(label, float | bool) else name_of(str(label)))
+            for text, label in zip(texts, chosen, strict=True)
+        ]
+        rows = [
+            (text, {"True": "true", "False": "false", "0.0": "0", "1.0": "1"}.get(name, name))
+            for text, name in rows
+        ]
     else:
         data = ""
     suffix = {"array": ".json", "fasttext": ".txt"}.get(kind, f".{kind}")
@@ -171,7 +224,11 @@ def _delimited(
     about |= {"separator": separator, "header": header, "columns": names}
     stream = io.StringIO(newline="")
     ends = rng.choice(["\n", "\r\n"])
-    quoting = rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL]) if kind == "csv" and separator != "\t" else csv.QUOTE_MINIMAL
+    quoting = (
+        rng.choice([csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+        if kind == "csv" and separator != "\t"
+        else csv.QUOTE_MINIMAL
+    )
     writer = csv.writer(stream, delimiter=separator, lineterminator=ends, quoting=quoting)
     if header:
         writer.writerow(names)
@@ -179,7 +236,9 @@ def _delimited(
     hit = rng.randrange(12, count - 2)
     for number in range(count):
         part = io.StringIO(newline="")
-        csv.writer(part, delimiter=separator, lineterminator=ends, quoting=quoting).writerow([columns[name][number] for name in names])
+        csv.writer(part, delimiter=separator, lineterminator=ends, quoting=quoting).writerow(
+            [columns[name][number] for name in names]
+        )
         line = part.getvalue()
         if number == hit and fault in ("stray quote", "unclosed quote"):
             line = '"' + line.lstrip('"')

@@ -25,12 +25,15 @@ def look(file) -> None:
     config = CorpusConfig(name=str(file.path), encoding=file.encoding, invalid_rows="drop")
     blind = file.about["encoding"] in ("cp1252", "gb18030", "utf-16-le") and file.encoding is None
     talk = io.StringIO()
+    raw = message = None
     try:
         with contextlib.redirect_stderr(talk):
             raw = read_corpus(config)
     except SentimentError as error:
+        message = str(error)
+    if raw is None:
         causes = CAUSES.get(file.faults, ()) + (CAUSES["encoding"] if blind else ())
-        assert any(cause in str(error) for cause in causes), (file.about, str(error))
+        assert any(cause in message for cause in causes), (file.about, message)
         return
     train = raw.splits["train"]
     found = len(train.texts) + len(train.invalid)

@@ -292,7 +292,8 @@ def _final_error(repo: str, error: Exception) -> SentimentError | None:
         return CorpusError(f"{repo}: the Hub has no such revision")
     if isinstance(error, errors.RepositoryNotFoundError | DatasetNotFoundError):
         return CorpusError(
-            f"{repo}: no such corpus on the Hub, or a private one (hf auth login); nor is there such a file or folder"
+            f"{repo}: no such corpus on the Hub, or a private one (hf auth login); nor is there such a file "
+            "or folder"
         )
     if isinstance(error, errors.HFValidationError):
         return CorpusError(f"{repo}: no valid Hub id: {_first_line(error)}")

@@ -113,8 +113,8 @@ def _read(config: CorpusConfig, like: Reading | None) -> RawCorpus:
     if match is None or (preset is None and "/" not in match["repo"]):
         known = [*PRESETS, *(name for name in os.listdir() if not name.startswith("."))]
         raise CorpusError(
-            f"{config.name}: no such corpus, file or folder{did_you_mean(config.name, known, 0.6)}; give a preset "
-            f"({', '.join(PRESETS)}), a file, or a Hub id such as org/name"
+            f"{config.name}: no such corpus, file or folder{did_you_mean(config.name, known, 0.6)}; give a "
+            f"preset ({', '.join(PRESETS)}), a file, or a Hub id such as org/name"
         )
     from sentiment.corpus.hub import read_hub
 

@@ -100,6 +100,7 @@ def no_limit() -> None:
 
 def parser(form: Form) -> Callable[[Iterable[str]], Iterator[list[str]]]:
     """Return what divides lines into fields, by `csv`."""
+
     def read(lines: Iterable[str]) -> Iterator[list[str]]:
         return csv.reader(
             lines,

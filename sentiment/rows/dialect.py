@@ -106,7 +106,7 @@ def named(first: Sequence[str], form: Form, width: int, where: str, sample: Sequ
     names = [cell.strip() for cell in first]
     if len(names) == width - 1 and len(names) > 0:  # R writes no name for the names of its rows
         rows = [fields for _, fields, _ in records(sample, form, width) if fields is not None][1:]
-        if any(row[-1] for row in rows if len(row) == width):
+        if rows and all(is_number(row[0]) for row in rows if len(row) == width):
             names.insert(0, "")
     for name in names:
         if name and names.count(name) > 1:
@@ -128,13 +128,15 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> For
     usual = asked.separator or (excel[1] if excel else SEPARATORS.get(kind, SEPARATORS[""]))
     if asked.separator is None and excel is None and _one_column(lines):
         return replace(form, separator=None)
-    best, most = replace(form, separator=usual[0]), 0.0
+    best, most, quality, labels = replace(form, separator=usual[0]), 0.0, 0.0, False
     for separator in usual:
         for candidate in _variants(replace(form, separator=separator), lines):
-            good = share(lines, candidate)
-            if good > most + 0.02:
-                best, most = candidate, good
-    if most < FEW and (asked.separator is not None or (most < 0.5 and kind != "csv") or most < 0.2):
+            good, better, few = _judged(lines, candidate)
+            if good * better > quality + 0.02:
+                best, most, quality, labels = candidate, good, good * better, few
+    headed = not HEADINGS.isdisjoint(cell.strip().casefold() for cell in next(_loose(lines, best), []))
+    poor = most < FEW and (asked.separator is not None or (most < 0.5 and kind != "csv") or most < 0.2)
+    if poor or (not labels and not headed):
         once = _once(lines, form, asked.separator or ONCE)
         if once is not None:
             return once
@@ -151,16 +153,16 @@ def _one_column(lines: Sequence[str]) -> bool:
 
 
 def _variants(form: Form, lines: Sequence[str]) -> list[Form]:
-    """Return a form, and the same with quotes of other kinds, if there are signs of them."""
+    """Return a form, after the same with quotes of other kinds, if there are signs of them."""
     if form.separator == "\t":
         return [form]
-    mark, found = re.escape(str(form.separator)), [form]
+    mark, found = re.escape(str(form.separator)), []  # type: str, list[Form]
     joined = "".join(lines[:200])
     if '\\"' in joined and re.search(rf'[^{mark}\r\n]\\"[^"{mark}\r\n]', joined):
         found.append(replace(form, escape=True))
     if re.search(rf'{mark} +"[^"{mark}\r\n]', joined):
         found.append(replace(form, spaces=True))
-    return found
+    return [*found, form]
 
 
 def _width(lines: Sequence[str], form: Form) -> int:
@@ -198,16 +200,27 @@ def _loose(lines: Sequence[str], form: Form) -> Any:
 
 
 def share(lines: Sequence[str], form: Form) -> float:
-    """Return the share of lines that are in rows of the usual width; 0 if there is one column only."""
+    """Return the share of records that have the usual width; 0 if there is one column only."""
+    return _judged(lines, form)[0]
+
+
+def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:
+    """Return the share of records of the usual width, what else speaks for a form, and if labels are in it.
+
+    What speaks for it are known names in the header, and a column of few values.
+    """
     width = _width(lines, form)
     if width < 2:
-        return 0.0
+        return 0.0, 0.0, False
     found = list(records(lines, form, width, None))
     good = [fields for _, fields, _ in found if fields is not None and _fits(fields, width)]
-    found_share = len(good) / max(1, len(found) - (len(found) > 2 and found[-1][1] is None))
+    part = len(good) / max(1, len(found) - (len(found) > 2 and found[-1][1] is None))
     first = found[0][1] if found else None
-    # A header of other fields speaks against it.
-    return found_share if first is not None and len(first) in (width, width - 1) else found_share / 2
+    if first is None or (len(first) != width and (len(first) != width - 1 or width < 3)):
+        part /= 2  # a header of other fields
+    few = bool(_few([fields for fields in good[1:] if len(fields) == width], width))
+    headed = first is not None and not HEADINGS.isdisjoint(cell.strip().casefold() for cell in first)
+    return part, 1 + 0.15 * headed + 0.15 * few, few
 
 
 def _fits(fields: list[str], width: int) -> bool:

@@ -162,21 +162,46 @@ def guess_encoding(data: bytes) -> str | None:
     """Guess the encoding of bytes that are no UTF-8; None if nothing fits."""
     from charset_normalizer import from_bytes
 
+    data = data[:HEAD]
     high = sum(byte >= 0x80 for byte in data)
     runs = re.findall(rb"[\x80-\xff]+", data)
-    best = from_bytes(data[:HEAD]).best()
-    found = best.encoding if best is not None else None
     alone = sum(len(run) == 1 for run in runs) > 0.6 * max(1, len(runs))
-    if found is None or (ROMAN.match(found) and (alone or high < 0.2 * len(data))) or found == "ascii":
-        found = "cp1252"  # what Windows writes in Western Europe; Latin-1 is a part of it, but for controls
-    elif found in ("gb2312", "gbk", "hz", "big5", "johab", "cp949"):
-        found = {"gb2312": "gb18030", "gbk": "gb18030", "hz": "gb18030"}.get(found, found)
-    for name in dict.fromkeys((found, "gb18030", "cp1251", "latin-1")):
-        try:
-            data.decode(name)
-        except UnicodeError:
-            continue
-        return name
+    found = None if alone else _east_asian(data)
+    if found is None:
+        best = from_bytes(data).best()
+        found = best.encoding if best is not None else None
+        if found in (None, "ascii") or (ROMAN.match(str(found)) and (alone or high < 0.2 * len(data))):
+            found = "cp1252"  # of Windows in Western Europe; Latin-1 is a part of it, but for controls
+    for name in dict.fromkeys((str(found), "gb18030", "cp1251", "latin-1")):
+        if _decoded(data, name) is not None:
+            return name
+    return None
+
+
+def _decoded(data: bytes, encoding: str) -> str | None:
+    """Return what bytes say in an encoding, be they cut off in a character; None if they are not in it."""
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(data)
+    except UnicodeError:
+        return None
+
+
+def _east_asian(data: bytes) -> str | None:
+    """Return the encoding of Japanese, Chinese or Korean, by what its most frequent characters are."""
+    for name in ("cp932", "euc_jp"):
+        chars = [char for char in _decoded(data, name) or "" if not char.isascii()]
+        if chars and sum("\u3041" <= char <= "\u30ff" for char in chars) > 0.25 * len(chars):
+            return name
+    pairs = re.findall(rb"[\x81-\xfe][\x40-\xfe]", data)
+    if len(pairs) < 10:
+        return None
+    first = [pair[0] for pair in pairs if pair[1] >= 0xA1]
+    if len(first) > 0.8 * len(pairs) and sum(0xB0 <= byte <= 0xF7 for byte in first) > 0.6 * len(pairs):
+        korean = sum(0xB0 <= byte <= 0xC8 for byte in first) > 0.9 * sum(byte >= 0xB0 for byte in first)
+        name = "cp949" if korean else "gb18030"
+        # Cyrillic has runs of such bytes, too; letters of words are not pairs.
+        odd = sum(len(run) % 2 for run in re.findall(rb"[\x80-\xff]+", data))
+        return name if odd < 0.1 * len(pairs) and _decoded(data, name) is not None else None
     return None
 
 
