@@ -50,6 +50,8 @@ WORD = re.compile(r"[^\W\d_]+")
 SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 ENOUGH = 12  # rows from which repeated values tell something
 LEFT = 0.5  # of the score of the best text, from which another column is named as left
+POOR = 0.1  # of a column of texts: values of a word, again and again
+KNOWN = 1.35  # what a known name is worth
 TIE = 0.93  # of it, from which the choice stays open, if names do not help
 LONGEST_LABEL = 80
 SENTENCE = 4  # words, fewer of which in a column that is named as a label are no texts
@@ -322,7 +324,7 @@ def _text_score(column: _Column) -> float:
 def _text_rank(name: str) -> float:
     """Return what the name of a column says for texts: it breaks ties, no more."""
     if name.casefold() in TEXT_COLUMNS[:15]:
-        return 1.35
+        return KNOWN
     words = tokens(name)
     if words & (NO_LABEL - {"comments", "answer", "source", "name"}) and not words & TEXT_WORDS:
         return 0.8
@@ -377,7 +379,8 @@ def _choose_text(
         and len(order) > 1
         and scores[order[1].name] >= LEFT * scores[best.name]
     )
-    if tied or short:
+    few = len(best.values) >= ENOUGH and scores[best.name] < POOR and ranks[0] < KNOWN
+    if tied or short or few:
         raise _open(told, order, "text", where, lacking)
     rare = best.distinct / max(1, len(best.values))
     about = f"{best.words:.0f} words on average" if best.words >= 1 else "the only one of words"

@@ -104,7 +104,7 @@ def rows_of(data: Any, where: str) -> Iterator[Row]:
         else:
             raise UsageError(
                 f"{place}: a {type(record).__name__} is no row; a row is a dictionary, or a pair of text "
-                "and label"
+                "and label; for lists write train(texts=…, labels=…)"
             )
 
 
