@@ -148,7 +148,7 @@ BAD_CORPORA: dict[str, tuple[str, Content, str]] = {
     "empty parquet": ("c.parquet", b"", "c.parquet"),
     "header only": ("c.csv", "text,label\n", "c.csv|no rows"),
     "no label column": ("c.csv", "text,foo\na,b\n", "--label-column|'foo'"),
-    "no text column": ("c.csv", "price,label\n7,b\n9,c\n", "--text-column|'price'|such as: 7"),
+    "no text column": ("c.csv", "price,label\n7,b\n9,c\n", "--text-column|'price'"),
     "two columns of a name": ("c.csv", "text,label,label\na,b,c\n", "c.csv:1|'label'"),
     "one class": ("c.csv", csv([(text, "pos") for text, _ in ROWS]), "'pos'|two classes"),
     "class of one": ("c.csv", csv([*ROWS, ("alone", "solo")]), "'solo'|1 different|add texts"),

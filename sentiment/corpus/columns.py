@@ -426,9 +426,8 @@ def _is_few(column: _Column) -> bool:
         return column.words <= 3
     if column.distinct <= max(2, 0.4 * len(cells)):
         return True
-    return meaning.joined_by(strings) is not None or any(
-        isinstance(value, list | dict) for value in column.values
-    )
+    several = any(isinstance(value, list | dict) and not is_matrix(value) for value in column.values)
+    return several or meaning.joined_by(strings) is not None
 
 
 def _is_binary(column: _Column) -> bool:
@@ -510,12 +509,20 @@ def _open(
             f"{where}: {lacking}no column is left for the {what}: a corpus needs one of texts and one of "
             "labels"
         )
-    likely = [one for one in order if one.values][:3]
+    names = listed_columns([one.name for one in told])
+    if what == "text":
+        likely = [one for one in order if _text_score(one) > 0][:3]
+    else:
+        likely = [one for one in order if _is_few(one) and _label_rank(one.name)][:3]
+    if not likely:
+        return CorpusError(
+            f"{where}: {lacking}no column looks like the {what}; name it with --{what}-column; the columns "
+            f"are: {names}"
+        )
     shown = "; ".join(f"{one.name!r} (such as: {one.example})" for one in likely)
-    command = f"--{what}-column {_quoted(likely[0].name)}" if likely else f"--{what}-column NAME"
     return CorpusError(
-        f"{where}: {lacking}no column is surely the {what}; the likeliest: {shown or 'none'}; say which, "
-        f"for instance with {command}; the columns are: {listed_columns([one.name for one in told])}"
+        f"{where}: {lacking}no column is surely the {what}; the likeliest: {shown}; say which, for instance "
+        f"with --{what}-column {_quoted(likely[0].name)}; the columns are: {names}"
     )
 
 

@@ -131,10 +131,13 @@ def _quoted(source: _Lines, form: Form, width: int, known: Known) -> Iterator[Re
                         yield number, fields, None
                     continue
                 source.number = number
-                if len(pending) > 1 and _swallowed(pending, fields, read, str(form.separator), width, known):
+                if len(pending) == 1:
+                    yield number + 1, None, NUL
+                elif source.nul or _swallowed(pending, fields, read, str(form.separator), width, known):
                     yield from _first_alone(source, form, width)
                     break
-                yield number + 1, None if source.nul else fields, NUL if source.nul else None
+                else:
+                    yield number + 1, fields, None
                 number += len(pending)
                 clear()
                 source.nul = False
