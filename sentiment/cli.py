@@ -260,7 +260,7 @@ def pretrain(
             result = pretraining.pretrain(settings, out, listener, minutes)
     finally:
         listener.close()
-    click.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    click.echo(_json(result, indent=1))
 
 
 @cli.command(
@@ -402,7 +402,7 @@ def explain(
         bundle.write_text(html, highlight.page(explanations))
     elif as_json:
         for one in explanations:
-            click.echo(json.dumps(one.as_dict(), ensure_ascii=False))
+            click.echo(_json(one.as_dict()))
     else:
         from rich.console import Console
 
@@ -681,7 +681,7 @@ def models(as_json: bool) -> None:
 
     found = list(described())
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        click.echo(_json(found, indent=1))
         return
     if not found:
         click.echo("no model comes with this copy of the package; train one with: sentiment train", err=True)
@@ -720,7 +720,7 @@ def recipes(as_json: bool) -> None:
 
     found = [asdict(read(name)) for name in names()]
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        click.echo(_json(found, indent=1))
         return
     wide = max(len(recipe["name"]) for recipe in found)
     for recipe in found:
@@ -770,10 +770,15 @@ def _settings(
     return config.load(file, overrides, base)
 
 
+def _json(content: Any, indent: int | None = None) -> str:
+    """Write JSON in characters that stdout has."""
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(content, indent=indent, ensure_ascii=not unicode)
+
+
 def _print(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], Any]) -> None:
     if as_json:
-        unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-        click.echo(json.dumps(result, indent=1, ensure_ascii=not unicode))
+        click.echo(_json(result, indent=1))
     else:
         from rich.console import Console
 

@@ -32,6 +32,7 @@ from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_for_scoring,
 from sentiment.corpus.audit import for_report
 from sentiment.corpus.columns import Reading
 from sentiment.corpus.memory import MEMORY
+from sentiment.corpus.splits import UNSEEN
 from sentiment.decision import Decision
 from sentiment.encoder import Encoder
 from sentiment.errors import CorpusError, UsageError
@@ -320,8 +321,7 @@ def _run(
             "test": report.token_statistics(test_set, corpus.test.texts),
         },
     )  # fmt: skip
-    if corpus.reading is not None:
-        result["corpus"]["reading"] = corpus.reading.as_dict()
+    _say_of_corpus(result, corpus)
     if not settings.report.texts:
         result = report.without_texts(result)
     bundle.write_json(working / "report.json", result)
@@ -354,6 +354,16 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
     if corpus.reading is not None:
         manifest["reading"] = corpus.reading.as_dict()
     return manifest
+
+
+def _say_of_corpus(result: dict[str, Any], corpus: Corpus) -> None:
+    """Add to a report how the corpus was read, and the accuracy with what could not be scored as wrong."""
+    if corpus.reading is not None:
+        result["corpus"]["reading"] = corpus.reading.as_dict()
+    unseen = corpus.left_out.get(UNSEEN.format("test"), 0)
+    if unseen and "accuracy" in result["test"]:  # they are wrong, whatever the model says of them
+        share = len(corpus.test) / (len(corpus.test) + unseen)
+        result["corpus"]["accuracy_with_unseen_labels"] = result["test"]["accuracy"] * share
 
 
 def _write_page(result: dict[str, Any], working: Path, listener: Listener) -> None:

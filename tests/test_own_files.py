@@ -658,7 +658,7 @@ def test_a_label_that_only_the_test_texts_have_is_told_and_counted(tmp_path, cap
     (tmp_path / "c.csv").write_text(table())
     corpus = load_corpus(CorpusConfig(name=str(tmp_path / "c.csv"), test=str(tmp_path / "test.csv")))
     assert corpus.test.texts == ["another new text"]
-    assert corpus.left_out == {"test texts of unseen labels": 1}
+    assert corpus.left_out == {"test texts of labels that no training text has": 1}
     assert "'meh' (1)" in capsys.readouterr().err
     with pytest.raises(CorpusError, match="'meh'"):
         load_corpus(
@@ -706,6 +706,49 @@ def test_what_stands_for_no_label_says_why():
         Meaning().read({"label": NoLabel("rejected")}, ["label"])
     assert label_names({"a": 1, "b": 0.2, "c": True}) == ("a", "c")
     assert label_names('{"choices": ["a", "b"]}') == ("a", "b")
+
+
+def test_texts_of_a_label_that_training_lacks_count_as_wrong_in_the_report(command, tmp_path):
+    rows = [
+        ("one new text", "meh"),
+        ("a second new one", "meh"),
+        ("another new text", "pos"),
+        ("and yet another", "neg"),
+    ]
+    (tmp_path / "test.csv").write_text(table(rows))
+    (tmp_path / "c.csv").write_text(table())
+    done = command(
+        "train", tmp_path / "c.csv", "--test", tmp_path / "test.csv", "--out", tmp_path / "m", *TINY_OPTIONS
+    )
+    assert done.code == 0, done.err
+    report = json.loads((tmp_path / "m" / "report.json").read_text())
+    assert report["corpus"]["accuracy_with_unseen_labels"] == report["test"]["accuracy"] / 2
+    assert "count as wrong" in (tmp_path / "m" / "README.md").read_text()
+
+
+def test_the_header_is_that_of_training(command, tmp_path):
+    odd = ("a lovely day at the very end of it all", "pos")  # a header that looks like a row
+    (tmp_path / "c.csv").write_text(table(PLAIN, odd))
+    options = ("--header", "--text-column", odd[0], "--label-column", "pos")
+    assert command("train", tmp_path / "c.csv", "--out", tmp_path / "m", *options, *TINY_OPTIONS).code == 0
+    done = command("predict", "--input", tmp_path / "c.csv", "--model", tmp_path / "m", "--format", "text")
+    assert len(done.out.splitlines()) == len(PLAIN)
+    (tmp_path / "d.csv").write_text(table(PLAIN, ("some", "words")))  # a row that looks like a header
+    assert (
+        command(
+            "train",
+            tmp_path / "d.csv",
+            "--out",
+            tmp_path / "n",
+            "--no-header",
+            *TINY_OPTIONS,
+            "--set",
+            "corpus.rare_classes=drop",
+        ).code
+        == 0
+    )
+    done = command("predict", "--input", tmp_path / "d.csv", "--model", tmp_path / "n", "--format", "text")
+    assert len(done.out.splitlines()) == len(PLAIN) + 1
 
 
 # Folders

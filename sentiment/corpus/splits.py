@@ -23,6 +23,7 @@ from sentiment.features import content, digest
 from sentiment.writing import is_mark
 
 SHOWN = 3  # rows named in a message
+UNSEEN = "{} texts of labels that no training text has"
 OTHER = "other"  # the class of merged rare ones
 
 
@@ -404,9 +405,10 @@ def leave_unseen(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
                 f"{listed(sorted(known))}; rename labels with corpus.labels, or leave such texts out with "
                 "--set corpus.unseen_labels=drop"
             )
-        print(f"{raw.source}: {what}; they were left out of the scores", file=sys.stderr)
+        scored = "; they were left out, and the report has the accuracy with them as wrong"
+        print(f"{raw.source}: {what}{scored}", file=sys.stderr)
         splits[role] = split.take(kept)
-        counts[f"{role} texts of unseen labels"] = lost
+        counts[UNSEEN.format(role)] = lost
     return counts
 
 

@@ -109,6 +109,8 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
                 for why, count in corpus["left_out"].items()
             ),
         )
+    if (accuracy := corpus.get("accuracy_with_unseen_labels")) is not None:
+        yield "accuracy with all", f"{percent(accuracy)}: texts of labels that training lacks count as wrong"
     if corpus.get("scored_split") == "train":
         yield "scored", f"all {wording.texts(report)}: the corpus has no test split"
 

@@ -17,7 +17,7 @@ from sentiment.errors import CorpusError
 from sentiment.rows import objects
 from sentiment.rows.annotations import adapted
 from sentiment.rows.delimited import records
-from sentiment.rows.dialect import HEADLESS, judge, named
+from sentiment.rows.dialect import judge, named
 from sentiment.rows.form import NOTHING, Asked, Form
 from sentiment.rows.opening import (
     COMPRESSED,
@@ -243,9 +243,7 @@ def _read_text(
         and _fits(content, like)
     ):
         asked = replace(asked, separator=like.separator)
-    form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked)
-    if like is not None and not like.header and not form.header:  # as its owner knows
-        form = replace(form, notes=tuple(note for note in form.notes if not note.startswith(HEADLESS)))
+    form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like)
     if kind in (None, "txt") and form.separator is None:
         if kind is None:
             raise CorpusError(f"{name}: {UNKNOWN}")

@@ -16,7 +16,6 @@ SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by
 ONCE = "\t;|@, :"  # between a label and a text in which it may stand, too
 MOST_ONCE = 100  # labels before or after such a separator
 FEW = 0.9  # share of good rows from which a separator is taken without looking further
-HEADLESS = "its first row looks like data"
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
 DATE = re.compile(
     r"(?i)\W*(?:(?:\d+(?:st|nd|rd|th)?|mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun|(?:day)|jan(?:uary)?|"
@@ -43,7 +42,9 @@ def is_date(cell: str) -> bool:
     return DATE.fullmatch(cell.replace("/", " ").replace("-", " ").replace(":", " ")) is not None
 
 
-def judge(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> tuple[Form, int, Known]:
+def judge(
+    lines: Sequence[str], form: Form, kind: str, asked: Asked, like: Form | None = None
+) -> tuple[Form, int, Known]:
     """Complete the form of a file with separators from its first lines.
 
     Parameters
@@ -54,6 +55,8 @@ def judge(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> tuple[Fo
         What is known already.
     kind
         csv, tsv, txt or "", as the name of the file tells.
+    like
+        The form of a file that this one goes with, which tells whether there is a header.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def judge(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> tuple[Fo
     width = _width(lines, form)
     rows = [fields for _, fields, _ in records(lines, form, width) if fields is not None]
     return (
-        _headed(rows, form, asked, width),
+        _headed(rows, form, asked, width, like),
         width,
         _few([row for row in rows[1:] if len(row) == width], width),
     )
@@ -80,15 +83,28 @@ def judge_header(
     return form, named(rows[0], form, width, where, ())
 
 
-def _headed(rows: Sequence[Sequence[str]], form: Form, asked: Asked, width: int) -> Form:
-    if asked.header is not None or not rows:
+def _headed(
+    rows: Sequence[Sequence[str]], form: Form, asked: Asked, width: int, like: Form | None = None
+) -> Form:
+    if not rows:
         return replace(form, header=asked.header is not False)
-    header = len(rows[0]) < width or _is_header(rows[0], [row for row in rows[1:] if len(row) == width])
+    first = [cell.strip() for cell in rows[0]]
+    known = like is not None and not {*like.columns, ""}.isdisjoint({*first} - {""})
+    heading = known or not HEADINGS.isdisjoint(cell.casefold() for cell in first)
+    headless = like is not None and not like.header and not heading
+    if asked.header is not None:
+        header = asked.header
+    else:
+        below = [row for row in rows[1:] if len(row) == width]
+        header = not headless and (known or len(first) < width or _is_header(first, below))
     if header:
-        return replace(form, header=True)
-    shown = " | ".join(cell[:30] for cell in rows[0])
+        return replace(form, header=True, columns=tuple(first))
+    if asked.header is False or headless:
+        return replace(form, header=False)
+    shown = " | ".join(cell[:30] for cell in first)
     note = (
-        f"{HEADLESS} ({shown}), so its columns are numbered from 1; if it is a header, say so with --header"
+        f"its first row looks like data ({shown}), so its columns are numbered from 1; if it is a header, "
+        "say so with --header"
     )
     return replace(form, header=False, notes=(*form.notes, note))
 

@@ -46,6 +46,8 @@ class Form:
         Whether spaces follow a separator and are no part of the field.
     header
         Whether the first row names the columns; else they are numbered from 1.
+    columns
+        The names in its header, if it has one.
     notes
         What its owner may want to know: what was found, not what is usual.
     """
@@ -57,6 +59,7 @@ class Form:
     escape: bool = False
     spaces: bool = False
     header: bool = True
+    columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -69,4 +72,5 @@ class Form:
     def from_dict(cls, content: dict[str, Any]) -> "Form":
         """Return the form that a dictionary describes; what it does not know is left aside."""
         known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
-        return cls(**known)
+        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**known | lists)
