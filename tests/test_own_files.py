@@ -15,6 +15,7 @@ import zipfile
 from decimal import Decimal
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -138,6 +139,7 @@ def test_a_label_and_a_text_in_a_line_are_divided_where_labels_end(tmp_path, sep
         ("c.csv", "sep=;\n" + table(separator=";"), ";"),
         ("c.tsv", table(), ","),
         ("c.csv", table(separator="\t"), "\t"),
+        ("c.csv", table(head=None, separator="\t"), "\t"),
         ("c.csv", "label, text\n" + "".join(f'{label}, "{text}"\n' for text, label in TEXTS), ","),
     ],
     ids=[
@@ -146,6 +148,7 @@ def test_a_label_and_a_text_in_a_line_are_divided_where_labels_end(tmp_path, sep
         "line of Excel",
         "commas in .tsv",
         "tabs in .csv",
+        "tabs, and a comma in each text",
         "space after a comma",
     ],
 )
@@ -181,6 +184,19 @@ def test_a_stray_quote_swallows_no_row(tmp_path, at, closed, separator):
     assert sum(text in known for text in split.texts) >= len(PLAIN) - 3
 
 
+@pytest.mark.parametrize("between", [1, 2, 30])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_stray_quotes_that_make_a_pair_join_no_rows(tmp_path, between, order):
+    rows = [[row[place] for place in order] for row in PLAIN]
+    text = order.index(0)
+    rows[20][text] = '"' + rows[20][text]
+    rows[20 + between][text] += '"'
+    content = "\n".join(",".join(row) for row in [[("text", "label")[place] for place in order], *rows])
+    split = raw_of(tmp_path / "c.csv", content + "\n").splits["train"]
+    assert len(split.texts) + len(split.invalid) == len(PLAIN)
+
+
+@hypothesis.settings(max_examples=300)
 @given(st.data())
 def test_every_row_is_used_or_named(data):
     marks = st.sampled_from(['"', ",", "\n", "x", "yes,no", '""', "\t", "a b", "\0", "pos"])

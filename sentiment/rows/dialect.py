@@ -147,9 +147,9 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> For
     best, most, quality, labels = replace(form, separator=usual[0]), 0.0, 0.0, False
     for separator in usual:
         for candidate in _variants(replace(form, separator=separator), lines):
-            good, better, few = _judged(lines, candidate)
-            if good * better > quality + 0.02:
-                best, most, quality, labels = candidate, good, good * better, few
+            good, worth, few = _judged(lines, candidate)
+            if worth > quality + 0.02:
+                best, most, quality, labels = candidate, good, worth, few
     headed = not HEADINGS.isdisjoint(cell.strip().casefold() for cell in next(_loose(lines, best), []))
     poor = most < FEW and (asked.separator is not None or (most < 0.5 and kind != "csv") or most < 0.2)
     if poor or (not labels and not headed):
@@ -221,9 +221,9 @@ def share(lines: Sequence[str], form: Form) -> float:
 
 
 def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:
-    """Return the share of records of the usual width, what else speaks for a form, and if labels are in it.
+    """Return the share of records of the usual width, what that is worth, and if there is a column of labels.
 
-    What speaks for it are known names in the header, and a column of few values.
+    It is worth less where another separator is in every line.
     """
     width = _width(lines, form)
     if width < 2:
@@ -234,9 +234,11 @@ def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:
     first = found[0][1] if found else None
     if first is None or (len(first) != width and (len(first) != width - 1 or width < 3)):
         part /= 2  # a header of other fields
+    # Commas stand in texts; a tab, a semicolon or a bar in every line does not do so by chance.
+    others = (mark for mark in ";|\t" if mark != form.separator)
+    other = any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in others)
     few = bool(_few([fields for fields in good[1:] if len(fields) == width], width))
-    headed = first is not None and not HEADINGS.isdisjoint(cell.strip().casefold() for cell in first)
-    return part, 1 + 0.15 * headed + 0.15 * few, few
+    return part, part * (0.8 if other else 1), few
 
 
 def _fits(fields: list[str], width: int) -> bool:
