@@ -5,10 +5,11 @@ import sentiment
 classifier = sentiment.train("sample")
 print(classifier.report["verdict"])
 print(classifier.predict(["Not bad at all, I would go again."])[0])
+classifier = sentiment.train(texts=["so good", …], labels=["pos", …])
 classifier = sentiment.load("artifacts/sample-…")
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,10 @@ def __getattr__(name: str) -> Any:
 
 
 def train(
-    corpus: str | None = None,
+    corpus: Any = None,
     *,
+    texts: Iterable[Any] | None = None,
+    labels: Iterable[Any] | None = None,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     recipe: str | None = None,
@@ -43,7 +46,11 @@ def train(
     Parameters
     ----------
     corpus
-        A preset, a Hub id ``org/name[:config][@revision]`` or a file; "sample" if left out.
+        A preset, a Hub id ``org/name[:config][@revision]``, or a path; or a pandas or polars DataFrame, a
+        ``datasets.Dataset`` or DatasetDict, or rows (dictionaries, or pairs of text and label), or such by
+        split in a dictionary; "sample" if left out.
+    texts, labels
+        Instead of a corpus: texts, and for each its label, or a list of labels.
     out
         Folder of the bundle, which must not be there yet; ``artifacts/<corpus>-<time>`` if left out.
     settings
@@ -57,12 +64,26 @@ def train(
         With ``predict(texts)``, and the ``report`` on its test texts.
     """
     from sentiment import config, pipeline, recipes
+    from sentiment.errors import UsageError
 
     base = recipes.read(recipe).settings if recipe is not None else None
     overrides = dict(settings or {})
-    if corpus is not None:
-        overrides["corpus.name"] = corpus
-    return pipeline.train(config.load(None, overrides, base), Path(out) if out else None)
+    place = Path(out) if out else None
+    if texts is not None or labels is not None:
+        from sentiment.corpus.memory import pairs
+
+        if corpus is not None:
+            raise UsageError("give a corpus, or texts and labels, not both")
+        corpus = pairs(texts, labels)
+    if corpus is None or isinstance(corpus, str | Path):
+        if corpus is not None:
+            overrides["corpus.name"] = str(corpus)
+        return pipeline.train(config.load(None, overrides, base), place)
+    from sentiment.corpus.memory import MEMORY, read_memory
+
+    overrides["corpus.name"] = MEMORY
+    loaded = config.load(None, overrides, base)
+    return pipeline.train(loaded, place, corpus=read_memory(corpus, loaded.corpus))
 
 
 def load(folder: str | Path, device: str = "cpu") -> "Predictor":

@@ -3,6 +3,7 @@
 stdout is data, stderr is talk. Nothing heavy is imported before a verb needs it.
 """
 
+import io
 import json
 import os
 import sys
@@ -38,6 +39,9 @@ def main() -> NoReturn:
     # torch's threads spin while they wait, a millisecond by default: two trainings at once on two cores
     # were seven times slower than one alone. Spinning briefly costs 4 % on a quiet machine and mends that.
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows another one instead
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")
     if sys.stdout is None:  # closed by the caller, as in `… >&-`
         sys.exit(_fail("stdout is closed, so there is nowhere to write to", ResourceError.exit_code))
     try:
@@ -84,17 +88,42 @@ def _example(text: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
+TEXT_COLUMN = click.option(
+    "--text-column",
+    metavar="C",
+    help="Column of the texts, or several that are joined as a,b, or of features; found if left out. "
+    "Without a header columns are 1, 2, 3.",
+)
+LABEL_COLUMN = click.option(
+    "--label-column",
+    metavar="C",
+    help="Column of the labels, or several of 0 and 1 as a,b,c; found if left out.",
+)
+
+
+def file_options(command: F) -> F:
+    """Add the options that say how a file is read."""
+    for option in (
+        click.option(
+            "--encoding", metavar="E", help="Of the file, such as cp1252; UTF-8 or by its mark if left out."
+        ),
+        click.option(
+            "--header/--no-header",
+            default=None,
+            help="Whether the first row names the columns; judged if left out.",
+        ),
+        click.option("--separator", metavar="S", help="Between the fields of a line; judged if left out."),
+    ):
+        command = option(command)
+    return command
+
+
 def corpus_options(command: F) -> F:
     """Add the options that say how a corpus is read."""
     for option in (
-        click.option(
-            "--label-column",
-            metavar="C",
-            help="Column of the labels, or several of 0 and 1 as a,b,c; found by its name if left out.",
-        ),
-        click.option(
-            "--text-column", metavar="C", help="Column of the texts, or features; found if left out."
-        ),
+        file_options,
+        LABEL_COLUMN,
+        TEXT_COLUMN,
         click.option("--test", metavar="FILE|SPLIT", help="Test texts, if the corpus does not bring them."),
         click.option("--validation", metavar="FILE|SPLIT", help="Validation texts, likewise."),
     ):
@@ -154,9 +183,9 @@ sentiment train --resume
 def train(out: Path | None, resume: bool, device: str | None, deterministic: bool, **options: Any) -> None:
     """Train on CORPUS and report on its test texts.
 
-    CORPUS is a preset (see `sentiment corpora`), a Hub id org/name[:config][@revision], a file (.csv,
-    .tsv, .jsonl, .parquet, also .gz or .zst), or a folder label/*.txt (or .wav, .npz, .npy). Without it: the
-    sample.
+    CORPUS is a preset (see `sentiment corpora`), a Hub id org/name[:config][@revision], a file (.csv, .tsv,
+    .jsonl, .json, .parquet, .xlsx, lines of fastText; also .gz, .zst, .xz, .zip), or a folder label/*.txt (or
+    .eml, .wav, .npz, .npy). Without it: the sample.
     """
     settings = None
     if resume:
@@ -231,7 +260,7 @@ def pretrain(
             result = pretraining.pretrain(settings, out, listener, minutes)
     finally:
         listener.close()
-    click.echo(json.dumps(result, indent=1, ensure_ascii=False))
+    click.echo(_json(result, indent=1))
 
 
 @cli.command(
@@ -266,7 +295,8 @@ cat lines.txt | sentiment predict --input - --format csv
     type=click.Choice(["text", "jsonl", "csv"]),
     help="jsonl with --input, else text.",
 )
-@click.option("--text-column", metavar="C", help="Column of the texts, or features; found if left out.")
+@TEXT_COLUMN
+@file_options
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 def predict(
     *,
@@ -277,10 +307,12 @@ def predict(
     style: str | None,
     text_column: str | None,
     device: str,
+    **asked: Any,
 ) -> int:
     """Classify texts, from the command line or a file.
 
-    A row that cannot be classified becomes a row with `error`; the rest go on, and the exit code is 1.
+    Of a file the columns that the model was trained on are taken. A row that cannot be classified becomes a
+    row with `error`; the rest go on, and the exit code is 1.
     """
     from sentiment import bundle, scoring
 
@@ -294,8 +326,8 @@ def predict(
         source = "-"
     if output != "-":
         bundle.check_place(Path(output), "--output")
-    rows, column = scoring.read(texts, source, text_column)
     predictor = scoring.load(model, device)
+    rows, column = scoring.read(texts, source, predictor.bundle, text_column, _asked(asked))
     failed = scoring.write(
         predictor.stream(rows, column),
         predictor.labels,
@@ -326,6 +358,8 @@ sentiment explain --input word.wav --model artifacts/commands
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of HTML instead.")
+@TEXT_COLUMN
+@file_options
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
 def explain(
     *,
@@ -335,7 +369,9 @@ def explain(
     label: str | None,
     as_json: bool,
     html: Path | None,
+    text_column: str | None,
     device: str,
+    **asked: Any,
 ) -> None:
     """Show which words of TEXT carried the decision; - reads texts from stdin, as predict does.
 
@@ -350,8 +386,9 @@ def explain(
 
     if html is not None:
         bundle.check_place(html, "--html")
-    rows, column = scoring.read(texts, "-" if texts == ("-",) else source, None)
     predictor, found = scoring.load(model, device), []
+    source = "-" if texts == ("-",) else source
+    rows, column = scoring.read(texts, source, predictor.bundle, text_column, _asked(asked))
     for row in rows:
         try:
             found.append(predictor.read(row, column))
@@ -365,7 +402,7 @@ def explain(
         bundle.write_text(html, highlight.page(explanations))
     elif as_json:
         for one in explanations:
-            click.echo(json.dumps(one.as_dict(), ensure_ascii=False))
+            click.echo(_json(one.as_dict()))
     else:
         from rich.console import Console
 
@@ -407,6 +444,9 @@ sentiment report --predictions scores.csv --positive spam
 )
 @click.option("--html", "page", type=click.Path(path_type=Path), help="Write the report as a page, too.")
 @click.option("--png", type=click.Path(path_type=Path), help="Write its plots into this folder, too.")
+@TEXT_COLUMN
+@LABEL_COLUMN
+@file_options
 def report(
     folder: Path | None,
     file: Path | None,
@@ -417,8 +457,17 @@ def report(
     texts: bool | None,
     page: Path | None,
     png: Path | None,
+    **columns: Any,
 ) -> None:
-    """Score the model in DIR again, on its own test texts or on another corpus."""
+    """Score the model in DIR again, on its own test texts or on another corpus.
+
+    Of another corpus the columns that the model was trained on are taken, if they are there.
+    """
+    columns = {name: value for name, value in columns.items() if value is not None}
+    if columns and corpus is None:
+        raise UsageError(
+            f"--{next(iter(columns)).replace('_', '-')} says how a corpus is read; give --corpus, too"
+        )
     if (folder is None) == (file is None):
         raise UsageError("give DIR, the folder of a model, or --predictions FILE")
     if file is None and positive is not None:
@@ -435,7 +484,7 @@ def report(
     if png is not None:
         png.mkdir(parents=True, exist_ok=True)
     if folder is not None:
-        result = pipeline.evaluate(shipped.find(folder), corpus, device, texts)
+        result = pipeline.evaluate(shipped.find(folder), corpus, device, texts, columns)
     elif file is not None:
         result = pipeline.evaluate_predictions(file, positive)
     if page is not None:
@@ -632,7 +681,7 @@ def models(as_json: bool) -> None:
 
     found = list(described())
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        click.echo(_json(found, indent=1))
         return
     if not found:
         click.echo("no model comes with this copy of the package; train one with: sentiment train", err=True)
@@ -671,13 +720,19 @@ def recipes(as_json: bool) -> None:
 
     found = [asdict(read(name)) for name in names()]
     if as_json:
-        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        click.echo(_json(found, indent=1))
         return
     wide = max(len(recipe["name"]) for recipe in found)
     for recipe in found:
         click.echo(f"{recipe['name']:<{wide}}  {recipe['about']}")
         for key in ("command", "costs", "reaches"):
             click.echo(f"{'':<{wide}}  {key}: {recipe[key]}")
+
+
+def _asked(options: dict[str, Any]) -> Any:
+    from sentiment.rows import Asked
+
+    return Asked(**options)
 
 
 def _refuse_beside_resume(options: dict[str, Any]) -> None:
@@ -697,7 +752,7 @@ def _settings(
     extra: dict[str, Any] | None = None,
     recipe: str | None = None,
     init_from: str | None = None,
-    **columns: str | None,
+    **columns: Any,
 ) -> Any:
     """Merge what the options say into the settings."""
     from sentiment import config, recipes
@@ -715,9 +770,15 @@ def _settings(
     return config.load(file, overrides, base)
 
 
+def _json(content: Any, indent: int | None = None) -> str:
+    """Write JSON in characters that stdout has."""
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(content, indent=indent, ensure_ascii=not unicode)
+
+
 def _print(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], Any]) -> None:
     if as_json:
-        click.echo(json.dumps(result, indent=1, ensure_ascii=False))
+        click.echo(_json(result, indent=1))
     else:
         from rich.console import Console
 

@@ -5,6 +5,7 @@ nearest known one. The filled settings are stored in every bundle.
 """
 
 import copy
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import Field
 from sentiment.errors import UsageError, did_you_mean
 
 SEEDS = 2**32 - 1  # the largest that numpy and scikit-learn take
+MAPS = {"corpus.labels"}  # settings that are tables themselves
 SIZES = 2**16  # of a layer: beyond it a machine's memory ends anyway
 Share = Annotated[float, Field(gt=0, lt=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -37,15 +39,39 @@ class CorpusConfig(_Section):
 
     name: str = _setting("sample", "a preset, a Hub id org/name[:config][@revision], or a file")
     text_column: str | None = _setting(
-        None, "column of the texts, or features; found by name or type if unset"
+        None, "column of the texts, or several that are joined as a,b, or features; found by content if unset"
     )
     label_column: str | None = _setting(
-        None, "column of the labels, or several of 0 and 1 as a,b,c; found by its name if unset"
+        None, "column of the labels, or several of 0 and 1 as a,b,c; found by content if unset"
+    )
+    label_file: str | None = _setting(None, "file of labels, one a line, beside a file of texts, one a line")
+    separator: str | None = _setting(
+        None, "between the fields of a line; judged if unset", min_length=1, max_length=1
+    )
+    header: bool | None = _setting(
+        None, "whether the first row names the columns, which else are 1, 2, 3; judged if unset"
+    )
+    encoding: str | None = _setting(
+        None, "of files, such as cp1252 or gb18030; UTF-8 or by its mark if unset"
     )
     task: Literal["auto", "multiclass", "multilabel", "ordinal"] = _setting(
         "auto",
         "multiclass: one label a text; multilabel: any number of them, as lists or columns of 0 and 1; "
         "ordinal: one of grades in order; auto: multilabel if the labels are, else multiclass",
+    )
+    labels: dict[str, str] | list[str] | None = _setting(
+        None,
+        'other names for labels, in their order, such as {"0": "neg", "1": "pos"}; or a list: just the order',
+    )
+    label_separator: str | None = _setting(None, "between several labels in one cell", min_length=1)
+    label_spelling: Literal["keep", "fold"] = _setting(
+        "keep", "fold: labels that differ only by case, spaces, invisible or composed characters are one"
+    )
+    rare_classes: Literal["error", "drop", "merge"] = _setting(
+        "error", "classes with too few texts: stop, leave their texts out, or make them one class, other"
+    )
+    unseen_labels: Literal["error", "drop"] = _setting(
+        "drop", "labels of validation or test texts that no training text has: leave these texts out, or stop"
     )
     grades: list[str] | None = _setting(
         None, "ordinal only: the labels from the lowest to the highest, where their names do not say it"
@@ -76,6 +102,19 @@ class CorpusConfig(_Section):
     audio_rate: int = _setting(
         16_000, "of .wav files: samples a second, to which others are brought", ge=1000, le=192_000
     )
+
+    @pydantic.field_validator("labels", mode="before")
+    @classmethod
+    def _map(cls, value: Any) -> Any:
+        """Take JSON or "neg,pos", and numbers for their names."""
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                value = [name.strip() for name in value.split(",")]
+        if isinstance(value, Mapping):
+            return {str(name): str(other) for name, other in value.items()}
+        return [str(name) for name in value] if isinstance(value, list) else value
 
     @pydantic.field_validator("grades", mode="before")
     @classmethod
@@ -555,7 +594,7 @@ def _insert(tree: dict[str, Any], name: str, value: Any) -> None:
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for name, value in tree.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and prefix + name not in MAPS:
             yield from _flatten(value, f"{prefix}{name}.")
         else:
             yield prefix + name
@@ -589,7 +628,11 @@ def _write(table: Any, section: _Section) -> None:
         elif value is None:
             table.add(tomlkit.comment(f"{name} =  # {field.description}"))
         else:
-            table.add(name, tomlkit.item(value).comment(field.description or ""))
+            item = tomlkit.item(value)
+            if isinstance(value, dict):
+                item = tomlkit.inline_table()
+                item.update(value)
+            table.add(name, item.comment(field.description or ""))
     for name, value in nested:
         child = tomlkit.table()
         _write(child, value)

@@ -56,10 +56,13 @@ class Interrupted(SentimentError):
     exit_code = 130
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " (did you mean 'x'?)" for the nearest known name, or an empty string."""
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """Return " (did you mean 'x'?)" for the nearest known name, or an empty string.
+
+    `cutoff` is how alike they have to be, from 0 to 1.
+    """
     folded = {item.casefold(): item for item in known}
-    nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=cutoff)
     return f" (did you mean {folded[nearest[0]]!r}?)" if nearest else ""
 
 

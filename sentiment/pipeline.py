@@ -28,8 +28,11 @@ from sentiment import (
 )
 from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config, ReportConfig
-from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_corpus, load_for_scoring, read_corpus
+from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_for_scoring, read_corpus
 from sentiment.corpus.audit import for_report
+from sentiment.corpus.columns import Reading
+from sentiment.corpus.memory import MEMORY
+from sentiment.corpus.splits import UNSEEN
 from sentiment.decision import Decision
 from sentiment.encoder import Encoder
 from sentiment.errors import CorpusError, UsageError
@@ -44,7 +47,9 @@ from sentiment.runs import newest_unfinished, now, pinned, stored_settings, unfi
 from sentiment.sequences import Encoded
 from sentiment.training import Examples
 
-KEPT = ("invalid_rows", "audio", "audio_bands", "audio_rate")  # settings of a corpus, for another one too
+KEPT = (  # settings of a corpus, for another one too
+    "invalid_rows", "audio", "audio_bands", "audio_rate", "labels", "label_separator", "label_spelling",
+)  # fmt: skip
 RUN = "run.json"  # in an unfinished run: what a resumed one must find again
 ENCODER = "encoder"  # likewise, a folder: what it has pretrained
 
@@ -53,7 +58,7 @@ def train(
     settings: Config,
     out: Path | None = None,
     listener: Listener | None = None,
-    corpus: Corpus | None = None,
+    corpus: Corpus | RawCorpus | None = None,
 ) -> Predictor:
     """Train, evaluate and store a classifier.
 
@@ -66,7 +71,7 @@ def train(
     listener
         Told of progress.
     corpus
-        Divided already; loaded as the settings say by default.
+        As it was read, or divided already; loaded as the settings say by default.
 
     Raises
     ------
@@ -81,11 +86,13 @@ def train(
             tensorboard.check()
         if out is not None:
             bundle.check_new(out)
-        raw = None
+        raw = corpus if isinstance(corpus, RawCorpus) else None
         if corpus is None:
             listener.stage(f"loading {settings.corpus.name}")
             raw = read_corpus(settings.corpus)
+        if raw is not None:
             corpus = divide(raw, settings.corpus, settings.seed)
+        assert isinstance(corpus, Corpus)
         if out is None:
             out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
             bundle.check_new(out)
@@ -102,7 +109,7 @@ def resume(
     out: Path | None = None,
     listener: Listener | None = None,
     device: str | None = None,
-    corpus: Corpus | None = None,
+    corpus: Corpus | RawCorpus | None = None,
 ) -> Predictor:
     """Go on with an interrupted run, as if it had never stopped.
 
@@ -132,10 +139,16 @@ def resume(
     with runtime.prepared(settings.runtime, settings.seed) as torch_device:
         listener.stage(f"going on with {out}")
         state = report.read_json(working / RUN, "revision", "fingerprint")
-        raw = None
+        raw = corpus if isinstance(corpus, RawCorpus) else None
         if corpus is None:
+            if settings.corpus.name == MEMORY:
+                raise UsageError(
+                    f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
+                )
             raw = read_corpus(pinned(settings, state["revision"]).corpus)
+        if raw is not None:
             corpus = divide(raw, settings.corpus, settings.seed)
+        assert isinstance(corpus, Corpus)
         if corpus.fingerprint() != state["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus has changed since this run began; "
@@ -146,7 +159,11 @@ def resume(
 
 
 def evaluate(
-    folder: Path, corpus_name: str | None = None, device: str = "auto", texts: bool | None = None
+    folder: Path,
+    corpus_name: str | None = None,
+    device: str = "auto",
+    texts: bool | None = None,
+    columns: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Score a bundle again, on its own test texts or on another corpus.
 
@@ -154,6 +171,9 @@ def evaluate(
     ----------
     texts
         Whether texts are quoted; by default as the bundle's settings say, and always of another corpus.
+    columns
+        Settings of the section ``corpus`` by which another corpus is read; the columns of training come
+        first.
 
     Returns
     -------
@@ -164,7 +184,7 @@ def evaluate(
     settings = loaded.config.model_copy(deep=True)
     settings.runtime.device = device  # type: ignore[assignment]  # that of training may not be here
     with runtime.prepared(settings.runtime, settings.seed) as torch_device:
-        result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name)
+        result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name, columns)
     if texts is None:
         texts = settings.report.texts or corpus_name is not None
     return result if texts else report.without_texts(result)
@@ -195,12 +215,20 @@ def evaluate_predictions(
     return {"verdict": report.verdict(result), **result}
 
 
-def _evaluate(predictor: Predictor, settings: Config, corpus_name: str | None) -> dict[str, Any]:
+def _evaluate(
+    predictor: Predictor, settings: Config, corpus_name: str | None, columns: dict[str, Any] | None
+) -> dict[str, Any]:
     loaded = predictor.bundle
     result = dict(loaded.report)
+    like = Reading.from_dict(loaded.manifest["reading"]) if loaded.manifest.get("reading") else None
     if corpus_name is None:
         revision = loaded.manifest["corpus"]["revision"]
-        corpus = load_corpus(pinned(settings, revision).corpus, settings.seed)
+        if settings.corpus.name == MEMORY:
+            raise UsageError(
+                f"{loaded.folder}: trained on texts from memory, which are not stored; to score on a corpus, "
+                "give --corpus"
+            )
+        corpus = divide(read_corpus(pinned(settings, revision).corpus, like), settings.corpus, settings.seed)
         if corpus.fingerprint() != loaded.manifest["corpus"]["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus is not the one that this model was trained on; "
@@ -213,10 +241,11 @@ def _evaluate(predictor: Predictor, settings: Config, corpus_name: str | None) -
             config.CorpusConfig(
                 name=corpus_name,
                 task=loaded.task,  # type: ignore[arg-type]  # checked now
-                **{name: getattr(settings.corpus, name) for name in KEPT},
+                **{name: getattr(settings.corpus, name) for name in KEPT} | (columns or {}),
             ),
             loaded.labels,
             getattr(loaded.tokenizer, "width", None),
+            like,
         )
         for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus
             result.pop(part, None)
@@ -272,20 +301,7 @@ def _run(
     fit(trainer, working, out, settings, listener)
     bundle.save_model(working / "model.safetensors", trainer.model)
 
-    manifest = {
-        "created": now(),
-        "kind": "text" if corpus.width is None else "features",
-        "task": corpus.task,
-        "labels": list(corpus.labels),
-        "model": ready.sizes,
-        "corpus": {
-            "name": corpus.name,
-            "source": corpus.source,
-            "revision": corpus.revision,
-            "fingerprint": corpus.fingerprint(),
-            "test_fingerprint": corpus.test_fingerprint(),
-        },
-    }
+    manifest = _manifest(corpus, ready)
     tree = settings.model_dump()
     weights = bundle.read_weights(
         working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
@@ -313,17 +329,60 @@ def _run(
             "test": report.token_statistics(test_set, corpus.test.texts),
         },
     )  # fmt: skip
+    _say_of_corpus(result, corpus)
     if not settings.report.texts:
         result = report.without_texts(result)
     bundle.write_json(working / "report.json", result)
     bundle.write_text(working / bundle.CARD, report.card(result))
-    html.write(result, working / html.NAME)
+    _write_page(result, working, listener)
     bundle.complete(out, manifest, bundle.files_of(manifest))
     for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
         (out / name).unlink(missing_ok=True)
     for name in (ENCODER, teachers.FOLDER):
         shutil.rmtree(out / name, ignore_errors=True)
     return Predictor(bundle.load(out), device)
+
+
+def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
+    """Say what a model is of: what has to be known before its weights are read."""
+    manifest: dict[str, Any] = {
+        "created": now(),
+        "kind": "text" if corpus.width is None else "features",
+        "task": corpus.task,
+        "labels": list(corpus.labels),
+        "model": ready.sizes,
+        "corpus": {
+            "name": corpus.name,
+            "source": corpus.source,
+            "revision": corpus.revision,
+            "fingerprint": corpus.fingerprint(),
+            "test_fingerprint": corpus.test_fingerprint(),
+        },
+    }
+    if corpus.reading is not None:
+        manifest["reading"] = corpus.reading.as_dict()
+    return manifest
+
+
+def _say_of_corpus(result: dict[str, Any], corpus: Corpus) -> None:
+    """Add to a report how the corpus was read, and the accuracy with what could not be scored as wrong."""
+    if corpus.reading is not None:
+        result["corpus"]["reading"] = corpus.reading.as_dict()
+    unseen = corpus.left_out.get(UNSEEN.format("test"), 0)
+    if unseen and "accuracy" in result["test"]:  # they are wrong, whatever the model says of them
+        share = len(corpus.test) / (len(corpus.test) + unseen)
+        result["corpus"]["accuracy_with_unseen_labels"] = result["test"]["accuracy"] * share
+
+
+def _write_page(result: dict[str, Any], working: Path, listener: Listener) -> None:
+    """Write the report as a page; if that fails, the trained model is not lost with it."""
+    try:
+        html.write(result, working / html.NAME)
+    except Exception as error:
+        (working / html.NAME).unlink(missing_ok=True)
+        listener.stage(
+            f"the page of the report could not be made ({type(error).__name__}: {error}); the model is whole"
+        )
 
 
 def _encoder(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from html import escape
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,7 +173,7 @@ class Predictor:
         return self.bundle.numpy_model.seconds(int(encoded.sequences.steps().sum())) < limit
 
     def predict(self, texts: Iterable[Any]) -> list[Prediction]:
-        """Classify texts.
+        """Classify texts, or the rows of a DataFrame by the column that the model was trained on.
 
         Parameters
         ----------
@@ -183,16 +184,36 @@ class Predictor:
         ------
         ValueError
             If one of them is empty or no string; or no features of the width of the model. Also of what is
-            one text, or a table: it would be taken for its letters, or the names of its columns.
+            one text, or a mapping: it would be taken for its letters, or its keys.
         """
-        check_several(texts)
-        rows = (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts))
+        rows = self._table(texts)
+        if rows is None:
+            check_several(texts)
+            rows = (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts))
         predictions = []
         for result in self.stream(rows):
             if result.prediction is None:
                 raise ValueError(result.error)
             predictions.append(result.prediction)
         return predictions
+
+    def _table(self, texts: Any) -> Iterable[Row] | None:
+        """Return the rows of a table, or None of a list of texts."""
+        if isinstance(texts, list | tuple):
+            return None
+        from sentiment.corpus.columns import Reading
+        from sentiment.corpus.memory import texts_to_classify
+
+        content = self.bundle.manifest.get("reading")
+        return texts_to_classify(texts, Reading.from_dict(content) if content else None)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the page of the model's report."""
+        page = self.bundle.folder / "report.html"
+        if not page.is_file():
+            return f"<p>{escape(str(self.report.get('verdict', '')))}</p>"
+        frame = 'style="width: 100%; height: 40em; border: 0" sandbox'
+        return f'<iframe {frame} srcdoc="{escape(page.read_text("utf-8"))}"></iframe>'
 
     def stream(self, rows: Iterable[Row], text_column: str = "text") -> Iterator[Result]:
         """Classify rows in order; a bad row gives a result with an `error`, and the rest go on."""

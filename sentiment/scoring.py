@@ -5,11 +5,12 @@ import io
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
 
@@ -17,7 +18,11 @@ from sentiment import bundle, shipped
 from sentiment.audio import SUFFIXES
 from sentiment.errors import CorpusError
 from sentiment.predictor import Predictor, Result
-from sentiment.rows import Row, columns_of, encoding_of, printable, read_rows, read_stream
+from sentiment.rows import NOTHING, Asked, Form, Row, columns_of, encoding_of, printable, read_open
+from sentiment.rows import read as read_file
+
+if TYPE_CHECKING:
+    from sentiment.corpus.columns import Reading
 
 # An id may hold what is no UTF-8; as \udce9 it is still valid JSON.
 ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
@@ -33,22 +38,55 @@ def load(model: Path | None, device: str) -> Predictor:
     return Predictor(bundle.load(folder), device)
 
 
-def read(texts: Sequence[str], source: str | None, text_column: str | None) -> tuple[Iterator[Row], str]:
-    """Return the rows to classify, and the column that holds the texts, or features."""
+def read(
+    texts: Sequence[str],
+    source: str | None,
+    model: bundle.Bundle,
+    text_column: str | None = None,
+    asked: Asked = NOTHING,
+) -> tuple[Iterator[Row], str]:
+    """Return the rows to classify, and the column that holds the texts, or features.
+
+    The columns are those that the model was trained on; what is chosen otherwise is said on stderr.
+    """
     if source is None:
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
     files = _files(Path(source)) if source != "-" else []
     if files:
         return iter(files), "features"
-    from sentiment.corpus.raw import find_input
+    from sentiment.corpus.columns import Reading, find
+    from sentiment.corpus.source import tell
 
-    where, rows = (source, read_rows(Path(source))) if source != "-" else _read_stdin(text_column)
+    like = reading_of(model)
+    if source == "-":
+        where, (form, rows) = "stdin", _read_stdin(text_column, asked, like)
+    else:
+        where, (form, rows) = source, read_file(Path(source), asked, like.form if like else None)
     rows, columns, head = columns_of(rows)
     if not head:
         raise CorpusError(f"{where}: there is nothing in it")
     if not columns:
         return rows, "text"  # only bad rows so far: each becomes an error
-    return rows, find_input(columns, head, text_column, where)
+    if form.format == "txt" and text_column is None:
+        return rows, "text"
+    choice = find(columns, head, where, text_column, None, like.choice if like else None, labelled=False)
+    reading = Reading(form, choice)
+    tell(reading.like_training(like) if text_column is None else reading, where)
+    if len(choice.text) == 1:
+        return rows, choice.text[0]
+    from sentiment.corpus.raw import text_of
+
+    return (
+        row._replace(values={**row.values, "text": text_of(row.values, choice.text)}) for row in rows
+    ), "text"
+
+
+def reading_of(model: bundle.Bundle) -> "Reading | None":
+    """Return how the corpus of a model was read, or None of a model that does not say."""
+    from sentiment.corpus.columns import Reading
+
+    content = model.manifest.get("reading")
+    return Reading.from_dict(content) if content else None
 
 
 def _files(path: Path) -> list[Row]:
@@ -89,12 +127,31 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
     return failed
 
 
-def _read_stdin(text_column: str | None) -> tuple[str, Iterator[Row]]:
+def _read_stdin(text_column: str | None, asked: Asked, like: "Reading | None") -> tuple[Form, Iterator[Row]]:
+    """Read stdin as what it begins like: JSON, columns with a header, else a text each line."""
     stream: BinaryIO = sys.stdin.buffer
     head = stream.peek(4096)[:4096] if isinstance(stream, io.BufferedReader) else b""
-    begin = head.decode(encoding_of(head), "ignore").lstrip()[:2]
-    kind = "jsonl" if begin[:1] == "{" or begin == "[{" else "csv" if text_column else "txt"
-    return "stdin", read_stream(stream, kind, "stdin")
+    begin = head.decode(asked.encoding or encoding_of(head), "ignore").lstrip("\ufeff \t\r\n")
+    if begin[:1] == "{" or re.match(r"\[\s*([{\[]|\"[^\"]*\"\s*[,\]])|\[\s*$", begin):
+        kind = "jsonl"
+    elif text_column or asked.separator or asked.header is not None or _has_header(begin, like):
+        kind = "csv"
+    else:
+        kind = "txt"
+    return read_open(stream, kind, "stdin", asked, like.form if like else None)
+
+
+def _has_header(begin: str, like: "Reading | None") -> bool:
+    """Whether the first line is the header of several columns, of which one is known as the text."""
+    from sentiment.corpus.columns import TEXT_COLUMNS
+
+    known = {*TEXT_COLUMNS[:12], *(name.casefold() for name in (like.choice.text if like else ()))}
+    first = begin.splitlines()[0] if begin else ""
+    for mark in ",\t;|":
+        cells = [cell.strip().strip('"').casefold() for cell in first.split(mark)]
+        if len(cells) > 1 and known & set(cells) and all(len(cell.split()) <= 3 for cell in cells):
+            return True
+    return False
 
 
 def _write(results: Iterable[Result], labels: Sequence[str], stream: TextIO, style: str) -> int:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sentiment.config import CorpusConfig
 from sentiment.corpus import PRESETS, RawCorpus, RawSplit, divide, load_corpus
 from sentiment.corpus.audit import audit
+from sentiment.corpus.columns import find_column
+from sentiment.corpus.labels import label_name
 from sentiment.corpus.near import near_duplicates
-from sentiment.corpus.raw import find_column, label_name
 from sentiment.corpus.splits import normalise
 from sentiment.errors import CorpusError
 
@@ -165,7 +166,7 @@ def test_labels_of_every_type(value, name):
     assert label_name(value) == name
 
 
-@pytest.mark.parametrize("value", [0.5, ["a"], {"a": 1}])
+@pytest.mark.parametrize("value", [float("inf"), ["a"], {"a": 1}, b"a"])
 def test_what_is_no_label_is_refused(value):
     with pytest.raises(ValueError, match="label"):
         label_name(value)

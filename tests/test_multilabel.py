@@ -184,7 +184,7 @@ def more(*labels):
         ("c.jsonl", jsonl([("a text", "ball"), *rows()]), {}, r"c\.jsonl:2: the label is of type list"),
         ("c.jsonl", more(["ball", "ball"]), {}, r"c\.jsonl:121: the label 'ball' is in the list twice"),
         ("c.jsonl", more(["ball", None]), {}, "a label in the list is missing"),
-        ("c.jsonl", more(["ball", 0.5]), {}, "0.5 is a fraction"),
+        ("c.jsonl", more(["ball", 0.5]), {}, r"the label '0\.5' has 1 different texts"),
         ("c.jsonl", more([["ball"]]), {}, "of type list"),
         ("c.jsonl", more(["rare"], ["rare", "ball"]), {}, "the label 'rare' has 2 different texts, and 3 are needed"),
         ("c.jsonl", jsonl([(text, labels[:1]) for text, labels in rows() if labels[:1] in ((), ("ball",))]), {},
@@ -201,7 +201,7 @@ def test_what_is_wrong_is_said(tmp_path, name, content, asked, words):
 def test_a_label_that_only_test_has_is_refused(tmp_path):
     (tmp_path / "c.jsonl").write_text(jsonl(rows()))
     (tmp_path / "t.jsonl").write_text(jsonl([("a new text", ["ball", "new"])]))
-    with pytest.raises(CorpusError, match="the label 'new' is in test"):
+    with pytest.raises(CorpusError, match="labels that no training text has: 'new'"):
         load_corpus(CorpusConfig(name=str(tmp_path / "c.jsonl"), test=str(tmp_path / "t.jsonl")))
 
 

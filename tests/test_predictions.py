@@ -262,7 +262,8 @@ BAD = {
     # case: (file, content, positive, words)
     "empty": ("p.csv", "", None, "p.csv: there are no rows"),
     "header only": ("p.csv", "label,p_a,p_b\n", None, "no rows"),
-    "unknown kind": ("p.xls", "x", None, "unknown kind of file"),
+    "unknown kind": ("p.doc", "x", None, "unknown kind of file"),
+    "no Excel": ("p.xls", "x", None, "not a readable Excel file"),
     "no label column": ("p.csv", "lable,p_a,p_b\na,1,0\n", None, "'label'.*columns are: 'lable'"),
     "no probabilities": ("p.csv", "label,score\na,1\n", None, "p_<class>.*'score'"),
     "one column of a class": ("p.csv", "label,p_a\na,1\n", None, "p_a is the only"),
@@ -301,7 +302,7 @@ def test_bad_predictions_are_refused(tmp_path, case):
     with pytest.raises(CorpusError, match="No such file"):
         predictions.read(tmp_path / "none.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(CorpusError, match=r"Is a directory$"):
+    with pytest.raises(CorpusError, match=r"Is a directory; give a file in it"):
         predictions.read(tmp_path / "folder.csv")
 
 

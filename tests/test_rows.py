@@ -67,12 +67,13 @@ def test_a_ragged_row_is_an_error_at_its_line_and_the_rest_go_on(tmp_path):
     assert [bool(row.error) for row in rows] == [False, True, False]
 
 
-def test_a_quote_that_never_closes_is_an_error_at_the_line_where_it_opens(tmp_path):
+def test_a_quote_that_never_closes_is_an_error_at_its_line_and_swallows_no_other(tmp_path):
     file = tmp_path / "a.csv"
     file.write_text('text,label\nfine,1\n"never closed,0\nlost,1\n', "utf-8")
     assert [(row.where, bool(row.error)) for row in read_rows(file)] == [
         ("a.csv:2", False),
         ("a.csv:3", True),
+        ("a.csv:4", False),
     ]
 
 
@@ -103,7 +104,7 @@ def test_unusable_texts_are_named(value, word):
         ("a.csv.gz", gzip.compress(b"text\n" + b"x" * 999, mtime=0)[:-20], "damaged"),
         ("a.parquet", b"PAR1 no", "Parquet"),
         ("a.csv", "text\nhello".encode("utf-16-le"), "UTF-16"),
-        ("a.jsonl", b'[\n{"text": "a"}\n]', "JSONL"),
+        ("a.jsonl", b'[\n{"text": "a"}\n', "cut off"),
         ("a.doc", b"", "unknown kind"),
     ],
 )

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from sentiment.config import CorpusConfig
+from sentiment.corpus.labels import alike, joined_by
 from sentiment.corpus.leakage import leakage
 from sentiment.corpus.near import near_duplicates
 from sentiment.corpus.raw import RawCorpus, RawSplit, names_in
 from sentiment.corpus.source import read_corpus
-from sentiment.corpus.splits import normalise
+from sentiment.corpus.splits import normalise, without_missing
 from sentiment.features import shown
 from sentiment.rows import printable
 from sentiment.writing import has_words
@@ -29,8 +30,10 @@ INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u206
 MIXED = re.compile(r"[A-Za-z][\u0400-\u04ff]|[\u0400-\u04ff][A-Za-z]")  # pаypal, with a Cyrillic а
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+ENTITY = re.compile(r"&(?:#\d{1,6}|#x[0-9a-fA-F]{1,6}|[a-zA-Z]{2,8});")
 # Of a text and the number of its words, or characters; the cheap tests come first, as a corpus may be large.
 ODDITIES: dict[str, Callable[[str, int], bool]] = {
+    "HTML entities (&amp;)": lambda text, _: "&" in text and ENTITY.search(text) is not None,
     "HTML tags": lambda text, _: "<" in text and TAG.search(text) is not None,
     "wrongly decoded characters (Ã©)": lambda text, _: (
         not text.isascii() and MOJIBAKE.search(text) is not None
@@ -67,14 +70,16 @@ def audit(config: CorpusConfig, near: bool = True) -> dict[str, Any]:
         (patterns of training texts that tell the label); with examples. Of features (``kind``) repeats are
         exact ones, and no near-duplicates or patterns are searched. Of several labels (``task``) each split
         has ``cardinality``, the mean number of labels of a text, and ``label_sets``, the different ones; and
-        no patterns are searched.
+        no patterns are searched. ``reading`` says how a file was read, and ``labels`` what is odd about
+        labels.
     """
     return inspect(read_corpus(config), config.similarity if near else None)
 
 
 def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
     """Look over a corpus as `audit` does; with `similarity` None near-duplicates are not searched."""
-    splits = {role: split for role, split in raw.splits.items() if split.texts or split.invalid}
+    splits = {role: without_missing(role, split) for role, split in raw.splits.items()}
+    splits = {role: split for role, split in splits.items() if split.texts or split.invalid}
     keys = {role: [normalise(text) for text in split.texts] for role, split in splits.items()}
     train = splits.get("train", RawSplit())
     features = any(not isinstance(split.texts[0], str) for split in splits.values() if split.texts)
@@ -84,6 +89,8 @@ def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
         "kind": "features" if features else "text",
         "task": raw.task,
         "corpus": {"name": raw.name, "source": raw.source, "revision": raw.revision},
+        "reading": raw.reading.as_dict() if raw.reading is not None else None,
+        "labels": _labels(splits, raw.task),
         "splits": {role: _describe(split, features, raw.task) for role, split in splits.items()},
         "repeats": _repeats(splits, keys),
         "conflicts": _conflicts(splits, keys),
@@ -96,6 +103,41 @@ def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
     """Return the part ``audit`` of a report; near-duplicates are searched only in a small corpus."""
     size = sum(len(text) for split in raw.splits.values() for text in split.texts)
     return inspect(raw, similarity if size <= CHEAP else None)
+
+
+def _labels(splits: dict[str, RawSplit], task: str) -> list[str]:
+    """Say what is odd about labels: alike ones, several in one, one that only test has, lists of one."""
+    counts = Counter(name for split in splits.values() for label in split.labels for name in names_in(label))
+    lines = [
+        f"the labels {' and '.join(map(repr, group))} are written alike, and are different classes; "
+        "--set corpus.label_spelling=fold joins what differs by case, spaces or invisible characters, and "
+        "corpus.labels renames"
+        for group in alike(counts)[:SHOWN]
+    ]
+    train = splits.get("train", RawSplit())
+    if task != "multilabel":
+        separator = joined_by([str(label) for label in train.labels if label is not None])
+        written = next((name for name in counts if re.fullmatch(r"\[.*,.*\]", name)), None)
+        if written is not None:
+            lines.append(
+                f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], '
+                "or a|b with corpus.label_separator"
+            )
+        elif separator is not None:
+            some = next(str(label) for label in train.labels if separator in str(label))
+            lines.append(
+                f"several labels seem to be in one cell, such as {some!r}; divide them with --set "
+                f"'corpus.label_separator=\"{separator}\"'"
+            )
+    elif train.labels and all(len(label) == 1 for label in train.labels if label is not None):
+        lines.append("each text has exactly one label; --set corpus.task=multiclass reads them as classes")
+    known = {name for label in train.labels for name in names_in(label)}
+    for role in ("validation", "test"):
+        split = splits.get(role, RawSplit())
+        unseen = sorted({name for label in split.labels for name in names_in(label)} - known)
+        if unseen and known:
+            lines.append(f"{role}: labels that no training text has: {', '.join(map(repr, unseen[:SHOWN]))}")
+    return lines
 
 
 def _describe(split: RawSplit, features: bool, task: str) -> dict[str, Any]:
@@ -276,10 +318,23 @@ def render(result: dict[str, Any]) -> Any:
     lines = findings(result) or ["nothing that calls for attention"]
     return Group(
         Text(printable(title), "bold"),
+        *(Text(printable(line)) for line in read_as(result.get("reading"))),
         table,
         Text("Findings", "bold"),
         *(Text(printable(f"- {line}")) for line in lines),
     )
+
+
+def read_as(reading: dict[str, Any] | None) -> list[str]:
+    """Say in sentences how a file was read."""
+    if reading is None:
+        return []
+    lines = list(reading["why"])
+    lines += [
+        f"left, though it may be the {what}: {', '.join(map(repr, columns))}"
+        for what, columns in reading["left"].items()
+    ]
+    return [*lines, *reading["notes"]]
 
 
 def unit(result: dict[str, Any]) -> str:
@@ -298,6 +353,7 @@ def findings(result: dict[str, Any]) -> list[str]:
     ]
     if lines:
         lines.append("patterns that tell the label are not searched where a text may have several")
+    lines += result.get("labels") or []
     lines += [
         f"the {one['kind']} {one['token']!r} tells the label: {one['share']:.1%} of the {one['count']:,} "
         f"training texts with it are {one['label']} ({one['lift']:.1f} times the usual share)"

@@ -22,8 +22,7 @@ def read_pool(config: CorpusConfig) -> RawCorpus:
     scoring: it is not used, and texts that are in it leave, but for case and punctuation; so do repeats,
     unless they are to be kept. Each text has an id: the corpus's own, or its place in the source.
     """
-    raw = read_corpus(config)
-    check_rows(raw, config)
+    raw, _ = check_rows(read_corpus(config), config)
     seen = {normalise(text) for text in raw.splits.get("test", RawSplit()).texts}
     pool = RawSplit()
     for role in ("train", "validation"):
@@ -38,7 +37,7 @@ def read_pool(config: CorpusConfig) -> RawCorpus:
     own = [str(identity) for identity in pool.ids if identity is not None]
     pool.ids = own if len(set(own)) == len(pool.texts) else list(pool.places)
     splits = {"train": pool, "unlabelled": raw.splits.get("unlabelled", RawSplit())}
-    check_labels(raw, {"train": pool} if pool.texts else {})
+    check_labels(raw, {"train": pool} if pool.texts else {}, config)
     return replace(raw, splits=splits)
 
 

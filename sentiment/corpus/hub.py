@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sentiment.config import CorpusConfig
+from sentiment.corpus.columns import Choice, Reading, find
 from sentiment.corpus.presets import Preset
 from sentiment.corpus.raw import (
+    Meaning,
     RawCorpus,
     RawSplit,
-    Task,
     check_marked,
     collect,
-    find_input,
-    find_labels,
     find_task,
+    meaning_of,
     reader_of,
 )
 from sentiment.errors import CorpusError, HubError, SentimentError, did_you_mean
-from sentiment.rows import LOOK_AHEAD, Row
+from sentiment.rows import LOOK_AHEAD, Form, Row
 
 ATTEMPTS = 5
 PART = 1024  # rows
@@ -33,11 +33,17 @@ SPLITS = {
     "test": ("test", "testing"),
     "unlabelled": ("unsupervised", "unlabelled", "unlabeled"),
 }
+UNKNOWN = Preset("")
 T = TypeVar("T")
 
 
 def read_hub(
-    preset: Preset, config: CorpusConfig, name: str, configuration: str | None, revision: str | None
+    preset: Preset,
+    config: CorpusConfig,
+    name: str,
+    configuration: str | None,
+    revision: str | None,
+    like: Reading | None = None,
 ) -> RawCorpus:
     """Load a corpus from the Hub, or from the cache if HF_HUB_OFFLINE is set.
 
@@ -49,45 +55,70 @@ def read_hub(
         Column and split names that come before those of the preset.
     configuration, revision
         Asked for with ``org/name:configuration@revision``.
+    like
+        How the corpus of a model was read, whose columns come first.
     """
     repo = str(preset.hub_id)
     configuration = configuration or preset.config
     dataset, commit = _load(repo, configuration, revision)
-    roles = _roles(dataset, preset, config, repo)
+    source = f"{repo}:{configuration}" if configuration else repo
+    known = like.choice if like else None
+    if preset.about:
+        known = Choice((preset.text,), (preset.label,))
+    return read_dataset(dataset, config, name, source, commit, known, preset)
+
+
+def read_dataset(
+    dataset: Any,
+    config: CorpusConfig,
+    name: str,
+    source: str,
+    commit: str | None = None,
+    known: Choice | None = None,
+    preset: Preset = UNKNOWN,
+) -> RawCorpus:
+    """Read a `datasets.DatasetDict`.
+
+    Parameters
+    ----------
+    known
+        Columns that come first.
+    """
+    dataset = {split: data.flatten() for split, data in dataset.items()}  # review.title of structs
+    roles = _roles(dataset, preset, config, source)
     first = dataset[roles["train"]]
     head = [Row("", values) for values in first.data.slice(0, LOOK_AHEAD).to_pylist()]
-    wanted = config.text_column or (preset.text if preset.about else None)
-    text = find_input(first.column_names, head, wanted, repo)
-    read = reader_of(head, text)
-    labels = find_labels(
-        [column for column in first.column_names if column != text],
-        config.label_column or (preset.label if preset.about else None),
-        repo,
-    )
+    choice = find(first.column_names, head, source, config.text_column, config.label_column, known)
+    reader = reader_of(head, choice.text)
+    labels = choice.labels
     feature = first.features[labels[0]]
-    task = find_task([row.values.get(labels[0]) for row in head], labels, config.task, repo)
+    task = find_task([row.values.get(labels[0]) for row in head], labels, config.task, source, choice.one_hot)
+    if config.label_separator is not None and config.task == "auto":
+        task = "multilabel"
+    meaning = meaning_of(config, task, config.task != "auto")
     names = getattr(getattr(feature, "feature", feature), "names", None)  # of the classes in a list, too
     order = preset.labels or (tuple(names) if names else None)
     if len(labels) > 1:
         order = None
     splits = {
-        role: _read_split(dataset[split], repo, split, text, labels, order, read, task)
+        role: _read_split(dataset[split], source, split, choice, order, reader, meaning)
         for role, split in roles.items()
     }
     if len(labels) > 1:
-        check_marked(splits["train"], labels, repo)
-        order = labels
+        order = tuple(map(meaning.named, labels))
+        check_marked(splits["train"], order, source)
+    elif order is not None:
+        order = tuple(dict.fromkeys(map(meaning.named, order)))
     if "test" in splits and not splits["test"].labelled:
         # A benchmark that keeps its test labels to itself: score on its validation split instead.
-        print(
-            f"{repo}: the labels of its test split are not public; validation is the test",
-            file=sys.stderr,
+        instead = (
+            "validation is the test" if "validation" in splits else "the test is cut from the training texts"
         )
+        print(f"{source}: the labels of its test split are not public; {instead}", file=sys.stderr)
         del splits["test"]
         if "validation" in splits:
             splits["test"] = splits.pop("validation")
-    source = f"{repo}:{configuration}" if configuration else repo
-    return RawCorpus(name, source, commit, splits, order, task)
+    return RawCorpus(name, source, commit, splits, order, task, Reading(Form("hub"), choice))
 
 
 def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dict[str, str]:
@@ -116,24 +147,30 @@ def _read_split(
     data: Any,
     repo: str,
     split: str,
-    text: str,
-    labels: tuple[str, ...],
+    choice: Choice,
     order: tuple[str, ...] | None,
     read: Callable[[object], Any],
-    task: Task,
+    meaning: Meaning,
 ) -> RawSplit:
     def column(name: str) -> list[Any]:
         return data.data.column(name).to_pylist() if name in data.column_names else [None] * len(data)
 
+    labels = choice.labels
     columns = {name: column(name) for name in labels}
     if order is not None:
         columns = {name: _named(values, order, f"{repo}[{split}]") for name, values in columns.items()}
-    texts, ids = _values(data.data.column(text)), column("id")
+    texts = zip(*(_values(data.data.column(name)) for name in choice.text), strict=True)
+    ids = column("id")
     rows = (
-        Row(f"{repo}[{split}]:{number}", dict(zip(labels, values, strict=True)) | {text: one, "id": identity})
-        for number, (one, identity, *values) in enumerate(zip(texts, ids, *columns.values(), strict=True))
+        Row(
+            f"{repo}[{split}]:{number}",
+            dict(zip(labels, values, strict=True))
+            | dict(zip(choice.text, parts, strict=True))
+            | {"id": identity},
+        )
+        for number, (parts, identity, *values) in enumerate(zip(texts, ids, *columns.values(), strict=True))
     )
-    return collect(rows, text, labels, read, task)
+    return collect(rows, choice, read, meaning)
 
 
 def _named(values: list[Any], order: tuple[str, ...], where: str) -> list[Any]:
@@ -269,13 +306,25 @@ def _final_error(repo: str, error: Exception) -> SentimentError | None:
     if isinstance(error, errors.RevisionNotFoundError):
         return CorpusError(f"{repo}: the Hub has no such revision")
     if isinstance(error, errors.RepositoryNotFoundError | DatasetNotFoundError):
-        return CorpusError(f"{repo}: no such corpus on the Hub, or a private one (hf auth login)")
+        return CorpusError(
+            f"{repo}: no such corpus on the Hub, or a private one (hf auth login); nor is there such a file "
+            "or folder"
+        )
     if isinstance(error, errors.HFValidationError):
         return CorpusError(f"{repo}: no valid Hub id: {_first_line(error)}")
     if isinstance(error, json.JSONDecodeError):  # some other server's page
         return None
     if isinstance(error, ValueError | RuntimeError) and not isinstance(error, OSError):
-        return CorpusError(f"{repo}: cannot be loaded: {' '.join(str(error).split())}")
+        message = " ".join(str(error).split())
+        hint = ""
+        if "script" in message.lower():  # of code, which is not run
+            hint = f"; its data may be there as Parquet: {repo.partition('@')[0]}@refs/convert/parquet"
+        elif match := re.search(
+            r"among the available configs: \[([^\]]*)\]|Config name is missing.*?\[([^\]]*)\]", message
+        ):
+            first = (match[1] or match[2]).split(",")[0].strip(" '\"")
+            hint = f"; name one of them, such as {repo.partition('@')[0]}:{first}"
+        return CorpusError(f"{repo}: cannot be loaded: {message}{hint}")
     return None
 
 

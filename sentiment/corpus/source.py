@@ -2,37 +2,55 @@
 
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from sentiment.audio import SUFFIXES, read_file, read_label
 from sentiment.config import CorpusConfig
+from sentiment.corpus.columns import SPLIT_NAMES, Choice, Reading, find
+from sentiment.corpus.folders import files_of_rows, read_folder
+from sentiment.corpus.labels import is_list
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
+    Meaning,
     RawCorpus,
     RawSplit,
     Task,
     check_marked,
     collect,
-    find_input,
-    find_labels,
     find_task,
+    meaning_of,
     reader_of,
 )
 from sentiment.errors import CorpusError, UsageError, did_you_mean
 from sentiment.features import Reader
-from sentiment.rows import COMPRESSED, Row, columns_of, file_format, read_rows, read_text
+from sentiment.rows import (
+    COMPRESSED,
+    FORMATS,
+    Asked,
+    Form,
+    Row,
+    columns_of,
+    printable,
+    read,
+    read_rows,
+    read_text,
+)
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?")
-UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
-OTHER = {"_background_noise_"}  # beside the words of Speech Commands
-KINDS = (".txt", *SUFFIXES)  # files of a folder: the first kind that is there is the one that is read
+PLAIN = Choice(("text",), ("label",))  # columns of what is in the package
 
 
-def read_corpus(config: CorpusConfig) -> RawCorpus:
-    """Read all splits of a corpus, as they are.
+def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
+    """Read all splits of a corpus, as they are, and say on stderr how.
+
+    Parameters
+    ----------
+    like
+        How the corpus of a model was read, for another one of the same kind: its columns come first.
 
     Raises
     ------
@@ -41,15 +59,37 @@ def read_corpus(config: CorpusConfig) -> RawCorpus:
     HubError
         If the Hub does not answer, or refuses.
     """
-    raw = _read(config)
+    raw = _read(config, like)
     if config.unlabelled is not None:
         texts = raw.splits["train"].texts
-        read = Reader(texts[0].shape[1]) if texts and not isinstance(texts[0], str) else read_text
-        raw.splits["unlabelled"] = _read_unlabelled(Path(config.unlabelled).expanduser(), config, read)
+        reader = Reader(texts[0].shape[1]) if texts and not isinstance(texts[0], str) else read_text
+        raw.splits["unlabelled"] = _read_unlabelled(Path(config.unlabelled).expanduser(), config, reader)
+    for role, split in raw.splits.items():
+        if split.encoding is not None and raw.reading is not None:
+            note = (
+                f"texts of {role} are not UTF-8; they look like {split.encoding}: --encoding {split.encoding}"
+            )
+            known = any("--encoding" in line for line in raw.reading.told())
+            raw.reading = raw.reading if known else replace(raw.reading, notes=(*raw.reading.notes, note))
+    if raw.reading is not None:
+        if config.text_column is None:
+            raw.reading = raw.reading.like_training(like)
+        tell(raw.reading, raw.source)
     return raw
 
 
-def _read(config: CorpusConfig) -> RawCorpus:
+def tell(reading: Reading, source: str) -> None:
+    """Say on stderr how something was read, where a choice was made."""
+    for line in reading.told():
+        print(printable(f"{source}: {line}"), file=sys.stderr)
+
+
+def asked_of(config: CorpusConfig) -> Asked:
+    """Return what the settings say of a file."""
+    return Asked(config.separator, config.header, config.encoding)
+
+
+def _read(config: CorpusConfig, like: Reading | None) -> RawCorpus:
     match = HUB_ID.fullmatch(config.name)
     preset = PRESETS.get(match["repo"]) if match else None
     if not config.name.strip():
@@ -60,15 +100,21 @@ def _read(config: CorpusConfig) -> RawCorpus:
             raise UsageError(
                 f"{config.name}: {match and match['repo']} is in the package; leave out the rest"
             )
-        return _read_files(preset.path(), config, config.name, config.name)
-    if preset is None and (path.exists() or _looks_like_file(config.name)):
-        return (
-            _read_folder(path, config) if path.is_dir() else _read_files(path, config, _stem(path), str(path))
+        return _read_files(
+            {"train": [preset.path()]}, config, config.name, config.name, Reading(Form("jsonl"), PLAIN)
         )
+    if preset is None and (path.exists() or _looks_like_file(config.name)):
+        if path.is_dir():
+            files = files_of_rows(path)
+            if not files:
+                return read_folder(path, config)
+            return _read_files(files, config, path.resolve().name, str(path), like)
+        return _read_files({"train": [path]}, config, _stem(path), str(path), like)
     if match is None or (preset is None and "/" not in match["repo"]):
+        known = [*PRESETS, *(name for name in os.listdir() if not name.startswith("."))]
         raise CorpusError(
-            f"{config.name}: no such corpus{did_you_mean(config.name, PRESETS)}; give a preset "
-            f"({', '.join(PRESETS)}), a file, or a Hub id such as org/name"
+            f"{config.name}: no such corpus, file or folder{did_you_mean(config.name, known, 0.6)}; give a "
+            f"preset ({', '.join(PRESETS)}), a file, or a Hub id such as org/name"
         )
     from sentiment.corpus.hub import read_hub
 
@@ -76,7 +122,7 @@ def _read(config: CorpusConfig) -> RawCorpus:
         preset, name = Preset("", match["repo"]), match["repo"].rpartition("/")[2]
     else:
         name = match["repo"]
-    return read_hub(preset, config, name, match["config"], match["revision"])
+    return read_hub(preset, config, name, match["config"], match["revision"], like)
 
 
 def _stem(path: Path) -> str:
@@ -86,24 +132,11 @@ def _stem(path: Path) -> str:
 
 
 def _looks_like_file(name: str) -> bool:
-    data = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".txt", *COMPRESSED)
-    return name.startswith((".", "/", "~")) or name.lower().endswith(data)
-
-
-def _read_files(path: Path, config: CorpusConfig, name: str, source: str) -> RawCorpus:
-    if config.train is not None:
-        raise UsageError(f"corpus.train names a split of a Hub corpus, and {path} is a file")
-    files = {"train": path, "validation": config.validation, "test": config.test}
-    splits: dict[str, RawSplit] = {}
-    first = None
-    for role, file in files.items():
-        if file is not None:
-            splits[role], first = _read_file(Path(file), config, first)
-    assert first is not None
-    if len(first.labels) > 1:
-        check_marked(splits["train"], first.labels, str(path))
-    order = first.labels if len(first.labels) > 1 else None
-    return RawCorpus(name, source, None, splits, order, first.task)
+    """Whether a name is rather a path: by how it begins or ends, or because its folder is there."""
+    data = (*(f".{suffix}" for suffix in FORMATS), *COMPRESSED, ".zip")
+    if name.startswith((".", "/", "~")) or name.lower().endswith(data) or name.count("/") > 1:
+        return True
+    return "/" in name and Path(name).parent.is_dir()
 
 
 @dataclass(frozen=True)
@@ -111,94 +144,148 @@ class _Form:
     """What the first file of a corpus has, and so the next ones too."""
 
     read: Callable[[object], Any]
-    labels: tuple[str, ...]  # columns
-    task: Task
+    reading: Reading
+    meaning: Meaning
 
 
-def _read_file(path: Path, config: CorpusConfig, first: _Form | None) -> tuple[RawSplit, _Form]:
-    """Return what is in a file, and its form."""
-    if file_format(path) == "txt":
-        raise CorpusError(
-            f"{path}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, "
-            "or a folder with one folder of .txt files for each label"
-        )
-    rows, columns, head = columns_of(read_rows(path))
+def _read_files(
+    files: dict[str, list[Path]], config: CorpusConfig, name: str, source: str, like: Reading | None
+) -> RawCorpus:
+    if config.train is not None:
+        raise UsageError(f"corpus.train names a split of a Hub corpus, and {source} is a file")
+    given = {
+        role: [Path(file)] for role in ("validation", "test") if (file := getattr(config, role)) is not None
+    }
+    roles = {role: paths for role, paths in (files | given).items() if role != "unlabelled"}
+    splits: dict[str, RawSplit] = {}
+    first = None
+    for role in sorted(roles, key=("train", "validation", "test").index):
+        for path in roles[role]:
+            found, first = _read_file(path, config, first, like, role)
+            for part, split in found.items():
+                if part != role and part in given:
+                    first = _noted(
+                        first, f"the {part} texts of {path.name} were left: --{part} brings others"
+                    )
+                else:
+                    splits.setdefault(part, RawSplit()).extend(split)
+    assert first is not None
+    labels = first.reading.choice.labels
+    order = None
+    if len(labels) > 1 and "train" in splits:
+        order = tuple(first.meaning.named(label) for label in labels)
+        check_marked(splits["train"], order, source)
+    for path in files.get("unlabelled", []):
+        splits.setdefault("unlabelled", RawSplit()).extend(_read_unlabelled(path, config, first.read))
+    return RawCorpus(name, source, None, splits, order, first.meaning.task, first.reading)
+
+
+def _noted(first: _Form, note: str) -> _Form:
+    return replace(first, reading=replace(first.reading, notes=(*first.reading.notes, note)))
+
+
+def _read_file(
+    path: Path, config: CorpusConfig, first: _Form | None, like: Reading | None, role: str
+) -> tuple[dict[str, RawSplit], _Form]:
+    """Return what is in a file, by split, and its form."""
+    goes_with = first.reading if first is not None else like
+    if config.label_file is not None and role == "train":
+        form, rows = _beside(path, Path(config.label_file).expanduser(), config)
+    else:
+        form, rows = read(path, asked_of(config), goes_with.form if goes_with else None, lines=False)
+    rows, columns, head = columns_of(rows)
     if not head:
         raise CorpusError(f"{path}: there are no rows in it")
     if not columns:
         raise CorpusError(f"{head[0].where}: {head[0].error}; no row at the start of the file can be read")
-    text = find_input(columns, head, config.text_column, str(path))
-    rest = [column for column in columns if column != text]
-    labels = find_labels(rest, config.label_column, str(path))
+    choice = find(
+        columns,
+        head,
+        str(path),
+        config.text_column,
+        config.label_column,
+        goes_with.choice if goes_with else None,
+    )
     if first is None:
-        values = [row.values.get(labels[0]) for row in head]
-        first = _Form(reader_of(head, text), labels, find_task(values, labels, config.task, str(path)))
-    return collect(rows, text, labels, first.read, first.task), first
+        first = _first_form(head, Reading(form, choice), config, str(path))
+    else:
+        notes = [
+            f"{path.name}: {line}"
+            for line in Reading(form, choice).told()
+            if line not in first.reading.told()
+        ]
+        for note in notes:
+            first = _noted(first, note)
+    split = choice.split if role == "train" else None
+    if split is None:
+        return {role: collect(rows, choice, first.read, first.meaning)}, first
+    parts: dict[str, RawSplit] = {}
+    for part, chunk in _by_split(rows, split):
+        parts.setdefault(part, RawSplit()).extend(collect(chunk, choice, first.read, first.meaning))
+    if "train" not in parts:  # a part of a corpus
+        every = RawSplit()
+        for part_split in parts.values():
+            every.extend(part_split)
+        note = f"the column {split!r} has no row of train, so all rows are taken"
+        return {"train": every}, _noted(first, note)
+    return parts, first
 
 
-def _read_unlabelled(path: Path, config: CorpusConfig, read: Callable[[object], Any]) -> RawSplit:
-    rows, columns, head = columns_of(read_rows(path))
+def _by_split(rows: Iterable[Row], column: str) -> Iterator[tuple[str, list[Row]]]:
+    """Yield runs of rows of the same split; a row without one is of train."""
+    run: list[Row] = []
+    role = "train"
+    for row in rows:
+        mine = SPLIT_NAMES.get(str(row.values.get(column) or "train").strip().casefold(), "train")
+        if run and (mine != role or len(run) >= 4096):
+            yield role, run
+            run = []
+        role = mine
+        run.append(row)
+    if run:
+        yield role, run
+
+
+def _first_form(head: list[Row], reading: Reading, config: CorpusConfig, where: str) -> _Form:
+    labels = reading.choice.labels
+    values = [row.values.get(labels[0]) for row in head]
+    lists = config.task != "auto" or any(
+        is_list(value, False) and isinstance(value, dict) for value in values
+    )
+    one_hot = reading.choice.one_hot
+    if config.label_separator is not None and len(labels) == 1 and config.task == "auto":
+        task: Task = "multilabel"
+    else:
+        task = find_task(values, labels, config.task, where, one_hot)
+    meaning = meaning_of(config, task, lists or any(_has_choices(value) for value in values))
+    return _Form(reader_of(head, reading.choice.text), reading, meaning)
+
+
+def _has_choices(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith('{"choices"')
+
+
+def _beside(texts: Path, labels: Path, config: CorpusConfig) -> tuple[Form, Iterator[Row]]:
+    """Return the rows of two files of lines: texts, and their labels."""
+
+    def rows() -> Iterator[Row]:
+        both = zip_longest(read_rows(texts, "txt"), read_rows(labels, "txt"))
+        for number, (text, label) in enumerate(both, 1):
+            if text is None or label is None:
+                short = texts if text is None else labels
+                raise CorpusError(f"{short}: it ends at line {number - 1}, and the other file goes on")
+            error = text.error or label.error
+            yield Row(text.where, {**text.values, "label": label.values.get("text")}, error)
+
+    return Form("txt", config.encoding or "utf-8", notes=(f"labels are the lines of {labels}",)), rows()
+
+
+def _read_unlabelled(path: Path, config: CorpusConfig, reader: Callable[[object], Any]) -> RawSplit:
+    rows, columns, head = columns_of(read(path, Asked(None, None, config.encoding))[1])
     if not head:
         raise CorpusError(f"{path}: there are no rows in it")
-    wanted = config.text_column if config.text_column in columns else None  # a .txt has its own name for it
-    return collect(rows, find_input(columns, head, wanted, str(path)), read=read)
-
-
-def _read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
-    for setting in ("text_column", "label_column", "train", "validation", "test"):
-        if getattr(config, setting) is not None:
-            raise UsageError(
-                f"{path}: a folder has no use for corpus.{setting}; "
-                "its splits are folders named train, validation and test"
-            )
-    roles = {role: path / role for role in ("train", "validation", "test") if (path / role).is_dir()}
-    if "train" not in roles:
-        roles = {"train": path}
-    flat = ".npz" if any(roles["train"].glob("*.npz")) else ".txt"
-    kind = next((kind for kind in KINDS if any(roles["train"].glob(f"*/*{kind}"))), flat)
-    read = read_text if kind == ".txt" else Reader()
-    task = find_task([], ["label"], config.task, str(path))
-    splits = {role: _read_labels(folder, kind, read, config, task) for role, folder in roles.items()}
-    unlabelled = RawSplit()
-    for name in sorted(UNLABELLED):
-        for folder in (path / name, path / "train" / name):
-            rows = (_read_one(file, config) for file in sorted(folder.glob(f"*{kind}")))
-            unlabelled.texts += collect(rows, "text", read=read).texts
-    unlabelled.labels = [None] * len(unlabelled.texts)
-    return RawCorpus(path.resolve().name, str(path), None, splits | {"unlabelled": unlabelled}, task=task)
-
-
-def _read_labels(
-    folder: Path, kind: str, read: Callable[[object], Any], config: CorpusConfig, task: Task
-) -> RawSplit:
-    """Read the files of one kind in a folder of folders, each of which has a label for its name.
-
-    A .npz may also stand in the folder itself, with its ``label`` in it.
-    """
-    files: list[tuple[Path, str | None]] = [
-        (file, label.name)
-        for label in sorted(child for child in folder.iterdir() if child.is_dir())
-        if label.name not in UNLABELLED | OTHER
-        for file in sorted(label.glob(f"*{kind}"))
-        if file.is_file()
-    ]
-    if kind == ".npz":
-        files += [(file, None) for file in sorted(folder.glob("*.npz"))]
-    if not files:
-        raise CorpusError(
-            f"{folder}: no texts in it; a folder needs one folder for each label, with .txt files in it "
-            f"(or {', '.join(SUFFIXES)})"
-        )
-    return collect((_read_one(file, config, label) for file, label in files), "text", ["label"], read, task)
-
-
-def _read_one(file: Path, config: CorpusConfig, label: str | None = None) -> Row:
-    if file.suffix == ".txt":
-        text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")
-        return Row(str(file), {"text": text, "label": label})
-    try:
-        features = read_file(file, config)
-        label = read_label(file) if label is None and file.suffix == ".npz" else label
-    except ValueError as error:
-        return Row(str(file), {}, str(error))
-    return Row(str(file), {"text": features, "label": label, "id": f"{file.parent.name}/{file.name}"})
+    wanted = config.text_column
+    if wanted is not None and not set(wanted.split(",")) <= set(columns):
+        wanted = None  # a .txt has its own name for it
+    choice = find(columns, head, str(path), wanted, labelled=False)
+    return collect(rows, choice, reader)

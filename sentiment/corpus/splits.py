@@ -6,7 +6,7 @@ import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sentiment import grades
 from sentiment.config import CorpusConfig
+from sentiment.corpus.columns import Reading
 from sentiment.corpus.raw import RawCorpus, RawSplit, Task, names_in
 from sentiment.corpus.source import read_corpus
 from sentiment.corpus.stratify import stratify
@@ -22,6 +23,8 @@ from sentiment.features import content, digest
 from sentiment.writing import is_mark
 
 SHOWN = 3  # rows named in a message
+UNSEEN = "{} texts of labels that no training text has"
+OTHER = "other"  # the class of merged rare ones
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Corpus:
         How many texts were left out, by reason.
     task
         What a label is: one of the classes, any number of them, or one of classes that are in order.
+    reading
+        How the source was read: its columns are the model's.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Corpus:
     cut: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
     task: Task = "multiclass"
+    reading: Reading | None = None
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -126,7 +132,7 @@ def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0) -> Corpus:
 
 
 def load_for_scoring(
-    config: CorpusConfig, labels: tuple[str, ...], width: int | None = None
+    config: CorpusConfig, labels: tuple[str, ...], width: int | None = None, like: Reading | None = None
 ) -> tuple[dict[str, Any], Split]:
     """Read what a corpus offers to score a model of known `labels` on: its test split, or all of it.
 
@@ -134,6 +140,8 @@ def load_for_scoring(
     ----------
     width
         Number of features that the model takes, or None for texts.
+    like
+        How the corpus of the model was read; its columns come first.
 
     Returns
     -------
@@ -145,8 +153,7 @@ def load_for_scoring(
     CorpusError
         If it has labels that the model does not know, or other features.
     """
-    raw = read_corpus(config)
-    check_rows(raw, config)
+    raw, left_out = check_rows(read_corpus(config, like), config)
     role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
     split = raw.splits[role]
     if split.texts and width_of(split.texts) != width:
@@ -160,7 +167,8 @@ def load_for_scoring(
     if unknown:
         raise CorpusError(
             f"{raw.source}: the model knows the labels {listed(labels)}, but not "
-            f"{listed(unknown)}; train on this corpus, or rename its labels"
+            f"{listed(unknown)}; train on this corpus, or rename its labels: --set "
+            f'\'corpus.labels={{"{unknown[0]}" = "{labels[0]}"}}\''
         )
     about = {
         "name": raw.name,
@@ -169,6 +177,8 @@ def load_for_scoring(
         "sizes": {"test": len(split.texts)},
         "scored_split": role,
         "labels": list(labels),
+        "left_out": {"invalid rows": left_out} if left_out else {},
+        "reading": raw.reading.as_dict() if raw.reading is not None else None,
     }
     return about, _Texts.of(split, labels, raw.task).split()
 
@@ -207,9 +217,12 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
         If rows are unusable, or too few for every class to be on every side.
     """
     seed = seed if config.seed is None else config.seed
+    raw, invalid = check_rows(raw, config)
+    left_out = {"invalid rows": invalid}
     splits = {role: split for role, split in raw.splits.items() if role != "unlabelled" and split.texts}
-    left_out = {"invalid rows": check_rows(raw, config)}
-    labels = check_labels(raw, splits)
+    left_out |= leave_unseen(raw, splits, config)
+    left_out |= leave_rare(raw, splits, config)
+    labels = check_labels(raw, splits, config)
     if raw.task == "ordinal":
         labels = grades.in_order(labels, config.grades, raw.label_order, raw.source)
     pool = _Texts.of(splits["train"], labels, raw.task)
@@ -260,6 +273,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
         cut,
         {reason: count for reason, count in left_out.items() if count},
         raw.task,
+        raw.reading,
     )
 
 
@@ -329,23 +343,19 @@ class _Texts:
         return self.take(sides[0]), self.take(sides[1])
 
 
-def check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
-    """Refuse unusable rows, or count them; rows without a label count too, beside labelled ones."""
-    invalid: list[str] = []
-    for role, split in raw.splits.items():
-        invalid += split.invalid
-        if role != "unlabelled" and split.labelled and None in split.labels:
-            rows = [row for row, label in enumerate(split.labels) if label is None]
-            invalid += [f"{split.places[row]}: the label is missing" for row in rows]
-            kept = [row for row, label in enumerate(split.labels) if label is not None]
-            split.texts = [split.texts[row] for row in kept]
-            split.labels = [split.labels[row] for row in kept]
-            split.places = [split.places[row] for row in kept]
-            split.ids = [split.ids[row] for row in kept]
+def check_rows(raw: RawCorpus, config: CorpusConfig) -> tuple[RawCorpus, int]:
+    """Refuse unusable rows, or leave them out and count them; the corpus itself stays as it is.
+
+    Rows without a label are unusable where others have one.
+    """
+    splits = {role: without_missing(role, split) for role, split in raw.splits.items()}
+    invalid = [message for split in splits.values() for message in split.invalid]
     if invalid and config.invalid_rows == "error":
         more = f"; and {len(invalid) - SHOWN} more rows" if len(invalid) > SHOWN else ""
+        encoding = next((split.encoding for split in splits.values() if split.encoding), None)
+        hint = f"They look like {encoding}: --encoding {encoding}. Or mend" if encoding else "Mend"
         raise CorpusError(
-            "; ".join(invalid[:SHOWN]) + more + ". Mend them, or leave such rows out with "
+            "; ".join(invalid[:SHOWN]) + more + f". {hint} them, or leave such rows out with "
             "--set corpus.invalid_rows=drop"
         )
     if invalid:
@@ -353,11 +363,93 @@ def check_rows(raw: RawCorpus, config: CorpusConfig) -> int:
             f"{raw.source}: left out {len(invalid)} unusable rows, such as {invalid[0]}",
             file=sys.stderr,
         )
-    return len(invalid)
+    return replace(raw, splits=splits), len(invalid)
 
 
-def check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]:
-    """Return the classes, which are those of the training texts, in order."""
+def without_missing(role: str, split: RawSplit) -> RawSplit:
+    """Return a split in which rows without a label are unusable, if others have one."""
+    if role == "unlabelled" or not split.labelled or None not in split.labels:
+        return split
+    missing = [row for row, label in enumerate(split.labels) if label is None]
+    kept = split.take(row for row, label in enumerate(split.labels) if label is not None)
+    kept.invalid += [f"{split.places[row] if split.places else row}: the label is missing" for row in missing]
+    return kept
+
+
+def leave_unseen(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig) -> dict[str, int]:
+    """Leave out texts of validation and test with a label that no training text has; say so and count them.
+
+    Raises
+    ------
+    CorpusError
+        If the settings want that, or if these are all the texts of a split.
+    """
+    if "train" not in splits:
+        return {}
+    known = {name for label in splits["train"].labels for name in names_in(label)}
+    counts = {}
+    for role in ("validation", "test"):
+        split = splits.get(role, RawSplit())
+        unseen = Counter(name for label in split.labels for name in names_in(label) if name not in known)
+        if not unseen:
+            continue
+        kept = [
+            row for row, label in enumerate(split.labels) if all(name in known for name in names_in(label))
+        ]
+        lost = len(split.texts) - len(kept)
+        what = f"{lost:,} of {len(split.texts):,} texts of {role} have labels that no training text has: "
+        what += listed(f"{name!r} ({count:,})" for name, count in unseen.most_common())
+        if config.unseen_labels == "error" or not kept:
+            raise CorpusError(
+                f"{raw.source}: {what}; never in the training texts, whose labels are: "
+                f"{listed(sorted(known))}; rename labels with corpus.labels, or leave such texts out with "
+                "--set corpus.unseen_labels=drop"
+            )
+        scored = "; they were left out, and the report has the accuracy with them as wrong"
+        print(f"{raw.source}: {what}{scored}", file=sys.stderr)
+        splits[role] = split.take(kept)
+        counts[UNSEEN.format(role)] = lost
+    return counts
+
+
+def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig) -> dict[str, int]:
+    """Leave out, or merge, classes with too few different training texts, if the settings say so."""
+    if config.rare_classes == "error" or "train" not in splits:
+        return {}
+    own = [splits[role] for role in ("validation", "test") if role in splits]
+    beside = {normalise(text) for split in own for text in split.texts}
+    groups = {
+        normalise(text): label
+        for text, label in zip(splits["train"].texts, splits["train"].labels, strict=True)
+    }
+    counts = Counter({name: 0 for label in groups.values() for name in names_in(label)})
+    counts.update(name for key, label in groups.items() if key not in beside for name in names_in(label))
+    rare = {name for name, count in counts.items() if count < 3 - len(own)}
+    if not rare:
+        return {}
+    lost = 0
+    for role, split in splits.items():
+        hit = [row for row, label in enumerate(split.labels) if rare & set(names_in(label))]
+        lost += len(hit)
+        if config.rare_classes == "drop" and raw.task != "multilabel":
+            gone = set(hit)
+            splits[role] = split.take(row for row in range(len(split.texts)) if row not in gone)
+            continue
+        labels = list(split.labels)
+        for row in hit:
+            names = [OTHER if name in rare else name for name in names_in(labels[row])]
+            if config.rare_classes == "drop":
+                names = [name for name in names if name != OTHER]
+            labels[row] = tuple(dict.fromkeys(names)) if raw.task == "multilabel" else names[0]
+        splits[role] = replace(split, labels=labels)
+    done = "left out" if config.rare_classes == "drop" else f"joined as {OTHER!r}"
+    print(f"{raw.source}: {len(rare)} rare classes were {done}: {listed(sorted(rare))}", file=sys.stderr)
+    merged = config.rare_classes == "merge" or raw.task == "multilabel"
+    return {} if merged else {"texts of rare classes": lost}
+
+
+def check_labels(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig) -> tuple[str, ...]:
+    """Return the classes of the training texts, in the order that the settings or the source give."""
     if "train" not in splits:
         raise CorpusError(f"{raw.source}: there are no usable texts to train on")
     several = raw.task == "multilabel"
@@ -384,22 +476,22 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit]) -> tuple[str, ...]
             f"{raw.source}: {len(found)} different labels for {texts} texts; "
             "is that the label column? (--label-column)"
         )
-    for role in ("validation", "test"):
-        for label, count in counts.get(role, Counter()).items():
-            if label not in found:
-                raise CorpusError(
-                    f"{raw.source}: the label {label!r} is in {role} ({count} texts) but never in the "
-                    f"training texts, whose labels are: {listed(sorted(found))}"
-                )
-    if raw.label_order is not None:
-        return tuple(label for label in raw.label_order if label in found)
-    return tuple(sorted_labels(found))
+    given = list(
+        dict.fromkeys(config.labels.values() if isinstance(config.labels, dict) else config.labels or ())
+    )
+    if unknown := [label for label in given if label not in found]:
+        raise CorpusError(
+            f"{raw.source}: corpus.labels names {listed(map(repr, unknown))}, and the labels of the "
+            f"training texts are: {listed(sorted(found))}"
+        )
+    order = [*given, *(raw.label_order if raw.label_order is not None else sorted_labels(found))]
+    return tuple(dict.fromkeys(label for label in order if label in found))
 
 
 def sorted_labels(labels: Collection[str]) -> list[str]:
     """Sort class names; numbers by their size."""
-    number = all(re.fullmatch(r"-?\d{1,18}", label) for label in labels)
-    return sorted(labels, key=int) if number else sorted(labels)
+    number = all(re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?", label) for label in labels)
+    return sorted(labels, key=float) if number else sorted(labels)
 
 
 def _check_sizes(pool: "_Texts", labels: tuple[str, ...], own: dict[str, "_Texts"], source: str) -> None:
@@ -408,11 +500,17 @@ def _check_sizes(pool: "_Texts", labels: tuple[str, ...], own: dict[str, "_Texts
     groups = dict(zip(pool.keys, pool.labels, strict=True))
     several = pool.labels.ndim == 2
     counts = sum(groups.values(), np.zeros(len(labels), np.int64)) if several else Counter(groups.values())
-    for number, name in enumerate(labels):
-        if counts[number] < sides:
-            what = "label" if several else "class"
-            wanted = ["training", *(role for role in ("validation", "test") if role not in own)]
-            raise CorpusError(
-                f"{source}: the {what} {name!r} has {counts[number]} different texts, and {sides} are needed "
-                f"for {', '.join(wanted)}; add texts, leave the {what} out, or give --validation and --test"
-            )
+    rare = {name: int(counts[number]) for number, name in enumerate(labels) if counts[number] < sides}
+    if rare:
+        what = "label" if several else "class"
+        wanted = ["training", *(role for role in ("validation", "test") if role not in own)]
+        if len(rare) == 1:
+            name, count = next(iter(rare.items()))
+            who = f"the {what} {name!r} has {count} different texts"
+        else:
+            names = listed(f"{name!r} ({count})" for name, count in rare.items())
+            who = f"{len(rare)} {what}{'s' if several else 'es'} have too few different texts: {names}"
+        raise CorpusError(
+            f"{source}: {who}, and {sides} are needed for {', '.join(wanted)}; add texts, give --validation "
+            "and --test, or leave them out with --set corpus.rare_classes=drop (merge: one class of them all)"
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sentiment.corpus.audit import unit
+from sentiment.corpus.audit import read_as, unit
 from sentiment.report import wording
 from sentiment.report.wording import percent
 
@@ -89,6 +89,8 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
     if "source" in corpus:
         revision = corpus.get("revision")
         yield "corpus", f"{corpus['source']}{'@' + revision[:12] if revision else ''}"
+    if read := read_as(corpus.get("reading")):
+        yield "read", "; ".join(read)
     if corpus.get("trained_on"):
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
@@ -107,6 +109,8 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
                 for why, count in corpus["left_out"].items()
             ),
         )
+    if (accuracy := corpus.get("accuracy_with_unseen_labels")) is not None:
+        yield "accuracy with all", f"{percent(accuracy)}: texts of labels that training lacks count as wrong"
     if corpus.get("scored_split") == "train":
         yield "scored", f"all {wording.texts(report)}: the corpus has no test split"
 

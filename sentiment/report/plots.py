@@ -97,7 +97,8 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         for place, one in enumerate(found):
-            axes.plot(one["interval"], [place, place], color=FIRST, linewidth=1.5)
+            if one["interval"] is not None:
+                axes.plot(one["interval"], [place, place], color=FIRST, linewidth=1.5)
             axes.plot(one[score], place, "o", color=FIRST, markersize=6)
         axes.axvline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
         axes.set(xlabel=label, ylim=(len(found) - 0.5, -0.5))

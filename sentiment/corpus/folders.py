@@ -1,0 +1,207 @@
+"""A folder → a corpus: folders of texts named by their labels, or files of rows named by their splits."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sentiment.audio import SUFFIXES, read_file, read_label
+from sentiment.config import CorpusConfig
+from sentiment.corpus.columns import SPLIT_NAMES, Choice, Reading
+from sentiment.corpus.raw import RawCorpus, RawSplit, Task, collect, find_task, meaning_of
+from sentiment.errors import CorpusError, UsageError
+from sentiment.features import Reader
+from sentiment.rows import Form, Row, name_format, read_text
+
+UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+OTHER = {"_background_noise_", "__MACOSX", "__pycache__"}  # beside the words of Speech Commands, and others
+TEXTS = (".txt", ".text")  # in any case
+MAIL = ".eml"
+KINDS = (
+    ".txt",
+    *SUFFIXES,
+    MAIL,
+    "",
+)  # files of a folder: the first kind that is there is the one that is read
+CHOICE = Choice(("text",), ("label",))
+UNUSED = ("text_column", "label_column", "label_file", "train", "validation", "test", "separator", "header")
+
+
+def files_of_rows(folder: Path) -> dict[str, list[Path]]:
+    """Return the files of rows in a folder by split, shards in order; none if texts are in folders."""
+    files = [file for file in _visible(folder) if file.is_file() and name_format(file) not in (None, "txt")]
+    if any(child.is_dir() and _kind_of(child) is not None for child in _visible(folder)):
+        return {}
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        words = re.split(r"[^a-z]+", file.name.casefold())
+        role = next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+        if role is None:
+            role = "unlabelled" if UNLABELLED & set(words) else "train"
+        found.setdefault(role, []).append(file)
+    return found if "train" in found else {}
+
+
+def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
+    """Read a folder with a folder of texts, mails, features or sounds for each label.
+
+    Raises
+    ------
+    CorpusError
+        If there are none; it says what is there.
+    """
+    for setting in UNUSED:
+        if getattr(config, setting) is not None:
+            raise UsageError(
+                f"{path}: a folder of texts has no use for corpus.{setting}; "
+                "its splits are folders named train, validation and test"
+            )
+    roles: dict[str, Path] = {}
+    for child in _visible(path):
+        role = SPLIT_NAMES.get(child.name.casefold())
+        if child.is_dir() and role is not None:
+            if role in roles:
+                raise CorpusError(
+                    f"{path}: both {roles[role].name} and {child.name} are there; rename one of them"
+                )
+            roles[role] = child
+    if "train" not in roles:
+        roles = {"train": path}
+    kind = _kind_of(roles["train"])
+    if kind is None:
+        kind = ".npz" if any(file.suffix == ".npz" for file in _visible(roles["train"])) else ".txt"
+    read = Reader() if kind in SUFFIXES else read_text
+    task = find_task([], ["label"], config.task, str(path))
+    left: Counter[str] = Counter()
+    splits = {role: _read_labels(folder, kind, read, config, task, left) for role, folder in roles.items()}
+    unlabelled = RawSplit()
+    places = [path, roles["train"]] if roles["train"] != path else [path]
+    for place in places:
+        for folder in _visible(place):
+            if folder.is_dir() and folder.name.casefold() in UNLABELLED:
+                files, others = _files(folder, kind)
+                left.update(others)
+                rows = (_read_one(file, kind, config) for file in files)
+                unlabelled.extend(collect(rows, Choice(("text",)), read))
+    notes = []
+    if left:
+        shown = ", ".join(
+            f"{count:,} {suffix or 'without a suffix'}" for suffix, count in left.most_common(5)
+        )
+        notes.append(f"files of other kinds than {kind or 'those without a suffix'} were left: {shown}")
+    reading = Reading(Form("folder", config.encoding or "utf-8"), CHOICE, tuple(notes))
+    return RawCorpus(
+        path.resolve().name, str(path), None, splits | {"unlabelled": unlabelled}, task=task, reading=reading
+    )
+
+
+def _visible(folder: Path) -> list[Path]:
+    """Return what is in a folder, in order, without hidden things and what systems leave there."""
+    return sorted(
+        child for child in folder.iterdir() if not child.name.startswith(".") and child.name not in OTHER
+    )
+
+
+def _all_files(folder: Path) -> Iterator[Path]:
+    for child in _visible(folder):
+        if child.is_dir():
+            yield from _all_files(child)
+        elif child.is_file():
+            yield child
+
+
+def _suffix(file: Path) -> str:
+    suffix = file.suffix.casefold()
+    if suffix in TEXTS:
+        return ".txt"
+    return "" if re.fullmatch(r"\.\d*|", suffix) else suffix
+
+
+def _files(folder: Path, kind: str) -> tuple[list[Path], Counter[str]]:
+    """Return the files of a kind, those of folders within too, and count the others by their suffix."""
+    files, left = [], Counter()  # type: list[Path], Counter[str]
+    for file in _all_files(folder):
+        if _suffix(file) == kind:
+            files.append(file)
+        else:
+            left[file.suffix] += 1
+    return files, left
+
+
+def _label_folders(folder: Path) -> list[Path]:
+    return [child for child in _visible(folder) if child.is_dir() and child.name.casefold() not in UNLABELLED]
+
+
+def _kind_of(folder: Path) -> str | None:
+    """Return the kind of files in the folders of labels, or None if there are none that are known."""
+    there = {_suffix(file) for label in _label_folders(folder) for file in _all_files(label)}
+    there |= (
+        {_suffix(file) for file in _all_files(folder)} if folder.name.casefold() in SPLIT_NAMES else set()
+    )
+    return next((kind for kind in KINDS if kind in there), None)
+
+
+def _read_labels(
+    folder: Path,
+    kind: str,
+    read: Callable[[object], Any],
+    config: CorpusConfig,
+    task: Task,
+    left: Counter[str],
+) -> RawSplit:
+    """Read the files of one kind in a folder of folders, each of which has a label for its name.
+
+    A .npz may also stand in the folder itself, with its ``label`` in it.
+    """
+    files: list[tuple[Path, str | None]] = []
+    for label in _label_folders(folder):
+        found, others = _files(label, kind)
+        files += [(file, label.name) for file in found]
+        left.update(others)
+    if kind == ".npz":
+        files += [(file, None) for file in _visible(folder) if file.suffix == ".npz"]
+    if not files:
+        there = Counter(file.suffix or "files without a suffix" for file in _all_files(folder))
+        what = ", ".join(f"{count:,} {suffix}" for suffix, count in there.most_common(5)) or "nothing"
+        raise CorpusError(
+            f"{folder}: no texts in it ({what}); a folder needs one folder for each label, with .txt files "
+            f"in it (or .eml, {', '.join(SUFFIXES)})"
+        )
+    rows = (_read_one(file, kind, config, label) for file, label in files)
+    return collect(rows, CHOICE, read, meaning_of(config, task))
+
+
+def _read_one(file: Path, kind: str, config: CorpusConfig, label: str | None = None) -> Row:
+    if kind == MAIL:
+        return Row(str(file), {"text": _mail(file.read_bytes()), "label": label})
+    if kind not in SUFFIXES:
+        data = file.read_bytes()
+        if b"\0" in data and config.encoding is None and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return Row(str(file), {}, "it holds a zero byte")
+        marked = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+        try:
+            text = data.decode(config.encoding or marked, errors="surrogateescape")
+        except (LookupError, UnicodeError) as error:
+            return Row(str(file), {}, f"cannot be decoded: {error}")
+        return Row(str(file), {"text": text, "label": label})
+    try:
+        features = read_file(file, config)
+        label = read_label(file) if label is None and file.suffix == ".npz" else label
+    except ValueError as error:
+        return Row(str(file), {}, str(error))
+    return Row(str(file), {"text": features, "label": label, "id": f"{file.parent.name}/{file.name}"})
+
+
+def _mail(data: bytes) -> str:
+    """Return the subject and the body of a mail."""
+    import email
+    from email import policy
+
+    message = email.message_from_bytes(data, policy=policy.default)
+    body = message.get_body(("plain", "html"))
+    try:
+        content = body.get_content() if body is not None else ""
+    except (LookupError, UnicodeError):
+        content = ""
+    return f"{message.get('subject', '')}\n{content}".strip()

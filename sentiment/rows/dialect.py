@@ -1,0 +1,310 @@
+"""Separator, quotes and header of a file with separators, judged from many of its lines."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sentiment.errors import CorpusError
+from sentiment.rows.delimited import CTRL_Z, Known, no_limit, parser, plain, records
+from sentiment.rows.form import Asked, Form
+from sentiment.rows.opening import guess_encoding
+
+SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by format, likeliest first
+ONCE = "\t;|@, :"  # between a label and a text in which it may stand, too
+MOST_ONCE = 100  # labels before or after such a separator
+FEW = 0.9  # share of good rows from which a separator is taken without looking further
+NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
+DATE = re.compile(
+    r"(?i)\W*(?:(?:\d+(?:st|nd|rd|th)?|mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun|(?:day)|jan(?:uary)?|"
+    r"feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    r"nov(?:ember)?|dec(?:ember)?|am|pm|[a-z]{2,4}t|utc|gmt|z|t)\W*)+"
+)
+HEADINGS = {  # names of columns, beside those by which texts and labels are known
+    "id", "ids", "index", "idx", "uid", "text", "label", "labels", "split", "title", "date", "user",
+    "name", "target", "tweet", "review", "sentence", "comment", "message", "content", "body", "rating",
+    "score", "class", "category", "sentiment",
+}  # fmt: skip
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number."""
+    return NUMBER.fullmatch(cell.strip()) is not None
+
+
+def is_date(cell: str) -> bool:
+    """Whether a cell is a date or a time, in digits or in English."""
+    cell = cell.strip()
+    if sum(char.isdigit() for char in cell) < 3 or is_number(cell):
+        return False
+    return DATE.fullmatch(cell.replace("/", " ").replace("-", " ").replace(":", " ")) is not None
+
+
+def judge(
+    lines: Sequence[str], form: Form, kind: str, asked: Asked, like: Form | None = None
+) -> tuple[Form, int, Known]:
+    """Complete the form of a file with separators from its first lines.
+
+    Parameters
+    ----------
+    lines
+        With their ends; the last one may be cut off.
+    form
+        What is known already.
+    kind
+        csv, tsv, txt or "", as the name of the file tells.
+    like
+        The form of a file that this one goes with, which tells whether there is a header.
+
+    Returns
+    -------
+    Form, int, dict
+        The form, the number of fields of a row, and of each column of few values these.
+    """
+    no_limit()
+    lines = [line for line in lines if line.strip() and line.strip() != CTRL_Z]
+    form = _separator(lines, form, kind, asked)
+    width = _width(lines, form)
+    rows = [fields for _, fields, _ in records(lines, form, width) if fields is not None]
+    return (
+        _headed(rows, form, asked, width, like),
+        width,
+        _few([row for row in rows[1:] if len(row) == width], width),
+    )
+
+
+def judge_header(
+    rows: Sequence[Sequence[str]], form: Form, asked: Asked, width: int, where: str
+) -> tuple[Form, list[str]]:
+    """Return the form of rows that are divided already, and the names of their columns."""
+    form = _headed(rows, form, asked, width)
+    return form, named(rows[0], form, width, where, ())
+
+
+def _headed(
+    rows: Sequence[Sequence[str]], form: Form, asked: Asked, width: int, like: Form | None = None
+) -> Form:
+    if not rows:
+        return replace(form, header=asked.header is not False)
+    first = [cell.strip() for cell in rows[0]]
+    known = like is not None and not {*like.columns, ""}.isdisjoint({*first} - {""})
+    heading = known or not HEADINGS.isdisjoint(cell.casefold() for cell in first)
+    headless = like is not None and not like.header and not heading
+    if asked.header is not None:
+        header = asked.header
+    else:
+        below = [row for row in rows[1:] if len(row) == width]
+        header = not headless and (known or len(first) < width or _is_header(first, below))
+    if header:
+        return replace(form, header=True, columns=tuple(first))
+    if asked.header is False or headless:
+        return replace(form, header=False)
+    shown = " | ".join(cell[:30] for cell in first)
+    note = (
+        f"its first row looks like data ({shown}), so its columns are numbered from 1; if it is a header, "
+        "say so with --header"
+    )
+    return replace(form, header=False, notes=(*form.notes, note))
+
+
+def named(first: Sequence[str], form: Form, width: int, where: str, sample: Sequence[str]) -> list[str]:
+    """Return the names of columns: those of the header, or numbers; "" for one without a name that is empty.
+
+    Raises
+    ------
+    CorpusError
+        If two columns have one name, or a name is not UTF-8.
+    """
+    if not form.header:
+        return [str(number) for number in range(1, max(width, len(first)) + 1)]
+    names = [cell.strip() for cell in first]
+    if len(names) == width - 1 and len(names) > 0:  # R writes no name for the names of its rows
+        rows = [fields for _, fields, _ in records(sample, form, width) if fields is not None][1:]
+        if rows and all(is_number(row[0]) for row in rows if len(row) == width):
+            names.insert(0, "")
+    for name in names:
+        if name and names.count(name) > 1:
+            raise CorpusError(f"{where}: two columns are named {name!r}")
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            guess = guess_encoding("\t".join(names).encode("utf-8", "surrogateescape")) or "cp1252"
+            raise CorpusError(
+                f"{where}: the header is not UTF-8; it looks like {guess}: --encoding {guess}"
+            ) from None
+    return names
+
+
+def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> Form:
+    if not lines:
+        return replace(form, separator=asked.separator or SEPARATORS.get(kind, ",")[0])
+    excel = re.fullmatch(r"sep=(.)", lines[0].strip())
+    usual = asked.separator or (excel[1] if excel else SEPARATORS.get(kind, SEPARATORS[""]))
+    if asked.separator is None and excel is None and _one_column(lines):
+        return replace(form, separator=None)
+    best, most, quality, labels = replace(form, separator=usual[0]), 0.0, 0.0, False
+    for separator in usual:
+        for candidate in _variants(replace(form, separator=separator), lines):
+            good, worth, few = _judged(lines, candidate)
+            if worth > quality + 0.02:
+                best, most, quality, labels = candidate, good, worth, few
+    headed = not HEADINGS.isdisjoint(cell.strip().casefold() for cell in next(_loose(lines, best), []))
+    poor = most < FEW and (asked.separator is not None or (most < 0.5 and kind != "csv") or most < 0.2)
+    if poor or (not labels and not headed):
+        once = _once(lines, form, asked.separator or ONCE)
+        if once is not None:
+            return once
+    if most == 0 and asked.separator is None:
+        return replace(form, separator=None if kind != "tsv" else "\t")
+    if best.separator != SEPARATORS.get(kind, ",")[0] and asked.separator is None:
+        best = replace(best, notes=(*best.notes, f"its columns stand between {best.separator!r}"))
+    return best
+
+
+def _one_column(lines: Sequence[str]) -> bool:
+    """Whether the file has one column, by a header that is a single known name."""
+    return lines[0].strip().strip('"').casefold() in HEADINGS | {"texts", "sentences", "reviews", "comments"}
+
+
+def _variants(form: Form, lines: Sequence[str]) -> list[Form]:
+    """Return a form, after the same with quotes of other kinds, if there are signs of them."""
+    if form.separator == "\t":
+        return [form]
+    mark, found = re.escape(str(form.separator)), []  # type: str, list[Form]
+    joined = "".join(lines[:200])
+    if '\\"' in joined and re.search(rf'[^{mark}\r\n]\\"[^"{mark}\r\n]', joined):
+        found.append(replace(form, escape=True))
+    if re.search(rf'{mark} +"[^"{mark}\r\n]', joined):
+        found.append(replace(form, spaces=True))
+    return [*found, form]
+
+
+def _width(lines: Sequence[str], form: Form) -> int:
+    """Return the number of fields that most rows have."""
+    if form.separator is None:
+        return 1
+    if form.split != "all":
+        return 2
+    widths: Counter[int] = Counter()
+    first = 0
+    for row in _loose(lines, form):
+        first = first or len(row)
+        widths[len(row)] += 1
+    if not widths:
+        return 1
+    most = max(widths.values())
+    if widths[first] >= 0.3 * most and first > 1:  # a text in several lines makes short rows
+        return first
+    return next(width for width, count in widths.items() if count == most)
+
+
+def _loose(lines: Sequence[str], form: Form) -> Any:
+    """Yield rows, by `csv` as far as it gets, or by lines."""
+    separator = str(form.separator)
+    if separator == "\t":
+        yield from plain(lines, separator)
+        return
+    rest = iter(lines)
+    while True:
+        try:
+            yield from parser(form)(rest)
+            return
+        except csv.Error:
+            continue
+
+
+def share(lines: Sequence[str], form: Form) -> float:
+    """Return the share of records that have the usual width; 0 if there is one column only."""
+    return _judged(lines, form)[0]
+
+
+def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:
+    """Return the share of records of the usual width, what that is worth, and if there is a column of labels.
+
+    It is worth less where another separator is in every line.
+    """
+    width = _width(lines, form)
+    if width < 2:
+        return 0.0, 0.0, False
+    found = list(records(lines, form, width, None))
+    good = [fields for _, fields, _ in found if fields is not None and _fits(fields, width)]
+    part = len(good) / max(1, len(found) - (len(found) > 2 and found[-1][1] is None))
+    first = found[0][1] if found else None
+    if first is None or (len(first) != width and (len(first) != width - 1 or width < 3)):
+        part /= 2  # a header of other fields
+    # Commas stand in texts; a tab, a semicolon or a bar in every line does not do so by chance.
+    others = (mark for mark in ";|\t" if mark != form.separator)
+    other = any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in others)
+    few = bool(_few([fields for fields in good[1:] if len(fields) == width], width))
+    return part, part * (0.8 if other else 1), few
+
+
+def _fits(fields: list[str], width: int) -> bool:
+    return len(fields) == width or (len(fields) > width and not any(fields[width:]))
+
+
+def _once(lines: Sequence[str], form: Form, separators: str) -> Form | None:
+    """Return the form of lines that are a label and a text, between which stands a separator."""
+    rows = [line.rstrip("\r\n") for line in lines]
+    if len(rows) < 10:
+        return None
+    for separator in separators:
+        for side in ("first", "last"):
+            cut = str.partition if side == "first" else str.rpartition
+            parts = [cut(row, separator) for row in rows]
+            labels = Counter(part[0 if side == "first" else 2].strip() for part in parts if part[1])
+            few = len(labels) <= min(MOST_ONCE, max(2, 0.15 * len(rows)))
+            short = all(0 < len(label) <= 40 and len(label.split()) == 1 for label in labels)
+            if separator == " " and side == "first" and all(label.endswith(":") for label in labels):
+                continue  # the colon stands between them
+            there = sum(labels.values()) >= 0.98 * len(rows)
+            again = sum(count for count in labels.values() if count > 1) > 0.9 * len(rows)
+            texts = sum(bool(part[2 if side == "first" else 0].strip()) for part in parts)
+            if there and few and short and again and len(labels) > 1 and texts > 0.9 * len(rows):
+                called = "space" if separator == " " else repr(separator)
+                note = f"each line is a label and a text; the {side} {called} stands between them"
+                notes = (*form.notes, note)
+                return replace(form, separator=separator, split=side, notes=notes)
+    return None
+
+
+def _few(rows: Sequence[Sequence[str]], width: int) -> dict[int, set[str]]:
+    """Return the values of each column that has few, if there are rows enough to tell."""
+    found: dict[int, set[str]] = {}
+    for column in range(width if len(rows) >= 10 else 0):
+        values = {row[column].strip() for row in rows}
+        if len(values) <= max(2, 0.2 * len(rows)) and max(map(len, values)) <= 40:
+            found[column] = values
+    return found
+
+
+def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row names the columns, by how it differs from those below it."""
+    names = values = 0.0
+    for column, cell in enumerate(cell.strip() for cell in first):
+        below = [row[column].strip() for row in rows if column < len(row) and row[column].strip()]
+        if not cell or not below:
+            continue
+        again = cell in below
+        if cell.casefold() in HEADINGS and not again:
+            names += 3
+        numbers, dates = (sum(map(test, below)) / len(below) > 0.8 for test in (is_number, is_date))
+        if numbers or dates:
+            alike = is_number(cell) if numbers else is_date(cell)
+            names, values = names + 2 * (not alike), values + 2 * alike
+            continue
+        few = len(set(below)) <= max(1, 0.3 * len(below))
+        if again and few:
+            values += 3
+        elif few and len(below) >= 8:
+            names += 1
+        else:
+            lengths = sorted(map(len, below))
+            usual, words = lengths[len(lengths) // 2], len(cell.split())
+            if words > 3 and len(cell) > 0.4 * usual and cell[-1] != "?":
+                values += 1 + (words > 5)
+            elif words <= 3 and len(cell) < 0.3 * usual and usual > 15:
+                names += 1
+    return names >= values

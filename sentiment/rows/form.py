@@ -1,0 +1,76 @@
+"""How a file is read: what its owner says of it, and what was found."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the owner of a file says of it; what is None is judged.
+
+    Attributes
+    ----------
+    separator
+        Between the fields of a line.
+    header
+        Whether the first row names the columns.
+    encoding
+        Of the text, as Python calls it.
+    """
+
+    separator: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
+
+
+NOTHING = Asked()
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is read.
+
+    Attributes
+    ----------
+    format
+        csv (any separator), jsonl, array (of JSON), txt, fasttext, parquet or xlsx.
+    encoding
+        Of the text; None of binary formats.
+    separator
+        Between the fields of a line; None if a line is one field, or of other formats.
+    split
+        Whether a line is divided at each separator, or only at the first or the last one.
+    escape
+        Whether a backslash stands before a quote in a quoted field, which elsewhere is doubled.
+    spaces
+        Whether spaces follow a separator and are no part of the field.
+    header
+        Whether the first row names the columns; else they are numbered from 1.
+    columns
+        The names in its header, if it has one.
+    notes
+        What its owner may want to know: what was found, not what is usual.
+    """
+
+    format: str
+    encoding: str | None = None
+    separator: str | None = None
+    split: Literal["all", "first", "last"] = "all"
+    escape: bool = False
+    spaces: bool = False
+    header: bool = True
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a dictionary, ready for JSON, without the notes."""
+        content = asdict(self)
+        del content["notes"]
+        return content
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Form":
+        """Return the form that a dictionary describes; what it does not know is left aside."""
+        known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
+        lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
+        return cls(**known | lists)

@@ -1,0 +1,153 @@
+"""Texts and labels of a Python program: trained on and classified as those of a file."""
+
+import datasets
+import pandas as pd
+import pyarrow as pa
+import pytest
+from conftest import TINY
+
+import sentiment
+from sentiment.config import CorpusConfig
+from sentiment.corpus import divide, load_corpus
+from sentiment.corpus.memory import pairs, read_memory, rows_of
+from sentiment.errors import CorpusError, UsageError
+
+TEXTS = [
+    f"the thing number {n} was {'lovely and warm' if n % 2 else 'dreary and cold'} again" for n in range(80)
+]
+LABELS = ["pos" if n % 2 else "neg" for n in range(80)]
+FRAME = pd.DataFrame({"id": range(80), "review": TEXTS, "stars": LABELS})
+
+FORMS = {
+    "pairs": lambda: zip(TEXTS, LABELS, strict=True),
+    "rows": lambda: ({"review": text, "stars": label} for text, label in zip(TEXTS, LABELS, strict=True)),
+    "DataFrame": lambda: FRAME,
+    "Table": lambda: pa.table({"review": TEXTS, "stars": LABELS}),
+    "Dataset": lambda: datasets.Dataset.from_pandas(FRAME),
+    "texts and labels": lambda: pairs(iter(TEXTS), pd.Series(LABELS)),
+    "categories": lambda: FRAME.astype({"stars": "category"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_corpus_of_a_file(tmp_path, form):
+    FRAME.to_csv(tmp_path / "c.csv", index=False)
+    wanted = load_corpus(str(tmp_path / "c.csv"))
+    assert (
+        divide(read_memory(FORMS[form](), CorpusConfig()), CorpusConfig()).fingerprint()
+        == wanted.fingerprint()
+    )
+
+
+@pytest.mark.parametrize(
+    "splits",
+    [
+        {"train": FRAME[:60], "test": FRAME[60:]},
+        datasets.DatasetDict(
+            {
+                "train": datasets.Dataset.from_pandas(FRAME[:60]),
+                "test": datasets.Dataset.from_pandas(FRAME[60:]),
+            }
+        ),
+    ],
+    ids=["a dictionary", "DatasetDict"],
+)
+def test_splits_are_kept(splits):
+    raw = read_memory(splits, CorpusConfig())
+    assert raw.splits["test"].texts == TEXTS[60:]
+    assert raw.splits["train"].texts == TEXTS[:60]
+
+
+@pytest.mark.parametrize("nothing", [None, pd.NA, float("nan"), pd.NaT, ""])
+def test_what_stands_for_no_label_is_missing(nothing):
+    raw = read_memory([*zip(TEXTS, LABELS, strict=True), ("one more text", nothing)], CorpusConfig())
+    with pytest.raises(CorpusError, match="train:80: the label is missing"):
+        divide(raw, CorpusConfig())
+
+
+@pytest.mark.parametrize(
+    ("corpus", "words"),
+    [
+        (5, "of type int"),
+        (["just", "texts"], "train:0: a str is no row"),
+        ((TEXTS, LABELS), "train(texts=…, labels=…)"),
+        ({"text": TEXTS, "label": LABELS}, "a mapping has to be of splits"),
+        (b"bytes", "of type bytes"),
+    ],
+    ids=["number", "texts", "two lists", "columns", "bytes"],
+)
+def test_what_is_no_corpus_is_refused_in_a_short_message(corpus, words):
+    with pytest.raises(UsageError) as error:
+        sentiment.train(corpus)
+    assert words in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "words"),
+    [
+        (TEXTS, LABELS[:3], "80 texts and 3 labels"),
+        (TEXTS, None, "both"),
+        ("one text", LABELS, "texts is a list, and not of type str"),
+    ],
+)
+def test_texts_need_as_many_labels(texts, labels, words):
+    with pytest.raises(UsageError, match=words):
+        sentiment.train(texts=texts, labels=labels)
+    with pytest.raises(UsageError, match="not both"):
+        sentiment.train("sample", texts=TEXTS, labels=LABELS)
+
+
+def test_a_row_that_is_none_says_where():
+    with pytest.raises(UsageError, match="x:1: a int is no row"):
+        list(rows_of([("text", "label"), 7], "x"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train on a table."""
+    return sentiment.train(FRAME, out=tmp_path_factory.mktemp("memory") / "m", settings=TINY)
+
+
+def test_a_table_is_classified_by_the_column_of_training(trained):
+    wanted = [one.label for one in trained.predict(TEXTS)]
+    for shuffled in (FRAME, FRAME[["stars", "review", "id"]], pa.table({"stars": LABELS, "review": TEXTS})):
+        assert [one.label for one in trained.predict(shuffled)] == wanted
+    assert [one.label for one in trained.predict(pd.Series(TEXTS))] == wanted
+    assert [one.label for one in trained.predict(iter(TEXTS))] == wanted
+
+
+def test_a_table_without_the_column_says_what_is_taken(trained, capsys):
+    trained.predict(FRAME.rename(columns={"review": "body"}))
+    assert "the model's text column 'review' is not there; the text is 'body'" in capsys.readouterr().err
+    with pytest.raises(CorpusError, match="no column is surely the text"):
+        trained.predict(FRAME[["id", "stars"]].assign(other=LABELS))
+
+
+@pytest.mark.parametrize("data", ["one text", b"bytes", {"text": ["x"]}, {}])
+def test_what_is_no_list_of_texts_is_refused(trained, data):
+    with pytest.raises(ValueError, match="predict takes a list of texts"):
+        trained.predict(data)
+
+
+def test_a_notebook_shows_the_report(trained):
+    shown = trained._repr_html_()
+    assert shown.startswith("<iframe")
+    assert "srcdoc=" in shown
+    assert "<script" not in shown
+    assert trained.report["corpus"]["name"] in shown
+
+
+def test_a_model_of_texts_in_memory_says_so_when_asked_for_them(trained, tmp_path):
+    from sentiment import pipeline
+
+    with pytest.raises(UsageError, match="trained on texts from memory"):
+        pipeline.evaluate(trained.bundle.folder)
+    FRAME.to_csv(tmp_path / "c.csv", index=False)
+    assert pipeline.evaluate(trained.bundle.folder, str(tmp_path / "c.csv"))["test"]["accuracy"] >= 0
+
+
+def test_a_path_is_taken_as_one(tmp_path):
+    FRAME.to_csv(tmp_path / "c.csv", index=False)
+    classifier = sentiment.train(tmp_path / "c.csv", out=tmp_path / "m", settings=TINY)
+    assert classifier.bundle.manifest["reading"]["text"] == ["review"]
