@@ -9,8 +9,11 @@ import gzip
 import io
 import json
 import lzma
+import os
 import random
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -890,8 +893,6 @@ def test_a_folder_of_texts_has_no_columns(tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Train on a column that would not be chosen unasked; return the model and its corpus."""
-    import sys
-
     from sentiment import cli
 
     path = tmp_path_factory.mktemp("own")
@@ -1083,8 +1084,6 @@ def test_a_page_that_fails_does_not_lose_the_model(command, tmp_path, monkeypatc
     ids=["pretty array", "array", "objects", "CSV", "column of training", "lines", "brackets", "strings"],
 )
 def test_stdin_is_read_as_what_it_begins_like(command, trained, monkeypatch, content, count):
-    import sys
-
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode()))))
     done = command("predict", "--input", "-", "--model", trained[0], "--format", "text")
     assert done.code == 0, done.err
@@ -1110,22 +1109,25 @@ def test_plain_lines_stay_texts_whatever_a_model_was_trained_on(command, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-@pytest.mark.parametrize("verb", ["audit", "train", "report"])
-def test_a_terminal_that_is_not_utf8(tmp_path, encoding, verb):
-    import os
-
-    from conftest import run_process
+def test_a_terminal_that_is_not_utf8(tmp_path, encoding):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "sentiment.cli", *map(str, arguments)],
+            check=False, capture_output=True, encoding=encoding, env=os.environ | {"PYTHONIOENCODING": encoding},
+        )  # fmt: skip
 
     rows = [(f"{t} 😞 ❤️", {"neg": "плохо", "pos": "хорошо"}[y]) for t, y in TEXTS]
     (tmp_path / "c.csv").write_text(table(rows), "utf-8")
-    environment = os.environ | {"PYTHONIOENCODING": encoding}
-    first = run_process("train", tmp_path / "c.csv", "--out", tmp_path / "m", *TINY_OPTIONS, env=environment)
-    assert first.code == 0, first.err
-    if verb == "audit":
-        assert run_process("audit", tmp_path / "c.csv", env=environment).code == 0
-    elif verb == "report":
-        done = run_process("report", tmp_path / "m", "--json", env=environment)
-        assert json.loads(done.out)["test"]["labels"] == ["плохо", "хорошо"]
+    for verb in (
+        ("audit", tmp_path / "c.csv"),
+        ("train", tmp_path / "c.csv", "--out", tmp_path / "m", *TINY_OPTIONS),
+        ("report", tmp_path / "m"),
+        ("explain", TEXTS[0][0] + " 😞", "--model", tmp_path / "m"),
+    ):
+        done = run(*verb)
+        assert done.returncode == 0, done.stderr
+    as_json = run("report", tmp_path / "m", "--json")
+    assert json.loads(as_json.stdout)["test"]["labels"] == ["плохо", "хорошо"]
 
 
 def test_memory_stays_flat_and_the_sample_is_read_once(tmp_path):
