@@ -446,6 +446,8 @@ FORMATS = {
     "Prodigy": ("c.jsonl", lines({"text": t, "_input_hash": 1, "options": [{"id": "neg", "text": "x"}], "accept": [y],
                                   "answer": "accept"} for t, y in TEXTS)),
     "spaCy": ("c.jsonl", lines({"text": t, "cats": {"neg": float(y == "neg"), "pos": float(y == "pos")}} for t, y in TEXTS)),
+    "spaCy, in pairs": ("c.json", json.dumps([[t, {"cats": {"neg": float(y == "neg"), "pos": float(y == "pos")}}] for t, y in TEXTS])),
+    "pairs": ("c.jsonl", "".join(json.dumps(row) + "\n" for row in TEXTS)),
     "object within": ("c.jsonl", lines({"review": {"title": "x", "body": t}, "label": y} for t, y in TEXTS)),
     "one-hot": ("c.csv", table([(t, int(y == "neg"), int(y == "pos")) for t, y in TEXTS], ("text", "neg", "pos"))),
     "struct of a label": ("c.jsonl", lines({"text": t, "label": {"name": y, "id": int(y == "pos")}} for t, y in TEXTS)),

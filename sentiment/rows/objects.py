@@ -24,10 +24,18 @@ def read_lines(text: Iterable[str], name: str) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
             yield Row(where, {}, f"not valid JSON: {error}")
             continue
-        if isinstance(values, dict):
-            yield Row(where, values)
-        else:
-            yield Row(where, {}, f"a JSON {type(values).__name__}, not an object with named columns")
+        yield _row(where, values)
+
+
+def _row(where: str, value: Any) -> Row:
+    """Return the row that a value means: an object of columns, or a pair of a text and its label or "
+    "object."""
+    if isinstance(value, dict):
+        return Row(where, value)
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+        more = value[1] if isinstance(value[1], dict) else {"label": value[1]}
+        return Row(where, {"text": value[0]} | more)
+    return Row(where, {}, f"a JSON {type(value).__name__}, not an object with named columns")
 
 
 def read_stream(text: io.TextIOBase, name: str, begin: str = "") -> Iterator[Row]:
@@ -45,12 +53,10 @@ def read_stream(text: io.TextIOBase, name: str, begin: str = "") -> Iterator[Row
     """
     for number, (line, value) in enumerate(_values(text, name, begin)):
         where = f"{name}:{line}"
-        if isinstance(value, dict):
-            yield Row(where, value)
-        elif isinstance(value, str):
+        if isinstance(value, str):
             yield Row(where, {"text": value, "id": number})
         else:
-            yield Row(where, {}, f"a JSON {type(value).__name__}, not an object with named columns")
+            yield _row(where, value)
 
 
 def _values(text: io.TextIOBase, name: str, begin: str) -> Iterator[tuple[int, Any]]:
