@@ -114,12 +114,16 @@ def read(text: io.TextIOBase, name: str) -> tuple[str, Iterator[Row]]:
         if not line:
             return "jsonl", iter(())
         begin += line
-    if begin.lstrip("\ufeff \t\r\n").startswith("[") or (
-        begin.rstrip().endswith(("{", "[", ",")) and not _whole(begin)
-    ):
-        rows, form = read_stream(text, name, begin), "array"
+    listed = begin.lstrip("\ufeff \t\r\n").startswith("[")
+    second = text.readline() if listed else ""
+    pairs = (
+        listed and second.lstrip().startswith("[") and _whole(begin)
+    )  # of a text and its label, one a line
+    if not pairs and (listed or (begin.rstrip().endswith(("{", "[", ",")) and not _whole(begin))):
+        rows, form = read_stream(text, name, begin + second), "array"
     else:
-        form, rows = "jsonl", read_lines(chain(begin.splitlines(keepends=True), text), name)
+        lines = [*begin.splitlines(keepends=True), *filter(None, [second])]
+        form, rows = "jsonl", read_lines(chain(lines, text), name)
     return form, _refuse_single(rows, name)
 
 
