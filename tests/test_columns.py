@@ -55,6 +55,7 @@ MAKERS = {
     "several": lambda rng, n: ",".join(sorted({str(rng.randrange(28)) for _ in range(rng.choice([1, 1, 1, 2]))})),
     "votes": lambda rng, n: rng.choice(['{"0": 3}', '{"1": 3}', '{"0": 2, "1": 1}']),
     "split": lambda rng, n: rng.choice(["train", "train", "dev", "test"]),
+    "price": lambda rng, n: f"{rng.random() * 3:.2f}".replace(".", ","),
     "url": lambda rng, n: f"https://example.org/{n}",
     "country": lambda rng, n: rng.choice(["en", "de", "fr"]),
 }  # fmt: skip
@@ -88,6 +89,7 @@ CORPORA = {
     "waimai": ("label=binary review=chinese", "review", "label"),
     "headless with tabs": ("1=text 2=binary", "1", "2"),
     "stars of apps": ("index=index comment=text n_star=stars date_time=date", "comment", "n_star"),
+    "prices in German": ("id=index Preis=price Bewertung=text Klasse=ham", "Bewertung", "Klasse"),
     "headlines": ("article_link=url headline=text is_sarcastic=binary", "headline", "is_sarcastic"),
     "personality": ("type=three posts=text", "posts", "type"),
     "tweets with length": ("Unnamed:_0=index count=count hate_speech=count offensive_language=count neither=count class=stars tweet=text",
@@ -137,6 +139,12 @@ def test_what_stays_open_is_asked_with_the_likeliest_an_example_each_and_the_com
     assert all(word in message for word in ("'one' (such as: ", "'two' (such as: ", "--text-column"))
     names, rows = head("text=text colour=three size=three")
     with pytest.raises(CorpusError, match=r"'colour' \(such as: .*'size' \(such as: .*--label-column"):
+        find(names, rows, "x.csv")
+
+
+def test_a_column_of_labels_is_not_suggested_for_the_texts():
+    names, rows = head("price=price label=ham")
+    with pytest.raises(CorpusError, match="no column looks like the text; name it with --text-column"):
         find(names, rows, "x.csv")
 
 

@@ -9,8 +9,11 @@ import gzip
 import io
 import json
 import lzma
+import os
 import random
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -199,8 +202,9 @@ def test_two_stray_quotes_that_make_a_pair_join_no_rows(tmp_path, between, order
 @hypothesis.settings(max_examples=300)
 @given(st.data())
 def test_every_row_is_used_or_named(data):
-    marks = st.sampled_from(['"', ",", "\n", "x", "yes,no", '""', "\t", "a b", "\0", "pos"])
+    marks = st.sampled_from(['"', ",", "\n", "x", "yes,no", '""', "\t", "a b", "pos"])
     rows = data.draw(st.lists(st.lists(marks, max_size=6).map("".join), min_size=1, max_size=30))
+    rows[data.draw(st.integers(0, len(rows) - 1))] += data.draw(st.sampled_from(["", "\0"]))
     content = "text,label\n" + "".join(f"n{number} {row},pos\n" for number, row in enumerate(rows))
     physical = {f"n{number} " for number in range(len(rows))}
     form, found = read_bytes(content.encode())
@@ -442,6 +446,8 @@ FORMATS = {
     "Prodigy": ("c.jsonl", lines({"text": t, "_input_hash": 1, "options": [{"id": "neg", "text": "x"}], "accept": [y],
                                   "answer": "accept"} for t, y in TEXTS)),
     "spaCy": ("c.jsonl", lines({"text": t, "cats": {"neg": float(y == "neg"), "pos": float(y == "pos")}} for t, y in TEXTS)),
+    "spaCy, in pairs": ("c.json", json.dumps([[t, {"cats": {"neg": float(y == "neg"), "pos": float(y == "pos")}}] for t, y in TEXTS])),
+    "pairs": ("c.jsonl", "".join(json.dumps(row) + "\n" for row in TEXTS)),
     "object within": ("c.jsonl", lines({"review": {"title": "x", "body": t}, "label": y} for t, y in TEXTS)),
     "one-hot": ("c.csv", table([(t, int(y == "neg"), int(y == "pos")) for t, y in TEXTS], ("text", "neg", "pos"))),
     "struct of a label": ("c.jsonl", lines({"text": t, "label": {"name": y, "id": int(y == "pos")}} for t, y in TEXTS)),
@@ -889,8 +895,6 @@ def test_a_folder_of_texts_has_no_columns(tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Train on a column that would not be chosen unasked; return the model and its corpus."""
-    import sys
-
     from sentiment import cli
 
     path = tmp_path_factory.mktemp("own")
@@ -1082,8 +1086,6 @@ def test_a_page_that_fails_does_not_lose_the_model(command, tmp_path, monkeypatc
     ids=["pretty array", "array", "objects", "CSV", "column of training", "lines", "brackets", "strings"],
 )
 def test_stdin_is_read_as_what_it_begins_like(command, trained, monkeypatch, content, count):
-    import sys
-
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode()))))
     done = command("predict", "--input", "-", "--model", trained[0], "--format", "text")
     assert done.code == 0, done.err
@@ -1091,24 +1093,43 @@ def test_stdin_is_read_as_what_it_begins_like(command, trained, monkeypatch, con
     assert '{"text' not in done.out
 
 
+@pytest.mark.parametrize("form", ["{0},{1}", "{1} {0}", "{1}\t{0}", "{0}|{1}", "__label__{1} {0}"])
+def test_plain_lines_stay_texts_whatever_a_model_was_trained_on(command, tmp_path, form):
+    (tmp_path / "c.txt").write_text("".join(form.format(*row) + "\n" for row in PLAIN))
+    assert command("train", tmp_path / "c.txt", "--out", tmp_path / "m", *TINY_OPTIONS).code == 0
+    (tmp_path / "lines.txt").write_text("".join(f"{text}, and more of it\n" for text, _ in PLAIN))
+    done = command(
+        "predict", "--input", tmp_path / "lines.txt", "--model", tmp_path / "m", "--format", "text"
+    )
+    assert [line.split("\t")[2] for line in done.out.splitlines()] == [
+        f"{text}, and more of it" for text, _ in PLAIN
+    ]
+    done = command("predict", "--input", tmp_path / "c.txt", "--model", tmp_path / "m", "--format", "text")
+    shown = [line.split("\t")[2] for line in done.out.splitlines()]
+    assert shown == [text for text, _ in PLAIN] or (form == "{0},{1}" and len(shown) == len(PLAIN))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-@pytest.mark.parametrize("verb", ["audit", "train", "report"])
-def test_a_terminal_that_is_not_utf8(tmp_path, encoding, verb):
-    import os
-
-    from conftest import run_process
+def test_a_terminal_that_is_not_utf8(tmp_path, encoding):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "sentiment.cli", *map(str, arguments)],
+            check=False, capture_output=True, encoding=encoding, env=os.environ | {"PYTHONIOENCODING": encoding},
+        )  # fmt: skip
 
     rows = [(f"{t} 😞 ❤️", {"neg": "плохо", "pos": "хорошо"}[y]) for t, y in TEXTS]
     (tmp_path / "c.csv").write_text(table(rows), "utf-8")
-    environment = os.environ | {"PYTHONIOENCODING": encoding}
-    first = run_process("train", tmp_path / "c.csv", "--out", tmp_path / "m", *TINY_OPTIONS, env=environment)
-    assert first.code == 0, first.err
-    if verb == "audit":
-        assert run_process("audit", tmp_path / "c.csv", env=environment).code == 0
-    elif verb == "report":
-        done = run_process("report", tmp_path / "m", "--json", env=environment)
-        assert json.loads(done.out)["test"]["labels"] == ["плохо", "хорошо"]
+    for verb in (
+        ("audit", tmp_path / "c.csv"),
+        ("train", tmp_path / "c.csv", "--out", tmp_path / "m", *TINY_OPTIONS),
+        ("report", tmp_path / "m"),
+        ("explain", TEXTS[0][0] + " 😞", "--model", tmp_path / "m"),
+    ):
+        done = run(*verb)
+        assert done.returncode == 0, done.stderr
+    as_json = run("report", tmp_path / "m", "--json")
+    assert json.loads(as_json.stdout)["test"]["labels"] == ["плохо", "хорошо"]
 
 
 def test_memory_stays_flat_and_the_sample_is_read_once(tmp_path):

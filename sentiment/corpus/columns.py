@@ -49,6 +49,7 @@ CODE = re.compile(r"\S*\d\S*|https?://\S*|\S+@\S+\.\S+|www\.\S*|\S*[_/\\]\S*")
 WORD = re.compile(r"[^\W\d_]+")
 SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 ENOUGH = 12  # rows from which repeated values tell something
+MOSTLY = 0.9  # share of values that are numbers, from which a column is of numbers
 LEFT = 0.5  # of the score of the best text, from which another column is named as left
 POOR = 0.1  # of a column of texts: values of a word, again and again
 KNOWN = 1.35  # what a known name is worth
@@ -349,7 +350,7 @@ def _choose_text(
     if features and not usual:
         return (features[0],), [f"the features are {features[0]!r}"], ()
     scores = {one.name: _text_score(one) * _text_rank(one.name) for one in told}
-    scores |= {one.name: 0.0 for one in told if _label_rank(one.name) == 3 and one.words < SENTENCE}
+    scores |= {one.name: 0.0 for one in told if _is_named_label(one)}
     order = sorted(told, key=lambda one: -scores[one.name])
     lacking = ""
     if like is not None:
@@ -389,6 +390,11 @@ def _choose_text(
     return (best.name,), [f"{lacking}the text is {best.name!r} ({about})"], tuple(one.name for one in others)
 
 
+def _is_named_label(column: _Column) -> bool:
+    """Whether a column of a few words is named as labels are."""
+    return _label_rank(column.name) == 3 and column.words < SENTENCE
+
+
 def _all_text(column: _Column) -> bool:
     return bool(column.values) and len(column.strings) == len(column.values)
 
@@ -426,6 +432,8 @@ def _is_few(column: _Column) -> bool:
         return column.words <= 3
     if column.distinct <= max(2, 0.4 * len(cells)):
         return True
+    if strings and _share(strings, is_number) > MOSTLY:
+        return False  # prices, counts
     several = any(isinstance(value, list | dict) and not is_matrix(value) for value in column.values)
     return several or meaning.joined_by(strings) is not None
 
@@ -511,7 +519,7 @@ def _open(
         )
     names = listed_columns([one.name for one in told])
     if what == "text":
-        likely = [one for one in order if _text_score(one) > 0][:3]
+        likely = [one for one in order if _text_score(one) > 0 and not _is_named_label(one)][:3]
     else:
         likely = [one for one in order if _is_few(one) and _label_rank(one.name)][:3]
     if not likely:

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 BETWEEN = "\n"  # of texts in several columns
+MOST_KNOWN = 10_000  # strings whose labels are remembered
 LOOKED = 20  # texts that are not UTF-8, by which their encoding is guessed
 
 
@@ -203,13 +204,20 @@ def collect(
     meaning = meaning or Meaning()
     columns, labels = choice.text, choice.labels
     column = columns[0] if len(columns) == 1 else None
+    single, known = len(labels) == 1, {}  # type: bool, dict[str, Label | None]
     for row in rows:
         try:
             if row.error:
                 raise ValueError(row.error)
             value = row.values.get(column) if column is not None else text_of(row.values, columns)
             text = read(value)
-            label = meaning.read(row.values, labels) if labels else None
+            key = row.values.get(labels[0]) if single else None
+            if type(key) is str and key in known:
+                label = known[key]
+            else:
+                label = meaning.read(row.values, labels) if labels else None
+                if type(key) is str and len(known) < MOST_KNOWN:
+                    known[key] = label
         except ValueError as error:
             split.invalid.append(f"{row.where}: {error}")
             if len(odd) < LOOKED and "UTF-8" in str(error):

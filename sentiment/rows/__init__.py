@@ -17,7 +17,7 @@ from sentiment.errors import CorpusError
 from sentiment.rows import objects
 from sentiment.rows.annotations import adapted
 from sentiment.rows.delimited import records
-from sentiment.rows.dialect import judge, named
+from sentiment.rows.dialect import goes_with, judge, named
 from sentiment.rows.form import NOTHING, Asked, Form
 from sentiment.rows.opening import (
     COMPRESSED,
@@ -156,8 +156,9 @@ def _read_stream(
     head = looked.peek(4096)[: 1 << 16]
     encoding = asked.encoding or encoding_of(head)
     other = like.encoding if like is not None else None
-    if asked.encoding is None and encoding == "utf-8" and other is not None and not _is_utf8(head):
-        encoding = other
+    if asked.encoding is None and encoding == "utf-8" and other not in (None, "utf-8") and not _is_utf8(head):
+        encoding = str(other)
+        notes += (f"it is not UTF-8, and is read as {other}, like the corpus of training",)
     check_text(head, encoding, asked.encoding, name)
     if asked.encoding is None and encoding == "utf-8" and not _is_utf8(head):
         guess = guess_encoding(head)
@@ -217,31 +218,15 @@ def _read_text(
         yield replace(form, format="fasttext")
         yield from _read_fasttext(everything, name, several)
         return
-    delimited = kind in ("csv", "tsv") or asked.separator is not None or not lines
-    if (
-        kind == "txt"
-        and lines
-        and not delimited
-        and like is not None
-        and like.format == "csv"
-        and like.separator
-    ):
-        delimited = _fits(content, like)
-    if kind is None and not delimited:
-        delimited = len(content) > 1
-    if not delimited:
+    as_like = asked.separator is None and like is not None and goes_with(content, like)
+    several = kind in ("csv", "tsv") or asked.separator is not None or not lines or as_like
+    if not several and (kind == "txt" or len(content) < 2):
         if kind is None:
             raise CorpusError(f"{name}: {UNKNOWN}")
         yield replace(form, format="txt")
         yield from _read_lines(everything, name)
         return
-    if (
-        like is not None
-        and like.format == "csv"
-        and like.separator
-        and asked.separator is None
-        and _fits(content, like)
-    ):
+    if as_like and like is not None:
         asked = replace(asked, separator=like.separator)
     form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like)
     if kind in (None, "txt") and form.separator is None:
@@ -291,13 +276,6 @@ def _sample(text: Iterable[str]) -> list[str]:
         if size > SAMPLE_SIZE:
             break
     return lines
-
-
-def _fits(lines: Sequence[str], like: Form) -> bool:
-    """Whether lines can be divided as those of another file."""
-    from sentiment.rows.dialect import share
-
-    return bool(lines) and share(lines[:200], like) >= 0.9
 
 
 def _is_fasttext(lines: Sequence[str]) -> bool:

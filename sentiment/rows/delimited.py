@@ -171,8 +171,10 @@ def _swallowed(
     So it is if the lines between its first and last one are rows by themselves, with a known value in each
     column of few values. Of two lines, the first one has to be such a row but for its quote.
     """
+    if len(fields) != width:
+        return True  # no row as it stands, so its lines are looked at one by one
     if width < 2 or not known:
-        return len(fields) != width
+        return False
 
     def is_row(found: list[str]) -> bool:
         return len(found) == width and all(found[column].strip() in known[column] for column in known)
@@ -185,8 +187,6 @@ def _swallowed(
             rows += is_row(next(read([line]), []))
         except csv.Error:
             continue
-    if len(fields) != width:
-        return rows > 0
     return rows > 0.5 * len(inner) and (alone or len(lines) > 2)
 
 

@@ -65,7 +65,10 @@ def judge(
     """
     no_limit()
     lines = [line for line in lines if line.strip() and line.strip() != CTRL_Z]
-    form = _separator(lines, form, kind, asked)
+    if like is not None and like.split != "all" and like.separator == asked.separator:
+        form = replace(form, separator=like.separator, split=like.split)
+    else:
+        form = _separator(lines, form, kind, asked)
     width = _width(lines, form)
     rows = [fields for _, fields, _ in records(lines, form, width) if fields is not None]
     return (
@@ -215,9 +218,20 @@ def _loose(lines: Sequence[str], form: Form) -> Any:
             continue
 
 
-def share(lines: Sequence[str], form: Form) -> float:
-    """Return the share of records that have the usual width; 0 if there is one column only."""
-    return _judged(lines, form)[0]
+def goes_with(lines: Sequence[str], like: Form) -> bool:
+    """Whether lines are divided as those of another file, and are not plain texts.
+
+    Commas and spaces stand in texts, too: there the header has to be the same, or labels have to be there.
+    """
+    if like.format != "csv" or like.separator is None or not lines:
+        return False
+    lines = lines[:200]
+    if like.split != "all":
+        once = _once(lines, like, like.separator)
+        return once is not None and once.split == like.split
+    first = {cell.strip() for cell in next(_loose(lines, like), [])}
+    same = not {*like.columns}.isdisjoint(first - {""})
+    return (same or like.separator != ",") and _judged(lines, like)[0] >= FEW
 
 
 def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:

@@ -24,10 +24,18 @@ def read_lines(text: Iterable[str], name: str) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
             yield Row(where, {}, f"not valid JSON: {error}")
             continue
-        if isinstance(values, dict):
-            yield Row(where, values)
-        else:
-            yield Row(where, {}, f"a JSON {type(values).__name__}, not an object with named columns")
+        yield _row(where, values)
+
+
+def _row(where: str, value: Any) -> Row:
+    """Return the row that a value means: an object of columns, or a pair of a text and its label or "
+    "object."""
+    if isinstance(value, dict):
+        return Row(where, value)
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+        more = value[1] if isinstance(value[1], dict) else {"label": value[1]}
+        return Row(where, {"text": value[0]} | more)
+    return Row(where, {}, f"a JSON {type(value).__name__}, not an object with named columns")
 
 
 def read_stream(text: io.TextIOBase, name: str, begin: str = "") -> Iterator[Row]:
@@ -45,12 +53,10 @@ def read_stream(text: io.TextIOBase, name: str, begin: str = "") -> Iterator[Row
     """
     for number, (line, value) in enumerate(_values(text, name, begin)):
         where = f"{name}:{line}"
-        if isinstance(value, dict):
-            yield Row(where, value)
-        elif isinstance(value, str):
+        if isinstance(value, str):
             yield Row(where, {"text": value, "id": number})
         else:
-            yield Row(where, {}, f"a JSON {type(value).__name__}, not an object with named columns")
+            yield _row(where, value)
 
 
 def _values(text: io.TextIOBase, name: str, begin: str) -> Iterator[tuple[int, Any]]:
@@ -108,12 +114,16 @@ def read(text: io.TextIOBase, name: str) -> tuple[str, Iterator[Row]]:
         if not line:
             return "jsonl", iter(())
         begin += line
-    if begin.lstrip("\ufeff \t\r\n").startswith("[") or (
-        begin.rstrip().endswith(("{", "[", ",")) and not _whole(begin)
-    ):
-        rows, form = read_stream(text, name, begin), "array"
+    listed = begin.lstrip("\ufeff \t\r\n").startswith("[")
+    second = text.readline() if listed else ""
+    pairs = (
+        listed and second.lstrip().startswith("[") and _whole(begin)
+    )  # of a text and its label, one a line
+    if not pairs and (listed or (begin.rstrip().endswith(("{", "[", ",")) and not _whole(begin))):
+        rows, form = read_stream(text, name, begin + second), "array"
     else:
-        form, rows = "jsonl", read_lines(chain(begin.splitlines(keepends=True), text), name)
+        lines = [*begin.splitlines(keepends=True), *filter(None, [second])]
+        form, rows = "jsonl", read_lines(chain(lines, text), name)
     return form, _refuse_single(rows, name)
 
 
