@@ -30,8 +30,8 @@ from sentiment.bundle import ARTIFACTS, CHECKPOINT, Bundle
 from sentiment.config import Config, ReportConfig
 from sentiment.corpus import Corpus, RawCorpus, Split, divide, load_for_scoring, read_corpus
 from sentiment.corpus.audit import for_report
-from sentiment.corpus.columns import Reading
 from sentiment.corpus.memory import MEMORY
+from sentiment.corpus.reading import Reading
 from sentiment.corpus.splits import UNSEEN
 from sentiment.decision import Decision
 from sentiment.encoder import Encoder

@@ -201,8 +201,8 @@ class Predictor:
         """Return the rows of a table, or None of a list of texts."""
         if isinstance(texts, list | tuple):
             return None
-        from sentiment.corpus.columns import Reading
         from sentiment.corpus.memory import texts_to_classify
+        from sentiment.corpus.reading import Reading
 
         content = self.bundle.manifest.get("reading")
         return texts_to_classify(texts, Reading.from_dict(content) if content else None)

@@ -22,7 +22,7 @@ from sentiment.rows import NOTHING, Asked, Form, Row, columns_of, encoding_of, p
 from sentiment.rows import read as read_file
 
 if TYPE_CHECKING:
-    from sentiment.corpus.columns import Reading
+    from sentiment.corpus.reading import Reading
 
 # An id may hold what is no UTF-8; as \udce9 it is still valid JSON.
 ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
@@ -54,7 +54,8 @@ def read(
     files = _files(Path(source)) if source != "-" else []
     if files:
         return iter(files), "features"
-    from sentiment.corpus.columns import Reading, find
+    from sentiment.corpus.columns import find
+    from sentiment.corpus.reading import Reading
     from sentiment.corpus.source import tell
 
     like = reading_of(model)
@@ -83,7 +84,7 @@ def read(
 
 def reading_of(model: bundle.Bundle) -> "Reading | None":
     """Return how the corpus of a model was read, or None of a model that does not say."""
-    from sentiment.corpus.columns import Reading
+    from sentiment.corpus.reading import Reading
 
     content = model.manifest.get("reading")
     return Reading.from_dict(content) if content else None

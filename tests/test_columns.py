@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from sentiment.corpus.columns import Choice, find
+from sentiment.corpus.columns import find
+from sentiment.corpus.reading import Choice
 from sentiment.errors import CorpusError
 from sentiment.rows import Row
 

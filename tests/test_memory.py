@@ -8,7 +8,8 @@ from conftest import TINY
 
 import sentiment
 from sentiment.config import CorpusConfig
-from sentiment.corpus import divide, load_corpus
+from sentiment.corpus import divide, hub, load_corpus
+from sentiment.corpus.audit import inspect
 from sentiment.corpus.memory import pairs, read_memory, rows_of
 from sentiment.errors import CorpusError, UsageError
 
@@ -151,3 +152,60 @@ def test_a_path_is_taken_as_one(tmp_path):
     FRAME.to_csv(tmp_path / "c.csv", index=False)
     classifier = sentiment.train(tmp_path / "c.csv", out=tmp_path / "m", settings=TINY)
     assert classifier.bundle.manifest["reading"]["text"] == ["review"]
+
+
+def data_set(labels, **columns):
+    """Return a data set with class names."""
+    features = datasets.Features(
+        {name: datasets.Value("string") if isinstance(values[0], str) else {key: datasets.Value("string") for key in values[0]}
+         for name, values in columns.items()} | {"label": datasets.ClassLabel(names=["neg", "pos"])}
+    )  # fmt: skip
+    return datasets.Dataset.from_dict({**columns, "label": labels}, features=features)
+
+
+NUMBERS = [n % 2 for n in range(80)]
+
+
+def test_columns_within_columns_of_a_data_set(capsys):
+    raw = read_memory(
+        data_set(NUMBERS, review=[{"title": "x", "body": text} for text in TEXTS]), CorpusConfig()
+    )
+    assert raw.splits["train"].texts == TEXTS
+    assert "the text is 'review.body'" in capsys.readouterr().err
+
+
+def test_pairs_of_a_data_set_are_joined():
+    raw = read_memory(data_set(NUMBERS, premise=TEXTS, hypothesis=TEXTS[::-1]), CorpusConfig())
+    assert raw.splits["train"].texts[0] == f"{TEXTS[0]}\n{TEXTS[-1]}"
+
+
+def test_minus_one_is_no_label_and_the_audit_counts_it():
+    some = [-1 if n % 8 == 0 else n % 2 for n in range(80)]
+    raw = read_memory(data_set(some, text=TEXTS), CorpusConfig())
+    corpus = divide(raw, CorpusConfig(invalid_rows="drop"))
+    assert corpus.left_out == {"invalid rows": 10}
+    assert inspect(raw, None)["splits"]["train"]["unusable_rows"]["count"] == 10
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_labels_of_test_that_are_not_public(capsys, validation):
+    parts = {"train": data_set(NUMBERS, text=TEXTS), "test": data_set([-1] * 80, text=TEXTS)}
+    if validation:
+        parts["validation"] = data_set(NUMBERS, text=TEXTS)
+    raw = read_memory(datasets.DatasetDict(parts), CorpusConfig())
+    assert set(raw.splits) == ({"train", "test"} if validation else {"train"})
+    assert ("validation is the test" in capsys.readouterr().err) == validation
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Dataset scripts are no longer supported, but found loader.py", "a/b@refs/convert/parquet"),
+        (
+            "Config name is missing.\nPlease pick one among the available configs: ['en', 'de']",
+            "such as a/b:en",
+        ),
+    ],
+)
+def test_what_the_hub_refuses_comes_with_the_name_to_ask_for(message, words):
+    assert words in str(hub._final_error("a/b", ValueError(message)))

@@ -4,13 +4,14 @@ import csv
 import math
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sentiment.corpus import labels as meaning
+from sentiment.corpus.reading import Choice, joined_names
 from sentiment.errors import CorpusError, did_you_mean
 from sentiment.features import is_matrix, is_series
-from sentiment.rows import Form, NoLabel, Row
+from sentiment.rows import NoLabel, Row
 from sentiment.rows.dialect import is_date, is_number
 
 TEXT_COLUMNS = (
@@ -56,79 +57,6 @@ KNOWN = 1.35  # what a known name is worth
 TIE = 0.93  # of it, from which the choice stays open, if names do not help
 LONGEST_LABEL = 80
 SENTENCE = 4  # words, fewer of which in a column that is named as a label are no texts
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The columns of a corpus, and why these.
-
-    Attributes
-    ----------
-    text
-        One column, or several that are joined.
-    labels
-        One column, or several of 0 and 1; none where labels are not asked for.
-    split
-        The column that says which split a row is of, if there is one.
-    one_hot
-        Whether several label columns have exactly one 1 in each row.
-    why
-        A sentence for each choice that was made.
-    left
-        Likely columns that were left, by ``text`` and ``label``.
-    """
-
-    text: tuple[str, ...]
-    labels: tuple[str, ...] = ()
-    split: str | None = None
-    one_hot: bool = False
-    why: tuple[str, ...] = ()
-    left: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a corpus was read: kept in the manifest of a model, whose columns they are from then on."""
-
-    form: Form
-    choice: Choice
-    notes: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return a dictionary, ready for JSON."""
-        choice = self.choice
-        return {
-            "text": list(choice.text),
-            "labels": list(choice.labels),
-            "split": choice.split,
-            "why": list(choice.why),
-            "left": {what: list(columns) for what, columns in choice.left.items()},
-            **self.form.as_dict(),
-            "notes": [*self.form.notes, *self.notes],
-        }
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "Reading":
-        """Return the reading that a manifest holds."""
-        choice = Choice(tuple(content["text"]), tuple(content["labels"]), content.get("split"))
-        return cls(Form.from_dict(content), choice)
-
-    def like_training(self, like: "Reading | None") -> "Reading":
-        """Return the reading of another file, saying of columns that they are those of training."""
-        if like is None or self.choice.text != like.choice.text or self.choice.why:
-            return self
-        said = f"the text is {joined_names(self.choice.text)}"
-        if self.choice.labels and self.choice.labels == like.choice.labels:
-            said += f", the label {joined_names(self.choice.labels)}"
-        return replace(self, choice=replace(self.choice, why=(f"{said}, as in training",)))
-
-    def told(self) -> list[str]:
-        """Return sentences for people: what was chosen and why, what was left, what was found."""
-        lines = list(self.choice.why)
-        for what, columns in self.choice.left.items():
-            names = ", ".join(map(repr, columns))
-            lines.append(f"left, though it may be the {what}: {names} (--{what}-column)")
-        return [*lines, *self.form.notes, *self.notes]
 
 
 @dataclass(frozen=True)
@@ -397,11 +325,6 @@ def _is_named_label(column: _Column) -> bool:
 
 def _all_text(column: _Column) -> bool:
     return bool(column.values) and len(column.strings) == len(column.values)
-
-
-def joined_names(names: Sequence[str]) -> str:
-    """Return the names of columns that go together."""
-    return " and ".join(map(repr, names))
 
 
 def _label_rank(name: str) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 
 from sentiment.audio import SUFFIXES, read_file, read_label
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import SPLIT_NAMES, Choice, Reading
+from sentiment.corpus.columns import SPLIT_NAMES
 from sentiment.corpus.raw import RawCorpus, RawSplit, Task, collect, find_task, meaning_of
+from sentiment.corpus.reading import Choice, Reading
 from sentiment.errors import CorpusError, UsageError
 from sentiment.features import Reader
 from sentiment.rows import Form, Row, name_format, read_text

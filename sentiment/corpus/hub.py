@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import Choice, Reading, find
+from sentiment.corpus.columns import find
 from sentiment.corpus.presets import Preset
 from sentiment.corpus.raw import (
     Meaning,
@@ -22,6 +22,7 @@ from sentiment.corpus.raw import (
     meaning_of,
     reader_of,
 )
+from sentiment.corpus.reading import Choice, Reading
 from sentiment.errors import CorpusError, HubError, SentimentError, did_you_mean
 from sentiment.rows import LOOK_AHEAD, Form, Row
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import Reading, find
+from sentiment.corpus.columns import find
 from sentiment.corpus.raw import RawCorpus, RawSplit, check_marked, collect, find_task, meaning_of, reader_of
+from sentiment.corpus.reading import Reading
 from sentiment.corpus.source import tell
 from sentiment.errors import UsageError
 from sentiment.rows import Form, Row, columns_of

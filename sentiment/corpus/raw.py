@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import Choice, Reading, listed_columns
+from sentiment.corpus.columns import listed_columns
 from sentiment.corpus.labels import Label, Meaning, Task, is_list, label_names, names_in
+from sentiment.corpus.reading import Choice, Reading
 from sentiment.errors import CorpusError
 from sentiment.features import Reader
 from sentiment.rows import NoLabel, Row, guess_encoding, read_text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import SPLIT_NAMES, Choice, Reading, find
+from sentiment.corpus.columns import SPLIT_NAMES, find
 from sentiment.corpus.folders import files_of_rows, read_folder
 from sentiment.corpus.labels import is_list
 from sentiment.corpus.presets import PRESETS, Preset
@@ -25,6 +25,7 @@ from sentiment.corpus.raw import (
     meaning_of,
     reader_of,
 )
+from sentiment.corpus.reading import Choice, Reading
 from sentiment.errors import CorpusError, UsageError, did_you_mean
 from sentiment.features import Reader
 from sentiment.rows import (

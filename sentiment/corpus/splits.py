@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from sentiment import grades
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import Reading
 from sentiment.corpus.raw import RawCorpus, RawSplit, Task, names_in
+from sentiment.corpus.reading import Reading
 from sentiment.corpus.source import read_corpus
 from sentiment.corpus.stratify import stratify
 from sentiment.errors import CorpusError, UsageError, listed

@@ -4,7 +4,6 @@ import codecs
 import io
 import os
 import re
-import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -87,6 +86,8 @@ class Opened:
         if not first.startswith(b"PK"):
             self._is("xlsx", "Excel")
             return
+        import zipfile
+
         try:
             archive = zipfile.ZipFile(self.path)
         except zipfile.BadZipFile as error:
