@@ -26,7 +26,9 @@ def folder() -> Path:
         If there is no such folder, none can be made, or it is not private; the message says why.
     """
     try:
-        above = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        above = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not above.is_absolute():  # as its specification says; it would be a folder that somebody else made
+            above = Path.home() / ".cache"
     except RuntimeError as error:  # as in some containers
         raise FileNotFoundError("this user has no home folder") from error
     above.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -89,8 +91,8 @@ def prune(pattern: str, most: int) -> None:
 def _check(kept: Path) -> None:
     status = kept.lstat()
     _check_owner(kept, status)
-    if stat.S_ISLNK(status.st_mode):
-        raise PermissionError(f"{kept} is a link")
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise PermissionError(f"{kept} is a link, or something else that is no file")
     if hasattr(os, "geteuid") and status.st_mode & OTHERS:
         raise PermissionError(f"others may write to {kept}; chmod go-w {kept} once you trust what is there")
 

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from sentiment import recurrent
 from sentiment.batches import positions
+from sentiment.recurrent.checks import check_transforms, is_transformed
 from sentiment.recurrent.pooling import middles, pool, unpack
 
 CELLS = {"rnn": recurrent.RNN, "lstm": recurrent.LSTM, "gru": recurrent.GRU}
@@ -76,6 +77,8 @@ class SequenceClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.pooling = [pooling] if isinstance(pooling, str) else list(pooling)
+        if isinstance(pooling, set | frozenset):
+            raise ValueError(f"pooling = {pooling!r}: a set has no order; give a list")
         if not self.pooling or not set(self.pooling) <= set(get_args(Pooling)):
             raise ValueError(f"pooling = {pooling!r}: one or more of {', '.join(get_args(Pooling))}")
         if cell not in CELLS:
@@ -113,19 +116,28 @@ class SequenceClassifier(nn.Module):
                 f"torch.jit.trace would take the lengths of this batch for those of all, with pooling "
                 f"{self.pooling}; use torch.compile, or pooling='last'"
             )
-        if isinstance(inputs, Tensor) and not len(inputs):
-            return self.decide({name: self._no_rows() for name in self.pooling})
+        if (
+            isinstance(inputs, Tensor)
+            and inputs.ndim > 1
+            # There is nothing to pack, or what runs this cannot follow packed sequences.
+            and (not inputs.shape[0] or (lengths is None and is_transformed()))
+        ):
+            check_lengths(lengths, *inputs.shape[:2])
+            return self.decide(self._read_padded(inputs))
+        check_transforms()
         return self.decide(self.read(self.embed(packed(inputs, lengths))))
 
     def embed(self, inputs: PackedSequence) -> PackedSequence:
         """Return packed vectors (N, F) for packed ids (N,), or check packed features (N, F)."""
         if self.embedding is not None:
             return inputs._replace(data=self.embedding(inputs.data))
-        if inputs.data.ndim != 2 or inputs.data.shape[1] != self.input_size:
-            raise ValueError(
-                f"features are {tuple(inputs.data.shape)}, but the model takes (steps, {self.input_size})"
-            )
+        self._check_features(inputs.data, 2)
         return inputs
+
+    def _check_features(self, features: Tensor, dimensions: int) -> None:
+        if features.ndim != dimensions or features.shape[-1] != self.input_size:
+            takes = f"({'steps' if dimensions == 2 else 'steps, batch'}, {self.input_size})"
+            raise ValueError(f"features are {tuple(features.shape)}, but the model takes {takes}")
 
     def read(self, inputs: PackedSequence) -> Pooled:
         """Run the recurrence over packed vectors (N, F), and pool its outputs."""
@@ -169,8 +181,23 @@ class SequenceClassifier(nn.Module):
             "SequenceClassifier cannot be scripted; use torch.compile, or torch.jit.trace with pooling='last'"
         )
 
-    def _no_rows(self) -> Tensor:
-        return self.linear.weight.new_zeros(0, self.linear.in_features // len(self.pooling))
+    def _read_padded(self, inputs: Tensor) -> Pooled:
+        """Read sequences (B, T, …), all of T steps, by operations that can be exported and transformed."""
+        steps = inputs.transpose(0, 1)
+        if self.embedding is not None:
+            steps = self.embedding(steps)
+        self._check_features(steps, 3)
+        output, state = self.recurrence(steps)  # (T, B, D)
+        hidden = state[0] if isinstance(state, tuple) else state
+        pooled = {
+            "last": torch.cat(list(hidden[-2 if self.bidirectional else -1 :]), 1),
+            "max": output.amax(0),
+            "mean": output.mean(0),
+            "middle": output[len(output) // 2],
+        }
+        if self.attention is not None:
+            pooled["attention"] = (self.attention(output).softmax(0) * output).sum(0)
+        return pooled
 
 
 class Attention(nn.Module):
@@ -199,21 +226,38 @@ def packed(inputs: PackedSequence | Tensor, lengths: Tensor | Sequence[int] | No
         if lengths is not None:
             raise ValueError("a PackedSequence has its lengths already; leave out lengths")
         return inputs
+    if not isinstance(inputs, Tensor):
+        raise ValueError(f"inputs are a {type(inputs).__name__}, not a tensor or a PackedSequence")
     if inputs.ndim < 2 or not inputs.shape[1]:
         raise ValueError(f"inputs are {tuple(inputs.shape)}, not sequences (B, T, …) of one step or more")
     batch, steps = inputs.shape[:2]
     if lengths is None:
         return PackedSequence(inputs.transpose(0, 1).flatten(0, 1), torch.full((steps,), batch))
+    lengths = check_lengths(lengths, batch, steps)
+    return pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+
+
+def check_lengths(lengths: Tensor | Sequence[int] | None, batch: int, steps: int) -> Tensor:
+    """Return lengths (B,) as int64 on the CPU; all T by default.
+
+    Raises
+    ------
+    ValueError
+        If they are not (B,) whole numbers from 1 to T.
+    """
+    if lengths is None:
+        return torch.full((batch,), steps)
     lengths = torch.as_tensor(lengths).cpu()
     if lengths.shape != (batch,) or lengths.is_floating_point() or lengths.dtype == torch.bool:
         raise ValueError(
             f"lengths are {tuple(lengths.shape)} of {lengths.dtype}, not {batch} whole numbers, one for each "
             "sequence"
         )
+    lengths = lengths.long()
     wrong = ((lengths < 1) | (lengths > steps)).nonzero()[:, 0].tolist()
     if wrong:
         raise ValueError(
             f"the length of sequence {wrong[0]} is {int(lengths[wrong[0]])}, not from 1 to {steps}, "
             "the steps of inputs"
         )
-    return pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+    return lengths

@@ -6,6 +6,7 @@ vocabulary, E numbers in an embedding, H units of a direction, R directions, D =
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ Array = NDArray[np.float32]
 GATES = {"lstm": [0, 1, 3, 2], "gru": [0, 1, 2], "rnn": [0]}  # i f o g, r z n, h
 HALF = np.float32(0.5)
 _limiting = threading.Lock()  # held by the one thread that limits BLAS, and restores it
+_limits: list[Any] = []  # what restores it
 
 
 def shapes(
@@ -79,10 +81,24 @@ def one_blas_thread() -> Iterator[None]:
         yield
         return
     try:
-        with _blas().limit(limits=1):
+        with _blas().limit(limits=1) as limit:
+            _limits.append(limit)
             yield
     finally:
+        _limits.clear()
         _limiting.release()
+
+
+def _after_fork() -> None:
+    """In a child the thread that limits BLAS is gone, so that nobody else would restore it."""
+    global _limiting  # noqa: PLW0603 - the lock of the parent may be held for ever
+    _limiting = threading.Lock()
+    while _limits:
+        _limits.pop().restore_original_limits()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @cache

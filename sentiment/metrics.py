@@ -16,6 +16,7 @@ from sentiment.link import MULTILABEL
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float64]
+CORRELATIONS = {"mcc", "quadratic_kappa", "spearman"}
 CHUNK = 50  # bootstrap resamples worked on at once: bounds memory
 
 
@@ -235,7 +236,9 @@ def intervals(
         ranked = np.array([ranking.scores(weights) for ranking in rankings]).mean(0)
         batch["roc_auc"], batch["average_precision"] = ranked
         drawn.append(batch)
-    return percentiles(drawn) | {"accuracy": wilson(int((predicted == labels).sum()), count)}
+    # Of one class they are 0 by convention, and not known any better by more such texts.
+    unknown = dict.fromkeys(set(drawn[0]) & CORRELATIONS if len(np.unique(labels)) < 2 else ())
+    return percentiles(drawn) | unknown | {"accuracy": wilson(int((predicted == labels).sum()), count)}
 
 
 def resamplings(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:

@@ -125,6 +125,11 @@ class SequenceClassifier(classifier.SequenceClassifier):
             return super().embed(inputs)
         return inputs._replace(data=self.embedding(inputs))
 
+    def _read_padded(self, inputs: Tensor) -> Pooled:
+        if self.embedding is not None and self.training:
+            raise RuntimeError("the dropouts of a text model need packed sequences; call eval() first")
+        return super()._read_padded(inputs)
+
     def classify(self, inputs: PackedSequence, counts: Tensor | None = None) -> Tensor:
         """Return logits (B, C) for packed vectors (N, E): all that comes after the embedding."""
         return self.decide(self.read(inputs), counts)
@@ -268,7 +273,10 @@ def in_parts(inputs: PackedSequence, most: int) -> Iterator[PackedSequence]:
     if size >= windows:
         yield inputs
         return
-    for part in torch.split(data.view(length, windows, *data.shape[1:]), size, 1):
+    steps = data.view(length, windows, *data.shape[1:])
+    if inputs.unsorted_indices is not None:  # they are equally long, so that any order is one of packing
+        steps = steps[:, inputs.unsorted_indices]
+    for part in torch.split(steps, size, 1):
         yield PackedSequence(part.flatten(0, 1), torch.full_like(sizes, part.shape[1]))
 
 
@@ -285,6 +293,8 @@ def reread(model: SequenceClassifier, inputs: PackedSequence) -> Pooled:
     """
     names: list[str] = []
     values = _Reread.apply(model, names, inputs.batch_sizes, inputs.data)  # type: ignore[no-untyped-call]
+    if inputs.unsorted_indices is not None:
+        values = [value[inputs.unsorted_indices] for value in values]
     return dict(zip(names, values, strict=True))
 
 

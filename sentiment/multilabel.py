@@ -15,6 +15,9 @@ SHUFFLES = 9_999  # of the permutation test: its p is 1 of 10,000 at least
 BATCH = 2**20  # numbers worked on at once: bounds memory
 
 
+F1 = ("micro_f1", "macro_f1", "weighted_f1")
+
+
 def intervals(
     labels: Labels,
     probabilities: Probabilities,
@@ -42,7 +45,12 @@ def intervals(
         drawn.append(batch)
     right = int((predicted == labels).all(1).sum())
     unknown = {"roc_auc": None, "average_precision": None}
-    return unknown | percentiles(drawn) | {"accuracy": wilson(right, len(labels))}
+    # Where no text has a label, or each has all, these are 0 or 1 by convention.
+    convention: tuple[str, ...] = ()
+    if labels.all() or not labels.any():
+        convention = ("lrap", "coverage_error", *(F1 if not labels.any() else ()))
+    known = percentiles(drawn) | {"accuracy": wilson(right, len(labels))}
+    return unknown | known | dict.fromkeys(convention)
 
 
 def text_f1(labels: Labels, predicted: Labels) -> NDArray[np.float64]:

@@ -292,6 +292,8 @@ def check_several(texts: Iterable[Any], verb: str = "predict") -> None:
     whole = isinstance(texts, str | bytes | bytearray | memoryview) or getattr(texts, "ndim", 1) == 0
     if whole or not isinstance(texts, Iterable):
         raise ValueError(f"{takes}; for one text pass [text]")
+    if hasattr(texts, "_fields"):
+        raise ValueError(f"{takes}, a row with the fields {listed(texts._fields)}; pass its text in a list")
     if isinstance(texts, set | frozenset):
         raise ValueError(f"{takes}, which has no order; pass list(texts)")
 
@@ -301,8 +303,8 @@ def _columns(table: object) -> list[Any] | None:
     if isinstance(table, Mapping):
         return list(table)
     for attribute in ("column_names", "columns"):  # of datasets, Arrow; of pandas, polars, Spark
-        names = getattr(table, attribute, None)
-        if names is not None and not callable(names):
-            return list(names)
+        # Of the class: a column of pandas has the labels of its index as attributes.
+        if hasattr(type(table), attribute) and not callable(names := getattr(table, attribute)):
+            return [] if names is None else list(names)
     fields = getattr(getattr(table, "dtype", None), "names", None)  # of NumPy
     return None if fields is None else list(fields)

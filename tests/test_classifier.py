@@ -1,5 +1,6 @@
 """The smallest classifier: what a tutorial writes by hand in `torch.nn`, and the order of the caller."""
 
+import copy
 import re
 
 import pytest
@@ -139,6 +140,9 @@ def test_dropouts_drop_in_training_only():
         (torch.zeros(2, 0, 4), None, "one step"),
         (torch.zeros(4), None, r"\(4,\)"),
         (pack_sequence([torch.zeros(2, 4)]), [2], "leave out lengths"),
+        (torch.zeros(0, 3, 4), [3], "0 whole numbers"),
+        (torch.zeros(0, 3, 5), None, "5.*4"),
+        ([[1.0]], None, "list"),
     ],
 )
 def test_wrong_inputs_are_named(inputs, lengths, message):
@@ -149,6 +153,8 @@ def test_wrong_inputs_are_named(inputs, lengths, message):
 def test_unknown_names_are_answered_with_the_known():
     with pytest.raises(ValueError, match="rnn, lstm, gru"):
         sentiment.SequenceClassifier(4, 6, 2, cell="mamba")
+    with pytest.raises(ValueError, match="no order"):
+        sentiment.SequenceClassifier(4, 6, 2, pooling={"max", "last"})
     for wrong in ("first", [], ["max", "first"]):
         with pytest.raises(ValueError, match="last, max"):
             sentiment.SequenceClassifier(4, 6, 2, pooling=wrong)
@@ -171,3 +177,40 @@ def test_compiled_and_traced():
                 torch.jit.trace(model, inputs)
         with pytest.raises(RuntimeError, match=r"torch\.compile"):
             torch.jit.script(model)
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes")
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_sequences_of_one_length_are_exported_and_transformed(pooling):
+    model = sentiment.SequenceClassifier(4, 6, 2, pooling=pooling, bidirectional=True).eval()
+    inputs = torch.randn(3, 5, 4)
+    expected = model(inputs)
+    exported = torch.export.export(model, (inputs,)).module()
+    torch.testing.assert_close(exported(inputs), expected)
+    double, data = (
+        copy.deepcopy(model).double(),
+        inputs.double(),
+    )  # torch has no forward mode for float32 here
+    _, tangent = torch.func.jvp(double, (data,), (data,))
+    step = 1e-6
+    expected = (double((1 + step) * data) - double((1 - step) * data)) / (2 * step)
+    torch.testing.assert_close(tangent, expected, rtol=1e-5, atol=1e-6)
+    for refused in (
+        lambda: torch.export.export(model, (inputs, torch.tensor([5, 2, 3]))),
+        lambda: torch.func.grad(lambda x: model(x, torch.tensor([5, 2, 3])).sum())(inputs),
+    ):
+        with pytest.raises(RuntimeError, match="without lengths"):
+            refused()
+
+
+def test_no_rows_have_gradients_of_zero():
+    model = sentiment.SequenceClassifier(4, 6, 2, pooling=["max", "attention"])
+    model(torch.zeros(0, 5, 4)).sum().backward()
+    assert all(value.grad is not None and not value.grad.any() for value in model.parameters())
+
+
+@pytest.mark.parametrize("integers", [torch.uint16, torch.int8, torch.int64])
+def test_lengths_are_any_integers(integers):
+    model, inputs = sentiment.SequenceClassifier(4, 6, 2), torch.randn(3, 5, 4)
+    lengths = torch.tensor([5, 1, 3]).to(integers)
+    torch.testing.assert_close(model(inputs, lengths), model(inputs, [5, 1, 3]))

@@ -6,6 +6,7 @@ The inputs are torch's own (`torch.testing._internal.common_modules`), as they a
 import copy
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -547,3 +548,95 @@ def test_nothing_is_warned_of():
         layer = recurrent.LSTM(4, 6, 2, bidirectional=True)
         layer(batch())[0].data.sum().backward()
         layer.eval()(batch())
+
+
+# ---- what others may do meanwhile -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_share_a_layer_with_dropped_weights(kind, monkeypatch):
+    """None sees the weights that another has dropped, here or in torch.nn, and all are there afterwards."""
+    for here in (True, False):
+        if not here:
+            monkeypatch.setattr(recurrent, "_runs_here", lambda *_: False)
+        ours, theirs = layers(kind, 4, 6)
+        ours.weight_dropout = 0.5
+        packed = batch()
+
+        def train(layer=ours, packed=packed):
+            for _ in range(30):
+                layer(packed)[0].data.sum().backward()
+
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(train) for _ in range(4)]:
+                done.result()
+        assert_equal([ours.eval()(packed)[0].data], [theirs(packed)[0].data])
+
+
+def test_torchs_twin_has_weights_of_its_own():
+    ours = recurrent.LSTM(4, 6)
+    expected = ours(batch())[0].data
+    twin = recurrent.as_torch(ours)
+    twin.load_state_dict({name: 2 * value for name, value in twin.state_dict().items()}, assign=True)
+    assert torch.equal(ours(batch())[0].data, expected)
+    ours.weight_hh_l0 = nn.Parameter(torch.zeros(24, 6))
+    twin(batch())[0].data.sum().backward()
+    assert twin.weight_hh_l0.grad.any()
+
+    class Own(recurrent.LSTM):
+        pass
+
+    with pytest.raises(ValueError, match="Own"):
+        recurrent.as_torch(Own(4, 6))
+
+
+@pytest.mark.parametrize(
+    "read", [lambda layer, packed: layer(packed)[0].data, lambda _, packed: pooling.pool(packed)[0]]
+)
+def test_sizes_that_change_before_the_backward_pass(path, read):
+    """As of a buffer that is used again."""
+    found = []
+    for change in (False, True):
+        torch.manual_seed(0)
+        layer, packed = recurrent.LSTM(4, 16), fresh(batch())
+        out = read(layer, packed)
+        if change:
+            packed.batch_sizes.numpy()[:] = 100_000
+        out.sum().backward()
+        found.append([packed.data.grad])
+    assert_equal(*found)
+
+
+def test_upstream_gradients_without_memory(path):
+    packed = fresh(batch())
+    for out in (recurrent.GRU(4, 16)(packed)[0].data, pooling.pool(packed)[0]):
+        out.backward(torch._efficientzerotensor(out.shape))
+    assert not packed.data.grad.any()
+
+
+def test_saved_tensors_that_come_back_otherwise(path):
+    """Hooks that store in half precision: torch's error, as of torch.nn, not foreign memory."""
+
+    def halved(tensor):
+        return tensor.half() if tensor.is_floating_point() else tensor.int()
+
+    for layer in layers("LSTM", 4, 16):
+        with torch.autograd.graph.saved_tensors_hooks(halved, lambda tensor: tensor):
+            out = layer(batch())[0].data
+        with pytest.raises(RuntimeError):
+            out.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_gradients_of_relu_that_are_no_numbers(path, dtype):
+    ours, theirs = layers("RNN", 4, 6, nonlinearity="relu", dtype=dtype)
+    for upstream, value in ((float("inf"), 1.0), (1.0, float("nan"))):
+        found = []
+        for layer in (ours, theirs):
+            packed = batch(dtype)
+            packed.data[-1, 0] = value
+            packed = fresh(packed)
+            out = layer(packed)[0].data
+            out.backward(torch.full_like(out, upstream) * (torch.arange(len(out)) == len(out) - 1)[:, None])
+            found.append(packed.data.grad)
+        torch.testing.assert_close(*found, equal_nan=True, rtol=1e-4, atol=1e-4)

@@ -63,7 +63,6 @@ class _Packed(nn.RNNBase):
     """
 
     weight_dropout = 0.0
-    _dropped = False  # whether the flat weights are those of one step with dropout
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """Run all layers.
@@ -88,32 +87,20 @@ class _Packed(nn.RNNBase):
         RuntimeError
             If shapes disagree, or a packed sequence is not consistent.
         """
-        self._update_flat_weights()
-        if not (self.training and self.weight_dropout):
-            return self._run(input, hx)
-        whole: list[Any] = self._flat_weights
-        self._flat_weights = [
-            F.dropout(weight, self.weight_dropout) if name.startswith("weight_hh") else weight
-            for name, weight in zip(self._flat_weights_names, whole, strict=True)
-        ]
-        self._dropped = True
-        try:
-            with warnings.catch_warnings():  # cuDNN's, that they do not lie in one piece of memory
-                warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
-                return self._run(input, hx)
-        finally:
-            self._flat_weights, self._dropped = whole, False
+        self._update_flat_weights()  # those that functional_call or a parametrization gives, as torch.nn does
+        weights: list[Any] = self._flat_weights
+        if self.training and self.weight_dropout:
+            weights = [
+                F.dropout(weight, self.weight_dropout) if name.startswith("weight_hh") else weight
+                for name, weight in zip(self._flat_weights_names, weights, strict=True)
+            ]
+        return self._run(input, hx, weights)
 
-    def _update_flat_weights(self) -> None:
-        """Collect the weights anew where others were given, as `torch.func.functional_call` does."""
-        if not self._dropped:
-            super()._update_flat_weights()
-
-    def _run(self, input: Any, hx: Any) -> tuple[Any, Any]:
+    def _run(self, input: Any, hx: Any, weights: list[Any]) -> tuple[Any, Any]:
         if isinstance(input, PackedSequence):
             check_transforms()
-        if not _runs_here(self, input, hx):
-            return super().forward(input, hx)  # type: ignore[no-any-return]
+        if not _runs_here(self, input, hx, weights):
+            return self._run_torch(input, hx, weights)
         data, sizes, order, original_order = input
         self.check_input(data, sizes)
         sizes = check_sizes(sizes, len(data))
@@ -127,7 +114,7 @@ class _Packed(nn.RNNBase):
         h_n: Any
         if self.hidden_size >= LARGE and sizes[0] == sizes[-1]:  # all of the same length
             dense: Any = data.view(len(sizes), -1, data.shape[1])
-            dense, h_n = super().forward(dense.transpose(0, 1) if self.batch_first else dense, hx)
+            dense, h_n = self._run_torch(dense.transpose(0, 1) if self.batch_first else dense, hx, weights)
             data = (dense.transpose(0, 1) if self.batch_first else dense).flatten(0, 1)
             h_n = self.permute_hidden(h_n, original_order)
             return PackedSequence(data, input.batch_sizes, order, original_order), h_n
@@ -136,13 +123,13 @@ class _Packed(nn.RNNBase):
         memory = _spare.setdefault(self, layer.Memory())
 
         finals = []
-        flat, each = self._flat_weights, 4 if self.bias else 2
-        weights = [[*flat[i : i + each], *[None] * (4 - each)] for i in range(0, len(flat), each)]
+        each = 4 if self.bias else 2
+        grouped = [[*weights[i : i + each], *[None] * (4 - each)] for i in range(0, len(weights), each)]
         for number in range(self.num_layers):
             if number:
                 data = F.dropout(data, self.dropout, self.training)
             here = slice(number * directions, (number + 1) * directions)
-            tensors = (data, states[:, here], *itertools.chain(*weights[here]))
+            tensors = (data, states[:, here], *itertools.chain(*grouped[here]))
             arguments = (steps, memory, cell, sizes, *tensors)
             if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
                 data, final = layer.Recurrence.apply(*arguments)
@@ -154,6 +141,20 @@ class _Packed(nn.RNNBase):
         h_n = (last[0], last[1]) if cell.states == 2 else last[0]
         h_n = self.permute_hidden(h_n, original_order)
         return PackedSequence(data, input.batch_sizes, order, original_order), h_n
+
+    def _run_torch(self, input: Any, hx: Any, weights: list[Any]) -> tuple[Any, Any]:
+        if weights is self._flat_weights:
+            return super().forward(input, hx)  # type: ignore[no-any-return]
+        # A layer of its own for this step, since other threads may use this one meanwhile.
+        kind = getattr(nn, self.mode.partition("_")[0])
+        twin = kind.__new__(kind)
+        given = dict(zip(self._flat_weights_names, weights, strict=True))
+        refs = list(map(weakref.ref, weights))
+        own = {"_parameters": {}, "_flat_weights": weights, "_flat_weight_refs": refs}
+        twin.__dict__ = self.__dict__ | own | given
+        with warnings.catch_warnings():  # cuDNN's, that they do not lie in one piece of memory
+            warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
+            return twin.forward(input, hx)  # type: ignore[no-any-return]
 
     def __prepare_scriptable__(self) -> nn.Module:
         """Refuse `torch.jit.script`, which would put what it can compile into the model itself."""
@@ -201,7 +202,8 @@ def as_torch(module: nn.Module) -> nn.Module:
     Raises
     ------
     ValueError
-        If a layer has parametrizations, or in training weight dropout, which `torch.nn` lacks.
+        If a layer has parametrizations, is of a class of its own, or has weight dropout in training, which
+        `torch.nn` lacks.
     """
     if isinstance(module, _Packed) and parametrize.is_parametrized(module):
         raise ValueError(
@@ -213,8 +215,12 @@ def as_torch(module: nn.Module) -> nn.Module:
     twin._modules = {
         name: None if child is None else as_torch(child) for name, child in module._modules.items()
     }
+    if isinstance(twin, nn.RNNBase):
+        twin._flat_weights = list(twin._flat_weights)
     if not isinstance(module, _Packed):
         return twin
+    if type(module) not in (RNN, LSTM, GRU):
+        raise ValueError(f"{type(module).__name__} is a class of its own, and torch.nn has none like it")
     if module.training and module.weight_dropout:
         raise ValueError(
             f"torch.nn.{type(module).__name__} has no weight dropout, and this layer has "
@@ -224,11 +230,11 @@ def as_torch(module: nn.Module) -> nn.Module:
     return twin
 
 
-def _runs_here(module: nn.RNNBase, input: object, hx: Any) -> bool:
+def _runs_here(module: nn.RNNBase, input: object, hx: Any, weights: list[Any]) -> bool:
     """Say whether this package runs the layer; all that it does not, `torch.nn` does."""
     if not isinstance(input, PackedSequence) or module.proj_size or not is_eager():
         return False
     states = () if hx is None else (hx,) if isinstance(hx, Tensor) else hx
     dtype = input.data.dtype
-    tensors = (input.data, *states, *module._flat_weights)
+    tensors = (input.data, *states, *weights)
     return dtype in (torch.float32, torch.float64) and are_plain(tensors, dtype)

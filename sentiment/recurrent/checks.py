@@ -33,15 +33,25 @@ def check_transforms() -> None:
     """
     if torch._C._are_functorch_transforms_active():
         raise RuntimeError(
-            "torch.func cannot read the sizes of a packed sequence; take its derivatives with torch.autograd "
-            "(create_graph, forward_ad, is_grads_batched), or give the layer padded sequences of one length"
+            "torch.func cannot read the sizes of a packed sequence; take derivatives with torch.autograd "
+            "(create_graph, forward_ad, is_grads_batched), or give padded sequences of one length, without "
+            "lengths"
         )
-    # is_exporting came with torch 2.7; before, torch's own error is seen.
-    if getattr(torch.compiler, "is_exporting", bool)():
+    if is_exporting():
         raise RuntimeError(
-            "torch.export cannot read the sizes of a packed sequence; give the layer padded sequences of one "
-            "length, or use torch.compile or torch.onnx.export(dynamo=False)"
+            "torch.export cannot read the sizes of a packed sequence; give padded sequences of one length, "
+            "without lengths, or use torch.compile or torch.onnx.export(dynamo=False)"
         )
+
+
+def is_transformed() -> bool:
+    """Say whether this is run by what cannot follow packed sequences."""
+    return torch._C._are_functorch_transforms_active() or is_exporting()
+
+
+def is_exporting() -> bool:
+    """Say whether this is run by `torch.export`; before torch 2.7 nothing tells."""
+    return bool(getattr(torch.compiler, "is_exporting", bool)())
 
 
 def are_plain(tensors: Iterable[object], dtype: torch.dtype) -> bool:
@@ -55,6 +65,7 @@ def are_plain(tensors: Iterable[object], dtype: torch.dtype) -> bool:
         and not torch._C._functorch.is_legacy_batchedtensor(tensor)  # of is_grads_batched
         and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
         and not tensor.is_neg()
+        and not tensor._is_zerotensor()  # which has no memory
         for tensor in tensors
     )
 
@@ -72,7 +83,7 @@ def check_sizes(batch_sizes: Tensor, rows: int) -> Tensor:
     Returns
     -------
     Tensor
-        The sizes, contiguous.
+        A copy of the sizes, which nobody else can change.
 
     Raises
     ------
@@ -84,6 +95,7 @@ def check_sizes(batch_sizes: Tensor, rows: int) -> Tensor:
             "batch_sizes of a PackedSequence must be one row of int64 on the CPU, not "
             f"{batch_sizes.dim()} dimensions of {batch_sizes.dtype} on {batch_sizes.device}"
         )
+    batch_sizes = batch_sizes.detach().clone(memory_format=torch.contiguous_format)
     sizes = batch_sizes.numpy()
     bounded = len(sizes) and sizes[-1] >= 1 and sizes[0] <= rows  # so that the sum cannot overflow
     if not bounded or (sizes[1:] > sizes[:-1]).any() or sizes.sum() != rows:
@@ -92,4 +104,4 @@ def check_sizes(batch_sizes: Tensor, rows: int) -> Tensor:
             f"batch_sizes of a PackedSequence must be positive, never grow, and add up to its {rows} rows, "
             f"not be [{shown}]; torch.nn.utils.rnn.pack_sequence makes them"
         )
-    return batch_sizes.contiguous()
+    return batch_sizes

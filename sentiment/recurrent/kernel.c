@@ -220,7 +220,7 @@ static inline void cell_backward(
   } else {
 #pragma omp simd
     for (idx j = 0; j < P; j++) {
-      b0[j] += g0[j] = cell == TANH ? dh[j] * (1 - g0[j] * g0[j]) : (g0[j] > 0 ? dh[j] : 0);
+      b0[j] += g0[j] = cell == TANH ? dh[j] * (1 - g0[j] * g0[j]) : (g0[j] <= 0 ? 0 : dh[j]);
       dh[j] = 0;
     }
   }

@@ -81,14 +81,22 @@ class Recurrence(torch.autograd.Function):
         *weights: Any,
     ) -> tuple[Tensor, Tensor]:
         out, final, ctx.work = forward(steps, memory, cell, sizes, data, hx, *weights)
-        ctx.steps, ctx.memory, ctx.cell = steps, memory, cell
-        ctx.save_for_backward(sizes, data, hx, *weights)
+        ctx.steps, ctx.memory, ctx.cell, ctx.sizes = steps, memory, cell, sizes
+        ctx.dtype = data.dtype
+        ctx.save_for_backward(data, hx, *weights)
         return out, final
 
     @staticmethod
     def backward(ctx: Any, d_out: Tensor, d_final: Tensor) -> tuple[Tensor | None, ...]:
-        sizes, data, hx, *weights = ctx.saved_tensors
-        if torch.is_grad_enabled() or not are_plain((d_out, d_final), data.dtype):
+        sizes, (data, hx, *weights) = ctx.sizes, ctx.saved_tensors  # which hooks may have changed
+        tensors = [t for t in (data, hx, *weights, d_out, d_final) if t is not None]
+        if any(tensor.dtype != ctx.dtype for tensor in tensors):
+            dtypes = ", ".join(sorted({str(tensor.dtype) for tensor in tensors}))
+            raise RuntimeError(
+                f"a layer of {ctx.dtype} got saved tensors or gradients of {dtypes}; hooks have to give back "
+                "what they were given"
+            )
+        if torch.is_grad_enabled() or not are_plain(tensors, ctx.dtype):
             needed = ctx.needs_input_grad[4:]
             return None, None, None, None, *_differentiable(
                 ctx.cell, sizes, [data, hx, *weights], needed, (d_out, d_final)

@@ -96,7 +96,12 @@ def recipe() -> tuple[list[str], str]:
 
 
 def _compiler() -> list[str]:
-    return shlex.split(os.environ.get("CC", "")) or ["cc"]
+    try:
+        return shlex.split(os.environ.get("CC", "")) or ["cc"]
+    except ValueError as error:
+        raise LibraryError(
+            f"CC={os.environ['CC']} cannot be read ({error}); set it to gcc or clang"
+        ) from error
 
 
 def _kept(key: str) -> Path | None:

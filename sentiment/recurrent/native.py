@@ -86,7 +86,7 @@ class NativeSteps(Steps):
         else:
             project(cell, data, gates, inward)
         arrays = (sizes, gates, prev, state, panels(weights), bias, out)
-        self._call(False, cell, 1, arrays, (data, panels(inward)) if small else ())
+        self._call(False, cell, _shares(state), arrays, (data, panels(inward)) if small else ())
 
     def backward(
         self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
@@ -130,7 +130,7 @@ class NativeSteps(Steps):
         features = more[0].shape[1] if more and more[0] is not None else 0
         addresses = [None if t is None else t.data_ptr() for t in (*arrays, *more)]
         self._recur(
-            is_backward, torch.get_num_threads(), cell.code, state.shape[1], _shares(state), len(sizes),
+            is_backward, torch.get_num_threads(), cell.code, state.shape[1], shares, len(sizes),
             len(out), state.shape[2], out.shape[2], state.shape[3], features,
             *addresses, *[None] * (12 - len(addresses)),
         )  # fmt: skip

@@ -81,7 +81,7 @@ def _tanh_backward(gates: Tensor, previous: Tensor, d_states: Tensor) -> None:
 
 def _relu_backward(gates: Tensor, previous: Tensor, d_states: Tensor) -> None:
     h = gates[:, 0]
-    h.copy_(d_states[0] * (h > 0))
+    h.copy_(torch.where(h <= 0, 0, d_states[0]))  # of NaN it is passed on, as in torch
     d_states.zero_()
 
 
