@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+with torch.inference_mode():
+    _INFERENCE = torch._C._dispatch_keys(torch.empty(0, device="cpu"))
+_PLAIN = (torch._C._dispatch_keys(torch.empty(0, device="cpu")), _INFERENCE)
+
 
 def is_eager() -> bool:
     """Say whether torch runs now, operation by operation, with at most first derivatives backward.
@@ -55,17 +59,16 @@ def is_exporting() -> bool:
 
 
 def are_plain(tensors: Iterable[object], dtype: torch.dtype) -> bool:
-    """Say whether all are ordinary tensors of a dtype on the CPU, whose memory holds their values."""
+    """Say whether all are ordinary tensors of a dtype on the CPU, whose memory holds their values.
+
+    What is something else (sparse, fake, batched, negated, of zeros without memory, on another device) has
+    other dispatch keys.
+    """
     return all(
         isinstance(tensor, Tensor)
-        and type(tensor) in (Tensor, nn.Parameter)  # no fake, distributed or other wrapper
-        and tensor.device.type == "cpu"
-        and tensor.layout == torch.strided
+        and type(tensor) in (Tensor, nn.Parameter)
         and tensor.dtype == dtype
-        and not torch._C._functorch.is_legacy_batchedtensor(tensor)  # of is_grads_batched
-        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-        and not tensor.is_neg()
-        and not tensor._is_zerotensor()  # which has no memory
+        and torch._C._dispatch_keys(tensor) in _PLAIN
         for tensor in tensors
     )
 
