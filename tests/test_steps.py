@@ -74,7 +74,7 @@ def test_steps_agree(cell, lengths, directions, features, hidden, within, needs_
             [out, final, d_state, d_bias, *d_inward, *d_weights, *([d_data] if needs_data else [])]
         )
     for ours, expected in zip(*results, strict=True):
-        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(ours, expected, rtol=1e-3, atol=5e-4)  # sums of hundreds of numbers
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
