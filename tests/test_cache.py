@@ -42,6 +42,17 @@ def test_what_is_made_is_private_whatever_the_umask(above, umask):
     assert cache.place("folder").is_dir()
 
 
+@posix
+def test_a_relative_folder_is_ignored(tmp_path, monkeypatch):
+    """It would be one of whoever made the current folder, such as a repository that was cloned."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", ".cache")
+    assert cache.folder() == tmp_path / "home" / ".cache" / "sentiment"
+    assert not (tmp_path / ".cache").exists()
+
+
 def open_to_group(above):
     (above / "sentiment").chmod(0o770)
 

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_sequence
 
 import sentiment
 from sentiment.config import ModelConfig
-from sentiment.model import SequenceClassifier
+from sentiment.model import SequenceClassifier, in_parts, joined, reread
 
 CELLS = ["rnn", "lstm", "gru"]
 POOLINGS = ["last", "max", "mean", "attention", "middle"]
@@ -214,3 +214,19 @@ def test_lengths_are_any_integers(integers):
     model, inputs = sentiment.SequenceClassifier(4, 6, 2), torch.randn(3, 5, 4)
     lengths = torch.tensor([5, 1, 3]).to(integers)
     torch.testing.assert_close(model(inputs, lengths), model(inputs, [5, 1, 3]))
+
+
+def test_reread_keeps_the_order_too():
+    """What is pooled twice, or of parts of a batch, is of the sequences as they were given."""
+    torch.manual_seed(0)
+    model = SequenceClassifier(2, ModelConfig(hidden_size=6, pooling=["max"]), input_size=4).eval()
+    mixed = pack_sequence([torch.randn(n, 4) for n in (2, 5, 3)], enforce_sorted=False)
+    torch.testing.assert_close(reread(model, mixed)["max"], model.read(mixed)["max"])
+    alike = [torch.randn(3, 4) for _ in range(4)]
+    order = torch.tensor([2, 0, 3, 1])
+    packed = pack_sequence([alike[row] for row in order])._replace(
+        sorted_indices=order, unsorted_indices=order.argsort()
+    )
+    parts = joined([model.read(part) for part in in_parts(packed, 6)])
+    torch.testing.assert_close(parts["max"], model.read(packed)["max"])
+    torch.testing.assert_close(parts["max"], model.read(pack_sequence(alike))["max"])

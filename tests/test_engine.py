@@ -310,3 +310,44 @@ def test_threads_that_overlap_leave_blas_as_it_was(order):
         [sys.executable, "-c", f"ORDER = {order!r}{OVERLAPPING}"],
         check=True, cwd=ROOT / "tests", env=environment,
     )  # fmt: skip
+
+
+FORKED = """
+import os
+import threading
+from test_engine import pair
+import numpy as np
+import threadpoolctl
+from sentiment.sequences import Sequences
+
+def threads():
+    return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+
+class Waiting(Sequences):
+    def windows(self, rows):
+        entered.release()
+        assert go.wait(60)
+        return super().windows(rows)
+
+_, model = pair()
+texts = Sequences.of([np.array([1, 2], np.int32)])
+before = threads()
+entered, go = threading.Semaphore(0), threading.Event()
+running = threading.Thread(target=model.probabilities, args=(Waiting(texts.values, texts.offsets),))
+running.start()
+assert entered.acquire(timeout=60)
+child = os.fork()
+if not child:  # where that thread is not
+    right = threads() == before and model.probabilities(texts) is not None and threads() == before
+    os._exit(0 if right else 1)
+go.set()
+running.join()
+assert os.waitpid(child, 0)[1] == 0
+assert threads() == before and max(before) == 2
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_that_is_forked_meanwhile_has_all_threads_of_blas():
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", FORKED], check=True, cwd=ROOT / "tests", env=environment)
