@@ -1145,3 +1145,46 @@ def test_memory_stays_flat_and_the_sample_is_read_once(tmp_path):
     assert peak < 1_000_000
     assert form.separator == ","
     assert sum(1 for _ in read_rows(path)) == 50_000
+
+
+# One column, quotes that join rows, and rows that a shape tells
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.tsv", "c.csv.gz"])
+@pytest.mark.parametrize("head", ["text", "Remark", None])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL])
+def test_a_file_of_one_column_has_texts_of_several_lines(tmp_path, name, head, quoting):
+    texts = [f'the "{text}"\n\nalso {label}' if n % 3 == 0 else text for n, (text, label) in enumerate(TEXTS)]
+    content = table([(text,) for text in texts], (head,) if head else None, quoting=quoting).encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    form, rows = read(path)
+    assert [next(iter(row.values.values())) for row in rows] == texts
+    assert form.header == (head is not None)
+
+
+SHAPES = {
+    "an id and a text": (("id", "text"), [(n, text) for n, (text, _) in enumerate(PLAIN)]),
+    "a number": (("text", "score"), [(text, f"{n / 7:.3f}") for n, (text, _) in enumerate(PLAIN)]),
+    "sorted by label": (("text", "label"), sorted(PLAIN * 20, key=lambda row: row[1])),
+    "few rows": (("label", "text"), [(label, text) for text, label in PLAIN[:9]]),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("between", [1, 3])
+def test_stray_quotes_join_no_rows_whatever_the_columns(tmp_path, shape, between):
+    head, rows = SHAPES[shape]
+    content = [list(map(str, row)) for row in rows]
+    column, at = head.index("text"), len(rows) - between - 2
+    content[at][column] = '"' + content[at][column]
+    content[at + between][column] += '"'
+    path = tmp_path / "c.csv"
+    path.write_text("".join(",".join(row) + "\n" for row in [head, *content]))
+    assert len(list(read(path)[1])) == len(rows)
+
+
+def test_a_text_of_several_lines_with_commas_stays_whole(tmp_path):
+    rows = [(n, f"first, {text}\nthen, of {n}\nand, at last, {n}") for n, (text, _) in enumerate(TEXTS)]
+    (tmp_path / "c.csv").write_text(table(rows, ("id", "text")))
+    assert [row.values["text"] for row in read(tmp_path / "c.csv")[1]] == [text for _, text in rows]
