@@ -1188,3 +1188,51 @@ def test_a_text_of_several_lines_with_commas_stays_whole(tmp_path):
     rows = [(n, f"first, {text}\nthen, of {n}\nand, at last, {n}") for n, (text, _) in enumerate(TEXTS)]
     (tmp_path / "c.csv").write_text(table(rows, ("id", "text")))
     assert [row.values["text"] for row in read(tmp_path / "c.csv")[1]] == [text for _, text in rows]
+
+
+OBJECTS = [json.dumps(record) for record in records()]
+PAIRS = [json.dumps([text, label]) for text, label in TEXTS]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"[{', '.join(OBJECTS[:60])}]\n[{', '.join(OBJECTS[60:])}]\n",
+        f"[{', '.join(OBJECTS[:60])}][{', '.join(OBJECTS[60:])}]",
+        "".join(f"[{record}]\n" for record in OBJECTS),
+        f"[{', '.join(OBJECTS[:119])}]\n{OBJECTS[119]}\n",
+        json.dumps(records()[:50], indent=1) + "\n" + json.dumps(records()[50:], indent=1),
+        "\n\n" + "\n".join(PAIRS) + "\n",
+        "".join(
+            json.dumps([text, {"cats": {"pos": int(label == "pos"), "neg": int(label == "neg")}}]) + "\n"
+            for text, label in TEXTS
+        ),
+    ],
+    ids=["two arrays", "on one line", "an array a line", "an object after", "pretty", "pairs", "spaCy"],
+)
+@pytest.mark.parametrize("name", ["c.json", "c.jsonl"])
+def test_nothing_is_lost_after_a_closing_bracket(tmp_path, content, name):
+    assert same(raw_of(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("rest", ["oops", "]", "3"])
+def test_what_follows_an_array_and_is_no_row_is_said(tmp_path, rest):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(records()) + "\n" + rest)
+    try:
+        bad = [row for row in read(path)[1] if row.error]
+    except CorpusError as error:
+        assert "c.json:2: not valid JSON from here on" in str(error)
+    else:
+        assert [row.where for row in bad] == ["c.json:2"]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u0085", "\x0b", "\x1c"])
+def test_only_line_ends_end_an_object(tmp_path, mark):
+    content = "".join(
+        json.dumps({"text": text + " \u2028 " + mark, "label": label}, ensure_ascii=ord(mark) < 32) + "\n"
+        for text, label in TEXTS
+    )
+    train = raw_of(tmp_path / "c.jsonl", content).splits["train"]
+    assert len(train.texts) == len(TEXTS)
+    assert not train.invalid

@@ -6,12 +6,11 @@ encloses a whole field.
 """
 
 import csv
-import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
+from sentiment.rows.cells import Cells
 from sentiment.rows.form import Form
 
 LONGEST = 1 << 22  # characters that a quoted field may have, before its quote is held to be a stray one
@@ -19,42 +18,11 @@ JOINED = 1000  # lines that a quoted field may have in a file with tabs
 CTRL_Z = "\x1a"  # DOS ended files with it
 NUL = "it holds a zero byte"
 NEVER = "\x1f"  # for `csv`, where nothing separates: ASCII has it for this, and texts do not hold it
-SHORT = 3  # words of a cell that is no text
 
-NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
 
 Record = tuple[
     int, list[str] | None, str | None
 ]  # the number of its first line, its fields, or what is wrong
-
-
-class Cells(NamedTuple):
-    """What the cells of a column that is no text have in common.
-
-    Attributes
-    ----------
-    values
-        All of them, if there are few; others may come where the rows are sorted by them.
-    number
-        Whether all are numbers.
-    words, length
-        The most that one has.
-    """
-
-    column: int
-    values: frozenset[str] | None
-    number: bool
-    words: int
-    length: int
-
-    def have(self, cell: str) -> bool:
-        """Whether a cell may stand in the column."""
-        text = cell.strip()
-        if self.values is not None:
-            return text in self.values
-        if self.number:
-            return is_number(text)
-        return text == cell and text != "" and len(text.split()) <= self.words and len(text) <= self.length
 
 
 Known = Sequence[Cells]
@@ -131,11 +99,6 @@ def records(lines: Iterable[str], form: Form, width: int, known: Known | None = 
     if form.separator == "\t":
         return _unquoted(_Lines(lines), form.separator, width)
     return _quoted(_Lines(lines), form, width, known or ())
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number."""
-    return NUMBER.fullmatch(cell.strip()) is not None
 
 
 def no_limit() -> None:

@@ -9,12 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 from sentiment.errors import CorpusError
+from sentiment.rows.cells import SHORT, Cells, is_date, is_number
 from sentiment.rows.delimited import (
     CTRL_Z,
-    SHORT,
-    Cells,
     Known,
-    is_number,
     no_limit,
     parser,
     plain,
@@ -27,24 +25,11 @@ SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by
 ONCE = "\t;|@, :"  # between a label and a text in which it may stand, too
 MOST_ONCE = 100  # labels before or after such a separator
 FEW = 0.9  # share of good rows from which a separator is taken without looking further
-DATE = re.compile(
-    r"(?i)\W*(?:(?:\d+(?:st|nd|rd|th)?|mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun|(?:day)|jan(?:uary)?|"
-    r"feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
-    r"nov(?:ember)?|dec(?:ember)?|am|pm|[a-z]{2,4}t|utc|gmt|z|t)\W*)+"
-)
 HEADINGS = {  # names of columns, beside those by which texts and labels are known
     "id", "ids", "index", "idx", "uid", "text", "label", "labels", "split", "title", "date", "user",
     "name", "target", "tweet", "review", "sentence", "comment", "message", "content", "body", "rating",
     "score", "class", "category", "sentiment",
 }  # fmt: skip
-
-
-def is_date(cell: str) -> bool:
-    """Whether a cell is a date or a time, in digits or in English."""
-    cell = cell.strip()
-    if sum(char.isdigit() for char in cell) < 3 or is_number(cell):
-        return False
-    return DATE.fullmatch(cell.replace("/", " ").replace("-", " ").replace(":", " ")) is not None
 
 
 def judge(
@@ -172,7 +157,7 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> For
 
 
 def _one_column(lines: Sequence[str], form: Form) -> bool:
-    """Whether the file has one column: by a header that is a single known name, or by whole lines in quotes."""
+    """Whether the file has one column: its header is a single known name, or whole lines are in quotes."""
     if lines[0].strip().strip('"').casefold() in HEADINGS | {"texts", "sentences", "reviews", "comments"}:
         return True
     if any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in ";|\t"):
