@@ -1145,3 +1145,94 @@ def test_memory_stays_flat_and_the_sample_is_read_once(tmp_path):
     assert peak < 1_000_000
     assert form.separator == ","
     assert sum(1 for _ in read_rows(path)) == 50_000
+
+
+# One column, quotes that join rows, and rows that a shape tells
+
+
+@pytest.mark.parametrize("name", ["c.csv", "c.tsv", "c.csv.gz"])
+@pytest.mark.parametrize("head", ["text", "Remark", None])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_ALL, csv.QUOTE_MINIMAL])
+def test_a_file_of_one_column_has_texts_of_several_lines(tmp_path, name, head, quoting):
+    texts = [f'the "{text}"\n\nalso {label}' if n % 3 == 0 else text for n, (text, label) in enumerate(TEXTS)]
+    content = table([(text,) for text in texts], (head,) if head else None, quoting=quoting).encode()
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    form, rows = read(path)
+    assert [next(iter(row.values.values())) for row in rows] == texts
+    assert form.header == (head is not None)
+
+
+SHAPES = {
+    "an id and a text": (("id", "text"), [(n, text) for n, (text, _) in enumerate(PLAIN)]),
+    "a number": (("text", "score"), [(text, f"{n / 7:.3f}") for n, (text, _) in enumerate(PLAIN)]),
+    "sorted by label": (("text", "label"), sorted(PLAIN * 20, key=lambda row: row[1])),
+    "few rows": (("label", "text"), [(label, text) for text, label in PLAIN[:9]]),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("between", [1, 3])
+def test_stray_quotes_join_no_rows_whatever_the_columns(tmp_path, shape, between):
+    head, rows = SHAPES[shape]
+    content = [list(map(str, row)) for row in rows]
+    column, at = head.index("text"), len(rows) - between - 2
+    content[at][column] = '"' + content[at][column]
+    content[at + between][column] += '"'
+    path = tmp_path / "c.csv"
+    path.write_text("".join(",".join(row) + "\n" for row in [head, *content]))
+    assert len(list(read(path)[1])) == len(rows)
+
+
+def test_a_text_of_several_lines_with_commas_stays_whole(tmp_path):
+    rows = [(n, f"first, {text}\nthen, of {n}\nand, at last, {n}") for n, (text, _) in enumerate(TEXTS)]
+    (tmp_path / "c.csv").write_text(table(rows, ("id", "text")))
+    assert [row.values["text"] for row in read(tmp_path / "c.csv")[1]] == [text for _, text in rows]
+
+
+OBJECTS = [json.dumps(record) for record in records()]
+PAIRS = [json.dumps([text, label]) for text, label in TEXTS]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"[{', '.join(OBJECTS[:60])}]\n[{', '.join(OBJECTS[60:])}]\n",
+        f"[{', '.join(OBJECTS[:60])}][{', '.join(OBJECTS[60:])}]",
+        "".join(f"[{record}]\n" for record in OBJECTS),
+        f"[{', '.join(OBJECTS[:119])}]\n{OBJECTS[119]}\n",
+        json.dumps(records()[:50], indent=1) + "\n" + json.dumps(records()[50:], indent=1),
+        "\n\n" + "\n".join(PAIRS) + "\n",
+        "".join(
+            json.dumps([text, {"cats": {"pos": int(label == "pos"), "neg": int(label == "neg")}}]) + "\n"
+            for text, label in TEXTS
+        ),
+    ],
+    ids=["two arrays", "on one line", "an array a line", "an object after", "pretty", "pairs", "spaCy"],
+)
+@pytest.mark.parametrize("name", ["c.json", "c.jsonl"])
+def test_nothing_is_lost_after_a_closing_bracket(tmp_path, content, name):
+    assert same(raw_of(tmp_path / name, content))
+
+
+@pytest.mark.parametrize("rest", ["oops", "]", "3"])
+def test_what_follows_an_array_and_is_no_row_is_said(tmp_path, rest):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(records()) + "\n" + rest)
+    try:
+        bad = [row for row in read(path)[1] if row.error]
+    except CorpusError as error:
+        assert "c.json:2: not valid JSON from here on" in str(error)
+    else:
+        assert [row.where for row in bad] == ["c.json:2"]
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u0085", "\x0b", "\x1c"])
+def test_only_line_ends_end_an_object(tmp_path, mark):
+    content = "".join(
+        json.dumps({"text": text + " \u2028 " + mark, "label": label}, ensure_ascii=ord(mark) < 32) + "\n"
+        for text, label in TEXTS
+    )
+    train = raw_of(tmp_path / "c.jsonl", content).splits["train"]
+    assert len(train.texts) == len(TEXTS)
+    assert not train.invalid

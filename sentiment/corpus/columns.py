@@ -12,7 +12,7 @@ from sentiment.corpus.reading import Choice, joined_names
 from sentiment.errors import CorpusError, did_you_mean
 from sentiment.features import is_matrix, is_series
 from sentiment.rows import NoLabel, Row
-from sentiment.rows.dialect import is_date, is_number
+from sentiment.rows.cells import is_date, is_number
 
 TEXT_COLUMNS = (
     "text", "sentence", "review", "review_text", "reviewtext", "comment_text", "content", "message", "sms",

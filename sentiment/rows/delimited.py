@@ -1,25 +1,31 @@
 """Lines with separators → records with the number of their first line. No line is lost to a quote.
 
 Quoted commas are read by `csv`, strictly. Where a quote swallows lines that are rows of their own, these are
-read again one by one. With tabs a quote is a plain character, unless it encloses a whole field.
+read again one by one. With tabs, and where a line is one field, a quote is a plain character, unless it
+encloses a whole field.
 """
 
 import csv
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from sentiment.rows.cells import Cells
 from sentiment.rows.form import Form
 
 LONGEST = 1 << 22  # characters that a quoted field may have, before its quote is held to be a stray one
 JOINED = 1000  # lines that a quoted field may have in a file with tabs
 CTRL_Z = "\x1a"  # DOS ended files with it
 NUL = "it holds a zero byte"
+NEVER = "\x1f"  # for `csv`, where nothing separates: ASCII has it for this, and texts do not hold it
+
 
 Record = tuple[
     int, list[str] | None, str | None
 ]  # the number of its first line, its fields, or what is wrong
-Known = Mapping[int, Collection[str]]  # of the columns of few values: these
+
+
+Known = Sequence[Cells]
 
 
 class _Endless(Exception):
@@ -86,11 +92,13 @@ def records(lines: Iterable[str], form: Form, width: int, known: Known | None = 
         By which a line that a quote has swallowed is recognised as a row.
     """
     no_limit()
-    if form.separator is None or form.split != "all":
+    if form.separator is None:
+        return _unquoted(_Lines(lines), NEVER, 1)
+    if form.split != "all":
         return _split_once(lines, form)
     if form.separator == "\t":
         return _unquoted(_Lines(lines), form.separator, width)
-    return _quoted(_Lines(lines), form, width, known or {})
+    return _quoted(_Lines(lines), form, width, known or ())
 
 
 def no_limit() -> None:
@@ -168,8 +176,8 @@ def _swallowed(
 ) -> bool:
     """Whether a record of several lines is rather that many rows, joined by stray quotes.
 
-    So it is if the lines between its first and last one are rows by themselves, with a known value in each
-    column of few values. Of two lines, the first one has to be such a row but for its quote.
+    So it is if the lines between its first and last one are rows by themselves, with such a cell in each
+    column as the column has elsewhere. Of two lines, the first one has to be such a row but for its quote.
     """
     if len(fields) != width:
         return True  # no row as it stands, so its lines are looked at one by one
@@ -177,7 +185,7 @@ def _swallowed(
         return False
 
     def is_row(found: list[str]) -> bool:
-        return len(found) == width and all(found[column].strip() in known[column] for column in known)
+        return len(found) == width and all(cells.have(found[cells.column]) for cells in known)
 
     alone = is_row(next(plain(lines[:1], separator), []))
     inner = lines[1:-1] or lines[1:]
@@ -256,15 +264,13 @@ def _unquote(field: str) -> str:
 
 
 def _split_once(lines: Iterable[str], form: Form) -> Iterator[Record]:
-    separator = form.separator
+    separator = str(form.separator)
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
         if not text.strip() or text == CTRL_Z:
             continue
         if "\0" in text:
             yield number, None, NUL
-        elif separator is None:
-            yield number, [_unquote(text)], None
         else:
             first, found, last = (
                 text.partition(separator) if form.split == "first" else text.rpartition(separator)

@@ -5,10 +5,19 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from sentiment.errors import CorpusError
-from sentiment.rows.delimited import CTRL_Z, Known, no_limit, parser, plain, records
+from sentiment.rows.cells import SHORT, Cells, is_date, is_number
+from sentiment.rows.delimited import (
+    CTRL_Z,
+    Known,
+    no_limit,
+    parser,
+    plain,
+    records,
+)
 from sentiment.rows.form import Asked, Form
 from sentiment.rows.opening import guess_encoding
 
@@ -16,30 +25,11 @@ SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by
 ONCE = "\t;|@, :"  # between a label and a text in which it may stand, too
 MOST_ONCE = 100  # labels before or after such a separator
 FEW = 0.9  # share of good rows from which a separator is taken without looking further
-NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
-DATE = re.compile(
-    r"(?i)\W*(?:(?:\d+(?:st|nd|rd|th)?|mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun|(?:day)|jan(?:uary)?|"
-    r"feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
-    r"nov(?:ember)?|dec(?:ember)?|am|pm|[a-z]{2,4}t|utc|gmt|z|t)\W*)+"
-)
 HEADINGS = {  # names of columns, beside those by which texts and labels are known
     "id", "ids", "index", "idx", "uid", "text", "label", "labels", "split", "title", "date", "user",
     "name", "target", "tweet", "review", "sentence", "comment", "message", "content", "body", "rating",
     "score", "class", "category", "sentiment",
 }  # fmt: skip
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number."""
-    return NUMBER.fullmatch(cell.strip()) is not None
-
-
-def is_date(cell: str) -> bool:
-    """Whether a cell is a date or a time, in digits or in English."""
-    cell = cell.strip()
-    if sum(char.isdigit() for char in cell) < 3 or is_number(cell):
-        return False
-    return DATE.fullmatch(cell.replace("/", " ").replace("-", " ").replace(":", " ")) is not None
 
 
 def judge(
@@ -60,8 +50,8 @@ def judge(
 
     Returns
     -------
-    Form, int, dict
-        The form, the number of fields of a row, and of each column of few values these.
+    Form, int, sequence of Cells
+        The form, the number of fields of a row, and what the cells of each column that is no text are.
     """
     no_limit()
     lines = [line for line in lines if line.strip() and line.strip() != CTRL_Z]
@@ -74,7 +64,7 @@ def judge(
     return (
         _headed(rows, form, asked, width, like),
         width,
-        _few([row for row in rows[1:] if len(row) == width], width),
+        _cells([row for row in rows[1:] if len(row) == width], width),
     )
 
 
@@ -145,7 +135,7 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> For
         return replace(form, separator=asked.separator or SEPARATORS.get(kind, ",")[0])
     excel = re.fullmatch(r"sep=(.)", lines[0].strip())
     usual = asked.separator or (excel[1] if excel else SEPARATORS.get(kind, SEPARATORS[""]))
-    if asked.separator is None and excel is None and _one_column(lines):
+    if asked.separator is None and excel is None and _one_column(lines, form):
         return replace(form, separator=None)
     best, most, quality, labels = replace(form, separator=usual[0]), 0.0, 0.0, False
     for separator in usual:
@@ -166,9 +156,16 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> For
     return best
 
 
-def _one_column(lines: Sequence[str]) -> bool:
-    """Whether the file has one column, by a header that is a single known name."""
-    return lines[0].strip().strip('"').casefold() in HEADINGS | {"texts", "sentences", "reviews", "comments"}
+def _one_column(lines: Sequence[str], form: Form) -> bool:
+    """Whether the file has one column: its header is a single known name, or whole lines are in quotes."""
+    if lines[0].strip().strip('"').casefold() in HEADINGS | {"texts", "sentences", "reviews", "comments"}:
+        return True
+    if any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in ";|\t"):
+        return False
+    found = [fields for _, fields, _ in records(lines[:-1], replace(form, separator=","), 1)]
+    single = sum(fields is not None and len(fields) == 1 for fields in found)
+    quoted = sum(line.startswith('"') for line in lines)
+    return single > FEW * len(found) and quoted > 0.05 * len(found)
 
 
 def _variants(form: Form, lines: Sequence[str]) -> list[Form]:
@@ -291,6 +288,26 @@ def _few(rows: Sequence[Sequence[str]], width: int) -> dict[int, set[str]]:
         values = {row[column].strip() for row in rows}
         if len(values) <= max(2, 0.2 * len(rows)) and max(map(len, values)) <= 40:
             found[column] = values
+    return found
+
+
+def _cells(rows: Sequence[Sequence[str]], width: int) -> list[Cells]:
+    """Return what the cells of each column that is no text have in common, by which a row is recognised."""
+    found = []
+    few = _few(rows, width)
+    for column in range(width if len(rows) > 1 else 0):
+        cells = [row[column] for row in rows if row[column].strip()]
+        if not cells:
+            continue
+        number = all(map(is_number, cells))
+        words = max(len(cell.split()) for cell in cells)
+        values = few.get(column)
+        # Where rows are sorted by a column, others of its values may come after the sample.
+        runs = 1 + sum(one != other for one, other in pairwise(cells))
+        closed = frozenset(values) if values is not None and runs > len({*cells}) else None
+        length = 2 * max(map(len, cells))
+        if closed is not None or number or (words <= SHORT and all(cell == cell.strip() for cell in cells)):
+            found.append(Cells(column, closed, number, words, length))
     return found
 
 

@@ -82,7 +82,8 @@ def _values(text: io.TextIOBase, name: str, begin: str) -> Iterator[tuple[int, A
             if array:
                 continue
         if array and part[place] == "]":
-            return
+            array, place = None, place + 1  # another array may follow, or objects
+            continue
         try:
             value, end = decoder.raw_decode(part, place)
             if end == len(part) and more and not isinstance(value, dict | list | str):
@@ -108,31 +109,34 @@ def _short(error: Exception) -> str:
 
 def read(text: io.TextIOBase, name: str) -> tuple[str, Iterator[Row]]:
     """Tell by the beginning how objects are written, and read them: an object a line (jsonl), or array."""
-    begin = ""
-    while not begin.strip():
+    lines: list[str] = []
+    while not (lines and lines[-1].strip()):
         line = text.readline()
         if not line:
             return "jsonl", iter(())
-        begin += line
-    listed = begin.lstrip("\ufeff \t\r\n").startswith("[")
+        lines.append(line)
+    begin = lines[-1].lstrip("\ufeff \t\r\n")
+    listed = begin.startswith("[")
     second = text.readline() if listed else ""
-    pairs = (
-        listed and second.lstrip().startswith("[") and _whole(begin)
-    )  # of a text and its label, one a line
-    if not pairs and (listed or (begin.rstrip().endswith(("{", "[", ",")) and not _whole(begin))):
-        rows, form = read_stream(text, name, begin + second), "array"
+    lines += [second] if second else []
+    pairs = second.lstrip().startswith("[") and _is_pair(begin)  # of a text and its label, one a line
+    if not pairs and (listed or (begin.rstrip().endswith(("{", "[", ",")) and not _is_whole(begin))):
+        rows, form = read_stream(text, name, "".join(lines)), "array"
     else:
-        lines = [*begin.splitlines(keepends=True), *filter(None, [second])]
         form, rows = "jsonl", read_lines(chain(lines, text), name)
     return form, _refuse_single(rows, name)
 
 
-def _whole(line: str) -> bool:
+def _is_whole(line: str) -> bool:
     try:
         json.loads(line)
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _is_pair(line: str) -> bool:
+    return _is_whole(line) and len(pair := json.loads(line)) == 2 and isinstance(pair[0], str)
 
 
 def _refuse_single(rows: Iterator[Row], name: str) -> Iterator[Row]:
