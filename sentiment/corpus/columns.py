@@ -52,6 +52,7 @@ SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 ENOUGH = 12  # rows from which repeated values tell something
 MOSTLY = 0.9  # share of values that are numbers, from which a column is of numbers
 LEFT = 0.5  # of the score of the best text, from which another column is named as left
+TEXTS = 0.4  # of a column that is of texts, though features are beside it
 POOR = 0.1  # of a column of texts: values of a word, again and again
 KNOWN = 1.35  # what a known name is worth
 TIE = 0.93  # of it, from which the choice stays open, if names do not help
@@ -211,8 +212,9 @@ def _look(name: str, head: Sequence[Row]) -> _Column:
 
 
 def _is_missing(value: Any) -> bool:
-    empty = isinstance(value, float) and math.isnan(value)
-    return value is None or isinstance(value, NoLabel) or empty or value in ("", [])
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or isinstance(value, NoLabel) or (isinstance(value, str | list) and not value)
 
 
 def _words(text: str) -> float:
@@ -274,11 +276,11 @@ def _choose_text(
         for one in told
         if any(fits(row.values.get(one.name)) for row in head)
     ]
-    usual = {name.casefold() for name in names} & set(TEXT_COLUMNS)
-    if features and not usual:
-        return (features[0],), [f"the features are {features[0]!r}"], ()
     scores = {one.name: _text_score(one) * _text_rank(one.name) for one in told}
     scores |= {one.name: 0.0 for one in told if _is_named_label(one)}
+    usual = {name.casefold() for name in names} & set(TEXT_COLUMNS)
+    if features and not usual and max(scores.values()) < TEXTS:
+        return (features[0],), [f"the features are {features[0]!r}"], ()
     order = sorted(told, key=lambda one: -scores[one.name])
     lacking = ""
     if like is not None:

@@ -49,7 +49,7 @@ class Reading:
         return {
             "text": list(choice.text),
             "labels": list(choice.labels),
-            "split": choice.split,
+            "split_column": choice.split,
             "why": list(choice.why),
             "left": {what: list(columns) for what, columns in choice.left.items()},
             **self.form.as_dict(),
@@ -59,7 +59,7 @@ class Reading:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Reading":
         """Return the reading that a manifest holds."""
-        choice = Choice(tuple(content["text"]), tuple(content["labels"]), content.get("split"))
+        choice = Choice(tuple(content["text"]), tuple(content["labels"]), content.get("split_column"))
         return cls(Form.from_dict(content), choice)
 
     def like_training(self, like: "Reading | None") -> "Reading":
