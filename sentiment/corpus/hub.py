@@ -15,9 +15,9 @@ from sentiment.corpus.presets import Preset
 from sentiment.corpus.raw import (
     RawCorpus,
     RawSplit,
-    check_marked,
     collect_by_split,
     find_task,
+    marked_columns,
     meaning_of,
     reader_of,
     take_parts,
@@ -108,8 +108,8 @@ def read_dataset(
         parts, said = collect_by_split(rows, role, choice, reader, meaning)
         notes += [*said, *take_parts(splits, role, parts, roles)]
     if len(labels) > 1:
-        order = tuple(map(meaning.named, labels))
-        check_marked(splits["train"], order, source)
+        order, said = marked_columns(splits["train"], list(map(meaning.named, labels)))
+        notes += said
     elif order is not None:
         order = tuple(dict.fromkeys(map(meaning.named, order)))
     if "test" in splits and not splits["test"].labelled:

@@ -11,15 +11,15 @@ from sentiment.corpus.columns import find
 from sentiment.corpus.raw import (
     RawCorpus,
     RawSplit,
-    check_marked,
     collect_by_split,
     find_task,
+    marked_columns,
     meaning_of,
     reader_of,
     take_parts,
 )
 from sentiment.corpus.reading import Reading
-from sentiment.corpus.source import tell
+from sentiment.corpus.source import say, tell
 from sentiment.errors import UsageError
 from sentiment.rows import Form, Row, columns_of
 
@@ -54,8 +54,7 @@ def read_memory(corpus: Any, config: CorpusConfig) -> RawCorpus:
         if "train" not in parts or not set(parts) <= set(roles):
             raise UsageError(f"a mapping has to be of splits: {', '.join(roles)}; a corpus is {KINDS}")
         raw = _read_parts(parts, config)
-    if raw.reading is not None:
-        tell(raw.reading, raw.source)
+    say(raw)
     return raw
 
 
@@ -83,8 +82,8 @@ def _read_parts(parts: Mapping[str, Any], config: CorpusConfig) -> RawCorpus:
     assert meaning is not None
     order = None
     if len(reading.choice.labels) > 1:
-        order = tuple(map(meaning.named, reading.choice.labels))
-        check_marked(splits["train"], order, "memory")
+        order, said = marked_columns(splits["train"], list(map(meaning.named, reading.choice.labels)))
+        reading = replace(reading, notes=(*reading.notes, *said))
     return RawCorpus("memory", "memory", None, splits, order, meaning.task, reading)
 
 
@@ -163,8 +162,8 @@ def pairs(texts: Any, labels: Any) -> list[dict[str, Any]]:
             labels = [row[0] for row in labels]
         elif all(number in (0, 1) for row in labels for number in row):
             raise UsageError(
-                f"labels are rows of {width} numbers of 0 and 1, without names; give a list of names for each "
-                "text, or a DataFrame with a column of 0 and 1 for each label"
+                f"labels are rows of {width} numbers of 0 and 1, without names; give a list of names for "
+                "each text, or a DataFrame with a column of 0 and 1 for each label"
             )
     return [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
 

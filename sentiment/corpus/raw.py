@@ -18,10 +18,10 @@ __all__ = [
     "RawCorpus",
     "RawSplit",
     "Task",
-    "check_marked",
     "collect",
     "collect_by_split",
     "find_task",
+    "marked_columns",
     "meaning_of",
     "names_in",
     "read_label",
@@ -187,14 +187,12 @@ def read_label(values: Mapping[str, Any], columns: Sequence[str], task: Task) ->
     return Meaning(task).read(values, columns)
 
 
-def check_marked(split: RawSplit, columns: Sequence[str], where: str) -> None:
-    """Refuse one of several label columns that has no 1."""
-    found = {name for label in split.labels if label is not None for name in names_in(label)}
-    for name in columns:
-        if split.labelled and name not in found:
-            raise CorpusError(
-                f"{where}: the label column {name!r} has no 1 in the training texts; leave it out"
-            )
+def marked_columns(split: RawSplit, columns: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return those of several label columns that have a 1, and say which were left for having none."""
+    found = {name for label in split.labels for name in names_in(label)}
+    empty = [name for name in columns if split.labelled and name not in found]
+    notes = [f"the label column {name!r} has no 1 in the training texts, and was left out" for name in empty]
+    return tuple(name for name in columns if name not in empty), notes
 
 
 def collect(
@@ -275,7 +273,7 @@ def _runs(rows: Iterable[Row], column: str) -> Iterator[tuple[str, list[Row]]]:
 def take_parts(
     splits: dict[str, RawSplit], role: str, parts: Mapping[str, RawSplit], given: Collection[str]
 ) -> list[str]:
-    """Add the parts of what is given as `role` to splits; for those that are given besides, say they are left."""
+    """Add the parts of what is given as `role`; those that are given besides are left, and it is said."""
     notes = []
     for part, split in parts.items():
         if part != role and part in given:

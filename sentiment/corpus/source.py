@@ -12,17 +12,17 @@ from typing import Any
 from sentiment.config import CorpusConfig
 from sentiment.corpus.columns import find
 from sentiment.corpus.folders import files_of_rows, read_folder
-from sentiment.corpus.labels import is_list
+from sentiment.corpus.labels import is_list, odd_labels
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
     Meaning,
     RawCorpus,
     RawSplit,
     Task,
-    check_marked,
     collect,
     collect_by_split,
     find_task,
+    marked_columns,
     meaning_of,
     reader_of,
     take_parts,
@@ -77,8 +77,18 @@ def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
     if raw.reading is not None:
         if config.text_column is None:
             raw.reading = raw.reading.like_training(like)
-        tell(raw.reading, raw.source)
+    say(raw)
     return raw
+
+
+def say(raw: RawCorpus) -> None:
+    """Say on stderr how a corpus was read and what is odd about its labels; its reading keeps both."""
+    if raw.reading is None:
+        return
+    train = raw.splits.get("train", RawSplit()).labels
+    every = [label for split in raw.splits.values() for label in split.labels]
+    raw.reading = replace(raw.reading, odd=tuple(odd_labels(train, every, raw.task)))
+    tell(raw.reading, raw.source)
 
 
 def tell(reading: Reading, source: str) -> None:
@@ -171,8 +181,9 @@ def _read_files(
     labels = first.reading.choice.labels
     order = None
     if len(labels) > 1 and "train" in splits:
-        order = tuple(first.meaning.named(label) for label in labels)
-        check_marked(splits["train"], order, source)
+        order, notes = marked_columns(splits["train"], list(map(first.meaning.named, labels)))
+        for note in notes:
+            first = _noted(first, note)
     for path in files.get("unlabelled", []):
         splits.setdefault("unlabelled", RawSplit()).extend(_read_unlabelled(path, config, first.read))
     return RawCorpus(name, source, None, splits, order, first.meaning.task, first.reading)
