@@ -204,3 +204,57 @@ def test_exclusive_columns_of_0_and_1_are_classes():
         rows.append(Row("x", {"text": MAKERS["text"](rng, number), "label_neg": 1 - mark, "label_pos": mark}))
     choice = find(["text", "label_neg", "label_pos"], rows, "x")
     assert (choice.labels, choice.one_hot) == (("label_neg", "label_pos"), True)
+
+
+@pytest.mark.parametrize("flags", ["is_retweet=binary has_image=binary", "weekend=binary holiday=binary"])
+@pytest.mark.parametrize("outcome", ["outcome", "mood"])
+def test_flags_are_no_labels_where_another_column_may_be_one(flags, outcome):
+    names, rows = head(f"id=index text=text {flags} {outcome}=three")
+    with pytest.raises(CorpusError, match=rf"no column is surely the label; the likeliest: '{outcome}'"):
+        find(names, rows, "x")
+    assert find(names, rows, "x", label=outcome).labels == (outcome,)
+
+
+def test_a_number_beside_columns_of_0_and_1_is_told():
+    names, rows = head("text=text joy=binary anger=binary level=stars")
+    choice = find(names, rows, "x")
+    assert choice.labels == ("joy", "anger")
+    assert choice.left == {"label": ("level",)}
+
+
+def test_texts_without_spaces_may_have_numbers():
+    rng = random.Random(0)
+    rows = [
+        Row(
+            "x",
+            {
+                "a": "".join(rng.choices("电影很好音乐不错风景服务真棒2024", k=30)) + str(n),
+                "b": "好坏"[n % 2],
+            },
+        )
+        for n in range(60)
+    ]
+    choice = find(["a", "b"], rows, "x")
+    assert (choice.text, choice.labels) == (("a",), ("b",))
+
+
+@pytest.mark.parametrize(
+    ("columns", "label"),
+    [
+        ("text=text product_category=topic star_rating=stars", "star_rating"),
+        ("text=text category=three rating=stars", "rating"),
+        ("text=text emotion_target=reason emotion_there=three", "emotion_there"),  # the first has gaps
+    ],
+)
+def test_of_two_columns_named_as_labels_the_likelier_is_taken_and_the_other_told(columns, label):
+    names, rows = head(columns)
+    choice = find(names, rows, "x")
+    assert choice.labels == (label,)
+    assert choice.left["label"] == tuple(name for name in names if name not in ("text", label))
+
+
+def test_a_title_that_was_left_is_told():
+    names, rows = head("Title=short Description=text label=stars")
+    choice = find(names, rows, "x")
+    assert choice.text == ("Description",)
+    assert choice.left["text"] == ("Title",)

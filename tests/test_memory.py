@@ -1,9 +1,11 @@
 """Texts and labels of a Python program: trained on and classified as those of a file."""
 
 import datasets
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from conftest import TINY
 
 import sentiment
@@ -209,3 +211,84 @@ def test_labels_of_test_that_are_not_public(capsys, validation):
 )
 def test_what_the_hub_refuses_comes_with_the_name_to_ask_for(message, words):
     assert words in str(hub._final_error("a/b", ValueError(message)))
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        lambda data: data.select([5, 9, 1, 0, 2, 2]),
+        lambda data: data.filter(lambda row: row["number"] % 3 == 0),
+        lambda data: data.shuffle(seed=1),
+        lambda data: data.sort("label"),
+        lambda data: data.train_test_split(0.3, seed=1)["train"],
+        lambda data: data.shard(2, 1),
+        lambda data: datasets.concatenate_datasets([data.select([3, 4]), data]),
+        lambda data: data.with_format("numpy"),
+        lambda data: data.to_iterable_dataset(),
+    ],
+    ids=["select", "filter", "shuffle", "sort", "split", "shard", "concatenate", "format", "streamed"],
+)
+def test_a_data_set_is_read_as_its_owner_sees_it(select):
+    data = select(data_set(NUMBERS, text=TEXTS).add_column("number", list(range(80))))
+    rows = list(data)
+    raw = read_memory(data, CorpusConfig())
+    assert raw.splits["train"].texts == [str(row["text"]) for row in rows]
+    assert raw.splits["train"].labels == [["neg", "pos"][row["label"]] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [lambda data: data, datasets.Dataset.from_pandas, pa.Table.from_pandas, lambda d: d.to_dict("records")],
+)
+def test_a_column_of_splits_divides_what_is_in_memory(form, capsys):
+    wanted = ["test" if n % 4 == 0 else "dev" if n % 4 == 1 else "train" for n in range(80)]
+    raw = read_memory(form(FRAME.assign(split=wanted)), CorpusConfig())
+    sizes = {role: len(split.texts) for role, split in raw.splits.items()}
+    assert sizes == {"train": 40, "validation": 20, "test": 20}
+    assert "says which split a row is of" in capsys.readouterr().err
+
+
+def test_splits_that_are_given_come_before_those_of_a_column(capsys):
+    marked = FRAME.assign(split=["test" if n % 4 == 0 else "train" for n in range(80)])
+    raw = read_memory({"train": marked, "test": FRAME[:10]}, CorpusConfig())
+    assert {role: len(split.texts) for role, split in raw.splits.items()} == {"train": 60, "test": 10}
+    assert "the test texts among those of train were left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (np.array(NUMBERS), {"0", "1"}),
+        ([np.int64(number) for number in NUMBERS], {"0", "1"}),
+        (np.array(NUMBERS, dtype=bool), {"true", "false"}),
+        (np.array(NUMBERS, dtype=float), {"0", "1"}),
+        (np.array(NUMBERS).reshape(-1, 1), {"0", "1"}),
+        (np.array(LABELS), {"neg", "pos"}),
+        (pd.Series(NUMBERS).values, {"0", "1"}),
+        (torch.tensor(NUMBERS), {"0", "1"}),
+    ],
+    ids=["int", "list", "bool", "float", "column", "str", "values", "torch"],
+)
+def test_labels_of_an_array_are_those_of_a_list(labels, names):
+    raw = read_memory(pairs(np.array(TEXTS), labels), CorpusConfig())
+    assert set(raw.splits["train"].labels) == names
+    assert raw.splits["train"].texts == TEXTS
+
+
+def test_numbers_of_0_and_1_without_names_are_no_labels():
+    with pytest.raises(UsageError, match="rows of 2 numbers of 0 and 1, without names"):
+        pairs(TEXTS, np.array([[number, 1 - number] for number in NUMBERS]))
+
+
+def test_arrays_beside_a_text_are_no_texts():
+    frame = FRAME.assign(embedding=[np.zeros(4) for _ in TEXTS]).rename(columns={"review": "kurz"})
+    assert read_memory(frame, CorpusConfig()).splits["train"].texts == TEXTS
+
+
+def test_a_column_that_is_there_twice_is_named(trained):
+    twice = pd.concat([FRAME, FRAME[["stars"]]], axis=1)
+    with pytest.raises(UsageError, match="the column 'stars' is there twice"):
+        read_memory(twice, CorpusConfig())
+    with pytest.raises(UsageError, match="the column 'stars' is there twice"):
+        trained.predict(twice)
+    assert trained.predict(FRAME[:0]) == []

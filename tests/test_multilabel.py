@@ -178,8 +178,6 @@ def more(*labels):
         ("c.csv", csv_of(), {"label_column": "ball,cahs"}, "no column 'cahs'.*did you mean 'cash'"),
         ("c.csv", csv_of(), {"label_column": "ball,cash,ball"}, "'ball' is named twice"),
         ("c.csv", csv_of(), {"label_column": "ball,cash", "task": "multiclass"}, "corpus.task=multiclass wants one label"),
-        ("c.csv", marked([(text, labels) for text, labels in rows() if "moon" not in labels]),
-         {"label_column": "ball,cash,moon"}, "'moon' has no 1"),
         ("c.jsonl", jsonl(rows()), {"task": "multiclass"}, "lists in column 'labels', and corpus.task=multiclass"),
         ("c.jsonl", jsonl([("a text", "ball"), *rows()]), {}, r"c\.jsonl:2: the label is of type list"),
         ("c.jsonl", more(["ball", "ball"]), {}, r"c\.jsonl:121: the label 'ball' is in the list twice"),

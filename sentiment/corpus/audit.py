@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.labels import alike, joined_by
+from sentiment.corpus.labels import Task, odd_labels
 from sentiment.corpus.leakage import leakage
 from sentiment.corpus.near import near_duplicates
 from sentiment.corpus.raw import RawCorpus, RawSplit, names_in
@@ -105,32 +105,10 @@ def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
     return inspect(raw, similarity if size <= CHEAP else None)
 
 
-def _labels(splits: dict[str, RawSplit], task: str) -> list[str]:
-    """Say what is odd about labels: alike ones, several in one, one that only test has, lists of one."""
-    counts = Counter(name for split in splits.values() for label in split.labels for name in names_in(label))
-    lines = [
-        f"the labels {' and '.join(map(repr, group))} are written alike, and are different classes; "
-        "--set corpus.label_spelling=fold joins what differs by case, spaces or invisible characters, and "
-        "corpus.labels renames"
-        for group in alike(counts)[:SHOWN]
-    ]
+def _labels(splits: dict[str, RawSplit], task: Task) -> list[str]:
+    """Say what is odd about labels, and which of them no training text has."""
     train = splits.get("train", RawSplit())
-    if task != "multilabel":
-        separator = joined_by([str(label) for label in train.labels if label is not None])
-        written = next((name for name in counts if re.fullmatch(r"\[.*,.*\]", name)), None)
-        if written is not None:
-            lines.append(
-                f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], '
-                "or a|b with corpus.label_separator"
-            )
-        elif separator is not None:
-            some = next(str(label) for label in train.labels if separator in str(label))
-            lines.append(
-                f"several labels seem to be in one cell, such as {some!r}; divide them with --set "
-                f"'corpus.label_separator=\"{separator}\"'"
-            )
-    elif train.labels and all(len(label) == 1 for label in train.labels if label is not None):
-        lines.append("each text has exactly one label; --set corpus.task=multiclass reads them as classes")
+    lines = odd_labels(train.labels, [label for split in splits.values() for label in split.labels], task)
     known = {name for label in train.labels for name in names_in(label)}
     for role in ("validation", "test"):
         split = splits.get(role, RawSplit())

@@ -20,8 +20,8 @@ TEXT_COLUMNS = (
     "headline", "title", "data", "article", "abstract", "phrase", "transcript", "description", "selftext",
 )  # fmt: skip
 LABEL_COLUMNS = (
-    "label", "labels", "sentiment", "class", "category", "target", "polarity", "rating", "stars", "score",
-    "grade", "intent", "topic", "emotion", "spam", "is_spam", "cats", "overall", "tag", "tags", "status",
+    "label", "labels", "sentiment", "class", "target", "polarity", "rating", "stars", "star", "score", "grade",
+    "category", "intent", "topic", "emotion", "spam", "is_spam", "cats", "overall", "tag", "tags", "status",
     "type", "annotation", "y",
 )  # fmt: skip
 TEXT_WORDS = {word for name in TEXT_COLUMNS for word in name.split("_")} - {"title", "headline", "data"}
@@ -52,6 +52,8 @@ SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 ENOUGH = 12  # rows from which repeated values tell something
 MOSTLY = 0.9  # share of values that are numbers, from which a column is of numbers
 LEFT = 0.5  # of the score of the best text, from which another column is named as left
+TEXTS = 0.4  # of a column that is of texts, though features are beside it
+SHORT = 0.2  # likewise, of one that is named as texts are, such as a title
 POOR = 0.1  # of a column of texts: values of a word, again and again
 KNOWN = 1.35  # what a known name is worth
 TIE = 0.93  # of it, from which the choice stays open, if names do not help
@@ -114,9 +116,13 @@ def find(
         If a column is not there, or the choice stays open; then with the likeliest ones and the command.
     """
     told = [_look(name, head) for name in columns]
+    width = len(columns)
+    why: list[str] = []
+    if like is not None and text is None and not _numbers_fit(told, like):
+        why.append("its columns have no names, and are not those of training, so they are found anew")
+        like = None
     split = next((one.name for one in told if _is_split(one)), None) if labelled else None
     asked_labels = named_columns(columns, label, "label", where) if label is not None and labelled else ()
-    why: list[str] = []
     left: dict[str, tuple[str, ...]] = {}
     if text is not None:
         texts = named_columns(columns, text, "text", where)
@@ -127,7 +133,7 @@ def find(
         why += said
         left |= {"text": others} if others else {}
     if not labelled:
-        return Choice(texts, (), None, False, tuple(why), left)
+        return Choice(texts, (), None, False, tuple(why), left, width)
     rest = [one for one in told if one.name not in texts and one.name != split]
     if asked_labels:
         labels = asked_labels
@@ -138,7 +144,7 @@ def find(
     if split is not None:
         why.append(f"the column {split!r} says which split a row is of")
     one_hot = len(labels) > 1 and _is_one_hot(labels, head)
-    return Choice(texts, labels, split, one_hot, tuple(why), left)
+    return Choice(texts, labels, split, one_hot, tuple(why), left, width)
 
 
 def named_columns(columns: Collection[str], wanted: str, what: str, where: str) -> tuple[str, ...]:
@@ -211,8 +217,9 @@ def _look(name: str, head: Sequence[Row]) -> _Column:
 
 
 def _is_missing(value: Any) -> bool:
-    empty = isinstance(value, float) and math.isnan(value)
-    return value is None or isinstance(value, NoLabel) or empty or value in ("", [])
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or isinstance(value, NoLabel) or (isinstance(value, str | list) and not value)
 
 
 def _words(text: str) -> float:
@@ -244,7 +251,7 @@ def _text_score(column: _Column) -> float:
         return 0.0
     if _share(strings, lambda value: value.lstrip().startswith(('{"', "[{"))) > 0.5:
         return 0.0
-    codes = _share(strings, lambda value: CODE.fullmatch(value.strip()))
+    codes = _share(strings, lambda value: CODE.fullmatch(value.strip()) and not SPACELESS.search(value))
     unique = column.distinct / max(1, len(column.values))
     long = column.words / (column.words + 4)
     return float(long * (0.2 + 0.8 * unique) * (1 - 0.95 * codes) * min(1.0, 0.3 + column.filled))
@@ -262,6 +269,20 @@ def _text_rank(name: str) -> float:
     return 1.2 if words & TEXT_WORDS else 1.0
 
 
+def _numbers_fit(told: Sequence[_Column], like: Choice) -> bool:
+    """Whether columns of training that have but numbers are those of another file without a header.
+
+    So they are if it is as wide, and the text looks like one, among the other columns.
+    """
+    columns = {one.name: one for one in told}
+    if not all(name.isdecimal() for name in (*like.text, *columns)):
+        return True  # by their names
+    if like.width not in (None, len(told)) or not set(like.text) <= set(columns):
+        return False
+    best = max(map(_text_score, told))
+    return all(_text_score(columns[name]) >= LEFT * best for name in like.text)
+
+
 def _choose_text(
     told: Sequence[_Column], where: str, like: Choice | None, head: Sequence[Row]
 ) -> tuple[tuple[str, ...], list[str], tuple[str, ...]]:
@@ -274,11 +295,11 @@ def _choose_text(
         for one in told
         if any(fits(row.values.get(one.name)) for row in head)
     ]
-    usual = {name.casefold() for name in names} & set(TEXT_COLUMNS)
-    if features and not usual:
-        return (features[0],), [f"the features are {features[0]!r}"], ()
     scores = {one.name: _text_score(one) * _text_rank(one.name) for one in told}
     scores |= {one.name: 0.0 for one in told if _is_named_label(one)}
+    usual = {name.casefold() for name in names} & set(TEXT_COLUMNS)
+    if features and not usual and max(scores.values()) < TEXTS:
+        return (features[0],), [f"the features are {features[0]!r}"], ()
     order = sorted(told, key=lambda one: -scores[one.name])
     lacking = ""
     if like is not None:
@@ -292,7 +313,11 @@ def _choose_text(
             raise _open(told, order, "text", where, lacking)
         return (known,), [f"{lacking}the text is {known!r}"], ()
     best = order[0]
-    others = [one for one in order[1:] if scores[one.name] >= LEFT * scores[best.name]]
+    others = [
+        one
+        for one in order[1:]
+        if scores[one.name] >= (SHORT if one.name.casefold() in TEXT_COLUMNS else LEFT) * scores[best.name]
+    ]
     pair = [
         one for one in order if PAIRS.fullmatch(one.name) and scores[one.name] >= LEFT * scores[best.name]
     ]
@@ -337,6 +362,12 @@ def _label_rank(name: str) -> int:
     if words & LABEL_WORDS and not against - {"index", "name", "flag", "number"}:
         return 2
     return 0 if against else 1
+
+
+def _likeliest(name: str) -> int:
+    """Return a number for the order of columns whose names say as much."""
+    words = {name.casefold().strip(), *tokens(name)}
+    return next((place for place, known in enumerate(LABEL_COLUMNS) if known in words), len(LABEL_COLUMNS))
 
 
 def _is_few(column: _Column) -> bool:
@@ -388,7 +419,8 @@ def _choose_labels(
         few,
         key=lambda one: (
             -ranks[one.name] * (one.filled > 0.2),
-            known.index(one.name) if one.name in known else len(known),
+            one.filled < MOSTLY,
+            _likeliest(one.name),
             one.distinct < 2,
         ),
     )
@@ -399,7 +431,13 @@ def _choose_labels(
         best is None or ranks[best.name] < 2 or (best in binary and ranks[best.name] < 3)
     ):
         columns = tuple(one.name for one in binary)
-        others = tuple(one.name for one in candidates if one not in binary and ranks[one.name] > 1)
+        beside = [one for one in varied if one not in binary and ranks[one.name] and one.distinct > 1]
+        rank = max(ranks[name] for name in columns)
+        if any(
+            ranks[one.name] >= rank and _share(one.strings, is_number) < 0.5 for one in beside if one.strings
+        ):
+            raise _open(rest, [*beside, *binary], "label", where, lacking)
+        others = tuple(one.name for one in beside)
         return (
             columns,
             [f"{lacking}the labels are the columns of 0 and 1: {', '.join(map(repr, columns))}"],

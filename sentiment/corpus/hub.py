@@ -13,14 +13,14 @@ from sentiment.config import CorpusConfig
 from sentiment.corpus.columns import find
 from sentiment.corpus.presets import Preset
 from sentiment.corpus.raw import (
-    Meaning,
     RawCorpus,
     RawSplit,
-    check_marked,
-    collect,
+    collect_by_split,
     find_task,
+    marked_columns,
     meaning_of,
     reader_of,
+    take_parts,
 )
 from sentiment.corpus.reading import Choice, Reading
 from sentiment.errors import CorpusError, HubError, SentimentError, did_you_mean
@@ -78,17 +78,17 @@ def read_dataset(
     known: Choice | None = None,
     preset: Preset = UNKNOWN,
 ) -> RawCorpus:
-    """Read a `datasets.DatasetDict`.
+    """Read a `datasets.DatasetDict`, or a mapping of data sets; rows that were filtered out stay out.
 
     Parameters
     ----------
     known
         Columns that come first.
     """
-    dataset = {split: data.flatten() for split, data in dataset.items()}  # review.title of structs
+    dataset = {split: _whole(data).flatten() for split, data in dataset.items()}  # review.title of structs
     roles = _roles(dataset, preset, config, source)
     first = dataset[roles["train"]]
-    head = [Row("", values) for values in first.data.slice(0, LOOK_AHEAD).to_pylist()]
+    head = [Row("", values) for values in _table(first.take(min(len(first), LOOK_AHEAD))).to_pylist()]
     choice = find(first.column_names, head, source, config.text_column, config.label_column, known)
     reader = reader_of(head, choice.text)
     labels = choice.labels
@@ -101,13 +101,15 @@ def read_dataset(
     order = preset.labels or (tuple(names) if names else None)
     if len(labels) > 1:
         order = None
-    splits = {
-        role: _read_split(dataset[split], source, split, choice, order, reader, meaning)
-        for role, split in roles.items()
-    }
+    splits: dict[str, RawSplit] = {}
+    notes: list[str] = []
+    for role, split in roles.items():
+        rows = _rows(dataset[split], f"{source}[{split}]", choice, order)
+        parts, said = collect_by_split(rows, role, choice, reader, meaning)
+        notes += [*said, *take_parts(splits, role, parts, roles)]
     if len(labels) > 1:
-        order = tuple(map(meaning.named, labels))
-        check_marked(splits["train"], order, source)
+        order, said = marked_columns(splits["train"], list(map(meaning.named, labels)))
+        notes += said
     elif order is not None:
         order = tuple(dict.fromkeys(map(meaning.named, order)))
     if "test" in splits and not splits["test"].labelled:
@@ -119,7 +121,7 @@ def read_dataset(
         del splits["test"]
         if "validation" in splits:
             splits["test"] = splits.pop("validation")
-    return RawCorpus(name, source, commit, splits, order, task, Reading(Form("hub"), choice))
+    return RawCorpus(name, source, commit, splits, order, task, Reading(Form("hub"), choice, tuple(notes)))
 
 
 def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dict[str, str]:
@@ -144,34 +146,38 @@ def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dic
     return roles
 
 
-def _read_split(
-    data: Any,
-    repo: str,
-    split: str,
-    choice: Choice,
-    order: tuple[str, ...] | None,
-    read: Callable[[object], Any],
-    meaning: Meaning,
-) -> RawSplit:
-    def column(name: str) -> list[Any]:
-        return data.data.column(name).to_pylist() if name in data.column_names else [None] * len(data)
+def _whole(data: Any) -> Any:
+    """Return a data set that is at hand: one that is streamed is read to its end."""
+    if hasattr(data, "data"):
+        return data
+    import datasets
+
+    return datasets.Dataset.from_list(list(data), features=data.features)
+
+
+def _table(data: Any) -> Any:
+    """Return the rows of a data set as a table of Arrow: those that were selected, in their order."""
+    return data.with_format("arrow")[:]
+
+
+def _rows(data: Any, where: str, choice: Choice, order: tuple[str, ...] | None) -> Iterator[Row]:
+    """Yield the rows of a split; classes that are given by number get their names from `order`."""
+    table = _table(data)
+
+    def column(name: str | None) -> list[Any]:
+        return table.column(name).to_pylist() if name in table.column_names else [None] * len(table)
 
     labels = choice.labels
     columns = {name: column(name) for name in labels}
     if order is not None:
-        columns = {name: _named(values, order, f"{repo}[{split}]") for name, values in columns.items()}
-    texts = zip(*(_values(data.data.column(name)) for name in choice.text), strict=True)
-    ids = column("id")
-    rows = (
-        Row(
-            f"{repo}[{split}]:{number}",
-            dict(zip(labels, values, strict=True))
-            | dict(zip(choice.text, parts, strict=True))
-            | {"id": identity},
-        )
-        for number, (parts, identity, *values) in enumerate(zip(texts, ids, *columns.values(), strict=True))
-    )
-    return collect(rows, choice, read, meaning)
+        columns = {name: _named(values, order, where) for name, values in columns.items()}
+    texts = zip(*(_values(table.column(name)) for name in choice.text), strict=True)
+    ids, splits = column("id"), column(choice.split)
+    both = zip(texts, ids, splits, *columns.values(), strict=True)
+    for number, (parts, identity, split, *values) in enumerate(both):
+        found = dict(zip(labels, values, strict=True)) | dict(zip(choice.text, parts, strict=True))
+        more = {} if choice.split is None else {choice.split: split}
+        yield Row(f"{where}:{number}", found | more | {"id": identity})
 
 
 def _named(values: list[Any], order: tuple[str, ...], where: str) -> list[Any]:

@@ -27,6 +27,7 @@ FRACTION = re.compile(r"([-+]?\d+)\.(\d+)")
 WHITE = re.compile(r"\s+")
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 COLUMN_VALUES = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+SHOWN = 12  # findings of a kind
 SEPARATORS = "|;,#/+"  # between labels in a cell, likeliest first
 ENOUGH = 10  # cells, from which their parts tell something
 HALF = 0.5  # from which a number beside a label means that the text has it
@@ -255,6 +256,43 @@ def alike(names: Collection[str]) -> list[list[str]]:
             key = format(Decimal(key).normalize(), "f")
         groups.setdefault(key, []).append(name)
     return [sorted(group) for group in groups.values() if len(group) > 1]
+
+
+def odd_labels(train: Sequence[Label | None], every: Sequence[Label | None], task: Task) -> list[str]:
+    """Say what is odd about labels, with the setting that mends it.
+
+    Labels that are written alike, that may stand for none, several of them in one, lists of one.
+
+    Parameters
+    ----------
+    train, every
+        Labels of the training texts, and of all.
+    """
+    counts = Counter(name for label in every for name in names_in(label))
+    lines = [
+        f"the labels {' and '.join(map(repr, group))} are written alike, and are different classes; "
+        "--set corpus.label_spelling=fold joins what differs by case, spaces or invisible characters, and "
+        "corpus.labels renames"
+        for group in alike(counts)[:SHOWN]
+    ]
+    given = [names_in(label) for label in train if label is not None]
+    cells = [names[0] for names in given if len(names) == 1]
+    separator = joined_by(cells)
+    written = next((name for name in counts if BARE_LIST.fullmatch(name)), None)
+    if written is not None:
+        lines.append(
+            f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], '
+            "or a|b with corpus.label_separator"
+        )
+    elif separator is not None:
+        some = next(cell for cell in cells if separator in cell)
+        lines.append(
+            f"several labels seem to be in one cell, such as {some!r}; divide them with --set "
+            f"'corpus.label_separator={json.dumps(separator)}'"
+        )
+    elif task == "multilabel" and given and len(cells) == len(given):
+        lines.append("each text has exactly one label; --set corpus.task=multiclass reads them as classes")
+    return lines
 
 
 def joined_by(cells: Iterable[str]) -> str | None:

@@ -2,14 +2,24 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sentiment.config import CorpusConfig
 from sentiment.corpus.columns import find
-from sentiment.corpus.raw import RawCorpus, RawSplit, check_marked, collect, find_task, meaning_of, reader_of
+from sentiment.corpus.raw import (
+    RawCorpus,
+    RawSplit,
+    collect_by_split,
+    find_task,
+    marked_columns,
+    meaning_of,
+    reader_of,
+    take_parts,
+)
 from sentiment.corpus.reading import Reading
-from sentiment.corpus.source import tell
+from sentiment.corpus.source import say, tell
 from sentiment.errors import UsageError
 from sentiment.rows import Form, Row, columns_of
 
@@ -44,8 +54,7 @@ def read_memory(corpus: Any, config: CorpusConfig) -> RawCorpus:
         if "train" not in parts or not set(parts) <= set(roles):
             raise UsageError(f"a mapping has to be of splits: {', '.join(roles)}; a corpus is {KINDS}")
         raw = _read_parts(parts, config)
-    if raw.reading is not None:
-        tell(raw.reading, raw.source)
+    say(raw)
     return raw
 
 
@@ -66,13 +75,15 @@ def _read_parts(parts: Mapping[str, Any], config: CorpusConfig) -> RawCorpus:
             task = find_task(values, choice.labels, config.task, role, choice.one_hot)
             task = "multilabel" if config.label_separator and config.task == "auto" else task
             meaning = meaning_of(config, task, config.task != "auto")
-        splits[role] = collect(rows, choice, read, meaning)
+        found, said = collect_by_split(rows, role, choice, read, meaning)
+        notes = (*reading.notes, *said, *take_parts(splits, role, found, parts))
+        reading = replace(reading, notes=notes)
     assert reading is not None
     assert meaning is not None
     order = None
     if len(reading.choice.labels) > 1:
-        order = tuple(map(meaning.named, reading.choice.labels))
-        check_marked(splits["train"], order, "memory")
+        order, said = marked_columns(splits["train"], list(map(meaning.named, reading.choice.labels)))
+        reading = replace(reading, notes=(*reading.notes, *said))
     return RawCorpus("memory", "memory", None, splits, order, meaning.task, reading)
 
 
@@ -87,6 +98,9 @@ def rows_of(data: Any, where: str) -> Iterator[Row]:
     kind = type(data).__module__.partition(".")[0]
     records: Iterable[Any]
     if kind == "pandas" and hasattr(data, "columns"):
+        twice = next((str(name) for name in data.columns[data.columns.duplicated()]), None)
+        if twice is not None:
+            raise UsageError(f"{where}: the column {twice!r} is there twice; rename one of them")
         records = _of_columns({str(name): data[name].tolist() for name in data.columns})
     elif kind == "polars" and hasattr(data, "iter_rows"):
         records = data.iter_rows(named=True)
@@ -116,7 +130,9 @@ def _of_columns(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]
 
 
 def _plain(value: Any) -> Any:
-    """Return None for what stands for nothing: pandas.NA, NaT, NaN."""
+    """Return the value of Python that one of an array means; None for pandas.NA, NaT, NaN."""
+    if hasattr(value, "tolist") and hasattr(value, "shape"):
+        value = value.tolist()
     if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and math.isnan(value)):
         return None
     return value
@@ -135,11 +151,20 @@ def pairs(texts: Any, labels: Any) -> list[dict[str, Any]]:
             raise UsageError("give texts and labels, both")
         if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
             raise UsageError(f"{name} is a list, and not of type {type(values).__name__}")
-    texts, labels = list(texts), list(labels)
+    texts, labels = list(texts), list(map(_plain, labels))
     if len(texts) != len(labels):
         raise UsageError(
             f"there are {len(texts):,} texts and {len(labels):,} labels; give one label for each text"
         )
+    width = len(labels[0]) if labels and isinstance(labels[0], list) else 0
+    if width and all(isinstance(row, list) and len(row) == width for row in labels):
+        if width == 1:
+            labels = [row[0] for row in labels]
+        elif all(number in (0, 1) for row in labels for number in row):
+            raise UsageError(
+                f"labels are rows of {width} numbers of 0 and 1, without names; give a list of names for "
+                "each text, or a DataFrame with a column of 0 and 1 for each label"
+            )
     return [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
 
 
@@ -154,6 +179,8 @@ def texts_to_classify(data: Any, like: Reading | None) -> Iterator[Row] | None:
     from sentiment.corpus.raw import text_of
 
     rows, columns, head = columns_of(rows_of(data, "row"))
+    if not head:
+        return iter(())
     choice = find(columns, head, "the table", None, None, like.choice if like else None, labelled=False)
     tell(Reading(Form("memory"), choice).like_training(like), "the table")
     return (row._replace(values={"text": text_of(row.values, choice.text)}) for row in rows)

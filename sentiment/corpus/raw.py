@@ -1,11 +1,11 @@
 """What a source gives before it is checked and divided."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import listed_columns
+from sentiment.corpus.columns import SPLIT_NAMES, listed_columns
 from sentiment.corpus.labels import Label, Meaning, Task, is_list, label_names, names_in
 from sentiment.corpus.reading import Choice, Reading
 from sentiment.errors import CorpusError
@@ -18,17 +18,20 @@ __all__ = [
     "RawCorpus",
     "RawSplit",
     "Task",
-    "check_marked",
     "collect",
+    "collect_by_split",
     "find_task",
+    "marked_columns",
     "meaning_of",
     "names_in",
     "read_label",
     "reader_of",
+    "take_parts",
     "text_of",
 ]
 
 BETWEEN = "\n"  # of texts in several columns
+RUN = 4096  # rows of one split that are sorted at once
 MOST_KNOWN = 10_000  # strings whose labels are remembered
 LOOKED = 20  # texts that are not UTF-8, by which their encoding is guessed
 
@@ -184,14 +187,12 @@ def read_label(values: Mapping[str, Any], columns: Sequence[str], task: Task) ->
     return Meaning(task).read(values, columns)
 
 
-def check_marked(split: RawSplit, columns: Sequence[str], where: str) -> None:
-    """Refuse one of several label columns that has no 1."""
-    found = {name for label in split.labels if label is not None for name in names_in(label)}
-    for name in columns:
-        if split.labelled and name not in found:
-            raise CorpusError(
-                f"{where}: the label column {name!r} has no 1 in the training texts; leave it out"
-            )
+def marked_columns(split: RawSplit, columns: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return those of several label columns that have a 1, and say which were left for having none."""
+    found = {name for label in split.labels for name in names_in(label)}
+    empty = [name for name in columns if split.labelled and name not in found]
+    notes = [f"the label column {name!r} has no 1 in the training texts, and was left out" for name in empty]
+    return tuple(name for name in columns if name not in empty), notes
 
 
 def collect(
@@ -231,6 +232,55 @@ def collect(
     data = "\n".join(odd).encode("utf-8", "surrogateescape") if _escaped(odd) else b""
     split.encoding = guess_encoding(data) if data else None
     return split
+
+
+def collect_by_split(
+    rows: Iterable[Row], role: str, choice: Choice, read: Callable[[object], Any], meaning: Meaning
+) -> tuple[dict[str, RawSplit], list[str]]:
+    """Sort rows as `collect` does into splits, and say what is odd of these.
+
+    All are of one, `role`; but what is given as ``train`` may have a column that says the split. There a row
+    that says none is of train; if none is of train, it is a part of a corpus, and all are taken.
+    """
+    if choice.split is None or role != "train":
+        return {role: collect(rows, choice, read, meaning)}, []
+    parts: dict[str, RawSplit] = {}
+    for part, run in _runs(rows, choice.split):
+        parts.setdefault(part, RawSplit()).extend(collect(run, choice, read, meaning))
+    if "train" in parts:
+        return parts, []
+    every = RawSplit()
+    for split in parts.values():
+        every.extend(split)
+    return {"train": every}, [f"the column {choice.split!r} has no row of train, so all rows are taken"]
+
+
+def _runs(rows: Iterable[Row], column: str) -> Iterator[tuple[str, list[Row]]]:
+    """Yield runs of rows of the same split."""
+    run: list[Row] = []
+    role = "train"
+    for row in rows:
+        mine = SPLIT_NAMES.get(str(row.values.get(column) or "train").strip().casefold(), "train")
+        if run and (mine != role or len(run) >= RUN):
+            yield role, run
+            run = []
+        role = mine
+        run.append(row)
+    if run:
+        yield role, run
+
+
+def take_parts(
+    splits: dict[str, RawSplit], role: str, parts: Mapping[str, RawSplit], given: Collection[str]
+) -> list[str]:
+    """Add the parts of what is given as `role`; those that are given besides are left, and it is said."""
+    notes = []
+    for part, split in parts.items():
+        if part != role and part in given:
+            notes.append(f"the {part} texts among those of {role} were left: others are given")
+        else:
+            splits.setdefault(part, RawSplit()).extend(split)
+    return notes
 
 
 def _escaped(texts: Collection[str]) -> bool:

@@ -25,6 +25,8 @@ class Choice:
         A sentence for each choice that was made.
     left
         Likely columns that were left, by ``text`` and ``label``.
+    width
+        How many columns there are.
     """
 
     text: tuple[str, ...]
@@ -33,15 +35,27 @@ class Choice:
     one_hot: bool = False
     why: tuple[str, ...] = ()
     left: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    width: int | None = None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a corpus was read: kept in the manifest of a model, whose columns they are from then on."""
+    """How a corpus was read: kept in the manifest of a model, whose columns they are from then on.
+
+    Attributes
+    ----------
+    form, choice
+        What kind of file it is, and its columns.
+    notes
+        What else was found in reading.
+    odd
+        What is odd about its labels, with the setting that mends it.
+    """
 
     form: Form
     choice: Choice
     notes: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary, ready for JSON."""
@@ -49,17 +63,24 @@ class Reading:
         return {
             "text": list(choice.text),
             "labels": list(choice.labels),
-            "split": choice.split,
+            "split_column": choice.split,
+            "width": choice.width,
             "why": list(choice.why),
             "left": {what: list(columns) for what, columns in choice.left.items()},
             **self.form.as_dict(),
             "notes": [*self.form.notes, *self.notes],
+            "odd_labels": list(self.odd),
         }
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Reading":
         """Return the reading that a manifest holds."""
-        choice = Choice(tuple(content["text"]), tuple(content["labels"]), content.get("split"))
+        choice = Choice(
+            tuple(content["text"]),
+            tuple(content["labels"]),
+            content.get("split_column"),
+            width=content.get("width"),
+        )
         return cls(Form.from_dict(content), choice)
 
     def like_training(self, like: "Reading | None") -> "Reading":
@@ -72,12 +93,12 @@ class Reading:
         return replace(self, choice=replace(self.choice, why=(f"{said}, as in training",)))
 
     def told(self) -> list[str]:
-        """Return sentences for people: what was chosen and why, what was left, what was found."""
+        """Return sentences for people: what was chosen and why, what was left, found, and is odd."""
         lines = list(self.choice.why)
         for what, columns in self.choice.left.items():
             names = ", ".join(map(repr, columns))
             lines.append(f"left, though it may be the {what}: {names} (--{what}-column)")
-        return [*lines, *self.form.notes, *self.notes]
+        return [*lines, *self.form.notes, *self.notes, *self.odd]
 
 
 def joined_names(names: Sequence[str]) -> str:

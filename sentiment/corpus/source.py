@@ -3,27 +3,29 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import SPLIT_NAMES, find
+from sentiment.corpus.columns import find
 from sentiment.corpus.folders import files_of_rows, read_folder
-from sentiment.corpus.labels import is_list
+from sentiment.corpus.labels import is_list, odd_labels
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
     Meaning,
     RawCorpus,
     RawSplit,
     Task,
-    check_marked,
     collect,
+    collect_by_split,
     find_task,
+    marked_columns,
     meaning_of,
     reader_of,
+    take_parts,
 )
 from sentiment.corpus.reading import Choice, Reading
 from sentiment.errors import CorpusError, UsageError, did_you_mean
@@ -75,8 +77,18 @@ def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
     if raw.reading is not None:
         if config.text_column is None:
             raw.reading = raw.reading.like_training(like)
-        tell(raw.reading, raw.source)
+    say(raw)
     return raw
+
+
+def say(raw: RawCorpus) -> None:
+    """Say on stderr how a corpus was read and what is odd about its labels; its reading keeps both."""
+    if raw.reading is None:
+        return
+    train = raw.splits.get("train", RawSplit()).labels
+    every = [label for split in raw.splits.values() for label in split.labels]
+    raw.reading = replace(raw.reading, odd=tuple(odd_labels(train, every, raw.task)))
+    tell(raw.reading, raw.source)
 
 
 def tell(reading: Reading, source: str) -> None:
@@ -163,19 +175,15 @@ def _read_files(
     for role in sorted(roles, key=("train", "validation", "test").index):
         for path in roles[role]:
             found, first = _read_file(path, config, first, like, role)
-            for part, split in found.items():
-                if part != role and part in given:
-                    first = _noted(
-                        first, f"the {part} texts of {path.name} were left: --{part} brings others"
-                    )
-                else:
-                    splits.setdefault(part, RawSplit()).extend(split)
+            for note in take_parts(splits, role, found, given):
+                first = _noted(first, f"{path.name}: {note}")
     assert first is not None
     labels = first.reading.choice.labels
     order = None
     if len(labels) > 1 and "train" in splits:
-        order = tuple(first.meaning.named(label) for label in labels)
-        check_marked(splits["train"], order, source)
+        order, notes = marked_columns(splits["train"], list(map(first.meaning.named, labels)))
+        for note in notes:
+            first = _noted(first, note)
     for path in files.get("unlabelled", []):
         splits.setdefault("unlabelled", RawSplit()).extend(_read_unlabelled(path, config, first.read))
     return RawCorpus(name, source, None, splits, order, first.meaning.task, first.reading)
@@ -217,34 +225,10 @@ def _read_file(
         ]
         for note in notes:
             first = _noted(first, note)
-    split = choice.split if role == "train" else None
-    if split is None:
-        return {role: collect(rows, choice, first.read, first.meaning)}, first
-    parts: dict[str, RawSplit] = {}
-    for part, chunk in _by_split(rows, split):
-        parts.setdefault(part, RawSplit()).extend(collect(chunk, choice, first.read, first.meaning))
-    if "train" not in parts:  # a part of a corpus
-        every = RawSplit()
-        for part_split in parts.values():
-            every.extend(part_split)
-        note = f"the column {split!r} has no row of train, so all rows are taken"
-        return {"train": every}, _noted(first, note)
+    parts, notes = collect_by_split(rows, role, choice, first.read, first.meaning)
+    for note in notes:
+        first = _noted(first, note)
     return parts, first
-
-
-def _by_split(rows: Iterable[Row], column: str) -> Iterator[tuple[str, list[Row]]]:
-    """Yield runs of rows of the same split; a row without one is of train."""
-    run: list[Row] = []
-    role = "train"
-    for row in rows:
-        mine = SPLIT_NAMES.get(str(row.values.get(column) or "train").strip().casefold(), "train")
-        if run and (mine != role or len(run) >= 4096):
-            yield role, run
-            run = []
-        role = mine
-        run.append(row)
-    if run:
-        yield role, run
 
 
 def _first_form(head: list[Row], reading: Reading, config: CorpusConfig, where: str) -> _Form:

@@ -91,6 +91,8 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
         yield "corpus", f"{corpus['source']}{'@' + revision[:12] if revision else ''}"
     if read := read_as(corpus.get("reading")):
         yield "read", "; ".join(read)
+    if odd := (corpus.get("reading") or {}).get("odd_labels"):
+        yield "labels", "; ".join(odd)
     if corpus.get("trained_on"):
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
