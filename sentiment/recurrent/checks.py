@@ -8,9 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-with torch.inference_mode():
-    _INFERENCE = torch._C._dispatch_keys(torch.empty(0, device="cpu"))
-_PLAIN = (torch._C._dispatch_keys(torch.empty(0, device="cpu")), _INFERENCE)
+
+def _keys_of_plain(inference: bool) -> torch._C.DispatchKeySet:
+    with torch.inference_mode(inference):
+        return torch._C._dispatch_keys(torch.empty(0, device="cpu"))
+
+
+_PLAIN = (_keys_of_plain(False), _keys_of_plain(True))
 
 
 def is_eager() -> bool:
