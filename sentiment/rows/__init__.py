@@ -17,7 +17,7 @@ from sentiment.errors import CorpusError
 from sentiment.rows import objects
 from sentiment.rows.annotations import adapted
 from sentiment.rows.delimited import records
-from sentiment.rows.dialect import goes_with, judge, named
+from sentiment.rows.dialect import are_columns, goes_with, judge, named
 from sentiment.rows.form import NOTHING, Asked, Form
 from sentiment.rows.opening import (
     COMPRESSED,
@@ -57,6 +57,7 @@ __all__ = [
 SAMPLE = 1000  # lines by which separators, quotes and header are judged
 SAMPLE_SIZE = 1 << 20  # characters, likewise
 FASTTEXT = "__label__"
+PLAIN = "read as plain lines, a text each; if it has columns, name what stands between: --separator"
 UNKNOWN = (
     "unknown kind of file; name it .csv, .tsv, .jsonl, .parquet, .xlsx or .txt (.gz, .zst, .bz2, .xz or "
     ".zip may follow)"
@@ -220,24 +221,28 @@ def _read_text(
         return
     as_like = asked.separator is None and like is not None and goes_with(content, like)
     several = kind in ("csv", "tsv") or asked.separator is not None or not lines or as_like
-    if not several and (kind == "txt" or len(content) < 2):
-        if kind is None:
-            raise CorpusError(f"{name}: {UNKNOWN}")
+    if kind is None and not content:
+        raise CorpusError(f"{name}: {UNKNOWN}")
+    if not several and kind == "txt":
         yield replace(form, format="txt")
         yield from _read_lines(everything, name)
         return
     if as_like and like is not None:
         asked = replace(asked, separator=like.separator)
-    form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like)
-    if kind in (None, "txt") and form.separator is None:
+    plain = form
+    form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like, not lines)
+    if not several and asked.header is None and not are_columns(sample, form, known, like):
+        yield replace(plain, format="txt", notes=(*plain.notes, PLAIN))
+        yield from _read_lines(everything, name)
+        return
+    if not lines and kind in (None, "txt") and form.separator is None:
         if kind is None:
             raise CorpusError(f"{name}: {UNKNOWN}")
-        if not lines:
-            raise CorpusError(
-                f"{name}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, or a folder with one "
-                "folder of .txt files for each label; if labels are in the lines, name what stands between: "
-                "--separator"
-            )
+        raise CorpusError(
+            f"{name}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, or a folder with one "
+            "folder of .txt files for each label; if labels are in the lines, name what stands between: "
+            "--separator"
+        )
     skipped = int(bool(sample) and re.fullmatch("sep=.", sample[0].strip()) is not None)  # Excel's first line
     begin = next((number for number, line in enumerate(sample) if line.strip() and number >= skipped), 0)
     rest = chain(sample[begin:], text)
