@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -18,7 +18,7 @@ from sentiment import bundle, shipped
 from sentiment.audio import SUFFIXES
 from sentiment.errors import CorpusError
 from sentiment.predictor import Predictor, Result
-from sentiment.rows import NOTHING, Asked, Form, Row, columns_of, encoding_of, printable, read_open
+from sentiment.rows import NOTHING, Asked, Form, Row, columns_of, encoding_of, printable, read_open, unpacked
 from sentiment.rows import read as read_file
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
 
 def _read_stdin(text_column: str | None, asked: Asked, like: Form | None) -> tuple[Form, Iterator[Row]]:
     """Read stdin as what it begins like: JSON, else columns or a text each line, as of a file."""
-    stream: BinaryIO = sys.stdin.buffer
+    stream = unpacked(sys.stdin.buffer, "stdin")
     head = stream.peek(4096)[:4096] if isinstance(stream, io.BufferedReader) else b""
     begin = head.decode(asked.encoding or encoding_of(head), "ignore").lstrip("\ufeff \t\r\n")
     kind = "csv" if text_column else None if begin else "txt"

@@ -1350,3 +1350,108 @@ def test_columns_on_stdin_are_judged_as_those_of_files(command, trained, monkeyp
     assert len(done.out.splitlines()) == count
     assert told in done.err
     assert ";neg" not in done.out
+
+
+# What the first bytes tell, and encodings
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [(f"c.csv{end}", "not packed") for end in (".gz", ".xz", ".bz2", ".zst")]
+    + [(f"c{end}", "it is text") for end in (".xlsx", ".xls", ".parquet", ".ods")],
+)
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_text_under_the_name_of_another_format_is_read_and_told(tmp_path, capsys, name, told, mark):
+    assert same(raw_of(tmp_path / name, table(separator=mark)))
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("content", [table(head=("text", "mood")), lines(records()), json.dumps(records())])
+def test_stdin_may_be_packed(command, trained, monkeypatch, pack, content):
+    packed = io.BytesIO(pack(content.encode()))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(packed)))
+    done = command("predict", "--input", "-", "--model", trained[0], "--format", "text")
+    assert (done.code, len(done.out.splitlines())) == (0, 120), done.err
+
+
+def parquet_bytes() -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(records()), stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (gzip.compress(table().encode() * 50)[:-300], "stdin: damaged or cut off"),
+        (b"PK\x03\x04" + b"\0" * 99, "stdin: it is Excel or a zip"),
+        (parquet_bytes(), "stdin: it is Parquet, which is not read from a pipe"),
+    ],
+)
+def test_what_cannot_be_read_from_stdin_is_named(command, trained, monkeypatch, content, words):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content))))
+    done = command("predict", "--input", "-", "--model", trained[0])
+    assert done.code == 3
+    assert words in done.err
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+@pytest.mark.parametrize("name", ["c.tar", "c.csv", "c.tgz"])
+def test_a_tar_archive_is_named(tmp_path, mode, name):
+    import tarfile
+
+    (tmp_path / "in.csv").write_text(table())
+    with tarfile.open(tmp_path / name, mode) as archive:
+        archive.add(tmp_path / "in.csv", "in.csv")
+    with pytest.raises(CorpusError, match="a tar archive; unpack it: tar xf"):
+        raw_of(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("begin", "words"),
+    [
+        (b"Rar!\x1a\x07", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7-Zip"), (b"\x89PNG\r\n", "picture"),
+        (b"$FL2@(#)", "SPSS"), (b"{\\rtf1", "RTF"), (b"RDX3\nX\n", "data of R"), (b"<TABLE>", "HTML"),
+        (b"CREATE TABLE t (x int);\n", "SQL"), (b"-- MySQL dump 10\n", "SQL"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["c.csv", "my file"])
+def test_other_formats_are_named_by_their_first_bytes(tmp_path, begin, words, name):
+    for way in (raw_of, lambda path, _: list(read(path)[1])):
+        (tmp_path / name).write_bytes(begin + b"rest of it\n" * 20)
+        with pytest.raises(CorpusError, match=words):
+            way(tmp_path / name, begin + b"rest of it\n" * 20)
+
+
+@pytest.mark.parametrize("text", ["おはよう、とても良い部屋でした", "朝食も美味しい"])
+@pytest.mark.parametrize("name", ["c.csv", "c.jsonl"])
+def test_japanese_of_old_mails_is_read_and_told(tmp_path, capsys, text, name):
+    rows = [(f"{text}{n}", label) for n, (_, label) in enumerate(TEXTS)]
+    objects = "".join(json.dumps({"text": t, "label": y}, ensure_ascii=False) + "\n" for t, y in rows)
+    content = table(rows) if name == "c.csv" else objects
+    assert same(raw_of(tmp_path / name, content.encode("iso2022_jp")), rows)
+    assert "it is iso2022_jp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["номер был очень хороший", "το δωμάτιο ήταν καλό", "the room was good"])
+def test_utf16_without_its_mark_is_named_in_every_alphabet(tmp_path, encoding, text):
+    content = table([(f"{text} {n}", label) for n, (_, label) in enumerate(TEXTS)])
+    with pytest.raises(CorpusError, match=f"--encoding {encoding}"):
+        raw_of(tmp_path / "c.csv", content.encode(encoding))
+    assert len(raw_of(tmp_path / "c.csv", encoding=encoding).splits["train"].texts) == len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "head", "text"),
+    [
+        ("cp1252", "opinião", "não gostei da comida, mas a praia é linda e o café também"),
+        ("gb18030", "评论", "电影很好看，音乐也不错，但是风景一般，服务太慢了"),
+        ("cp1251", "отзыв", "номер был очень хороший, завтрак вкусный, персонал вежливый"),
+    ],
+)
+def test_the_encoding_of_a_header_is_guessed_by_all_rows(tmp_path, encoding, head, text):
+    rows = [(f"{text} {n}", label) for n, (_, label) in enumerate(TEXTS)]
+    with pytest.raises(CorpusError, match=f"--encoding {encoding}"):
+        raw_of(tmp_path / "c.csv", table(rows, (head, "label")).encode(encoding))

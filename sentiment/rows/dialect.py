@@ -129,7 +129,7 @@ def named(first: Sequence[str], form: Form, width: int, where: str, sample: Sequ
         try:
             name.encode()
         except UnicodeEncodeError:
-            guess = guess_encoding("\t".join(names).encode("utf-8", "surrogateescape")) or "cp1252"
+            guess = guess_encoding("".join(sample).encode("utf-8", "surrogateescape")) or "cp1252"
             raise CorpusError(
                 f"{where}: the header is not UTF-8; it looks like {guess}: --encoding {guess}"
             ) from None
