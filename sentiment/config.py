@@ -46,7 +46,7 @@ class CorpusConfig(_Section):
     )
     label_file: str | None = _setting(None, "file of labels, one a line, beside a file of texts, one a line")
     separator: str | None = _setting(
-        None, "between the fields of a line; judged if unset", min_length=1, max_length=1
+        None, "between the fields of a line, such as ; or :: or tab; judged if unset", min_length=1
     )
     header: bool | None = _setting(
         None, "whether the first row names the columns, which else are 1, 2, 3; judged if unset"

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -18,7 +18,7 @@ from sentiment import bundle, shipped
 from sentiment.audio import SUFFIXES
 from sentiment.errors import CorpusError
 from sentiment.predictor import Predictor, Result
-from sentiment.rows import NOTHING, Asked, Form, Row, columns_of, encoding_of, printable, read_open
+from sentiment.rows import NOTHING, Asked, Form, Row, columns_of, encoding_of, printable, read_open, unpacked
 from sentiment.rows import read as read_file
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def read(
 
     like = reading_of(model)
     if source == "-":
-        where, (form, rows) = "stdin", _read_stdin(text_column, asked, like)
+        where, (form, rows) = "stdin", _read_stdin(text_column, asked, like.form if like else None)
     else:
         where, (form, rows) = source, read_file(Path(source), asked, like.form if like else None)
     rows, columns, head = columns_of(rows)
@@ -69,6 +69,8 @@ def read(
     if not columns:
         return rows, "text"  # only bad rows so far: each becomes an error
     if form.format == "txt" and text_column is None:
+        for note in form.notes:
+            click.echo(printable(f"{where}: {note}"), err=True)
         return rows, "text"
     choice = find(columns, head, where, text_column, None, like.choice if like else None, labelled=False)
     reading = Reading(form, choice)
@@ -128,31 +130,15 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
     return failed
 
 
-def _read_stdin(text_column: str | None, asked: Asked, like: "Reading | None") -> tuple[Form, Iterator[Row]]:
-    """Read stdin as what it begins like: JSON, columns with a header, else a text each line."""
-    stream: BinaryIO = sys.stdin.buffer
+def _read_stdin(text_column: str | None, asked: Asked, like: Form | None) -> tuple[Form, Iterator[Row]]:
+    """Read stdin as what it begins like: JSON, else columns or a text each line, as of a file."""
+    stream = unpacked(sys.stdin.buffer, "stdin")
     head = stream.peek(4096)[:4096] if isinstance(stream, io.BufferedReader) else b""
     begin = head.decode(asked.encoding or encoding_of(head), "ignore").lstrip("\ufeff \t\r\n")
+    kind = "csv" if text_column else None if begin else "txt"
     if begin[:1] == "{" or re.match(r"\[\s*([{\[]|\"[^\"]*\"\s*[,\]])|\[\s*$", begin):
         kind = "jsonl"
-    elif text_column or asked.separator or asked.header is not None or _has_header(begin, like):
-        kind = "csv"
-    else:
-        kind = "txt"
-    return read_open(stream, kind, "stdin", asked, like.form if like else None)
-
-
-def _has_header(begin: str, like: "Reading | None") -> bool:
-    """Whether the first line is the header of several columns, of which one is known as the text."""
-    from sentiment.corpus.columns import TEXT_COLUMNS
-
-    known = {*TEXT_COLUMNS[:12], *(name.casefold() for name in (like.choice.text if like else ()))}
-    first = begin.splitlines()[0] if begin else ""
-    for mark in ",\t;|":
-        cells = [cell.strip().strip('"').casefold() for cell in first.split(mark)]
-        if len(cells) > 1 and known & set(cells) and all(len(cell.split()) <= 3 for cell in cells):
-            return True
-    return False
+    return read_open(stream, kind, "stdin", asked, like)
 
 
 def _write(results: Iterable[Result], labels: Sequence[str], stream: TextIO, style: str) -> int:

@@ -8,6 +8,7 @@ is in its `Form`. A row that cannot be read becomes a row with an `error`; the r
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -17,11 +18,12 @@ from sentiment.errors import CorpusError
 from sentiment.rows import objects
 from sentiment.rows.annotations import adapted
 from sentiment.rows.delimited import records
-from sentiment.rows.dialect import goes_with, judge, named
+from sentiment.rows.dialect import are_columns, goes_with, judge, named
 from sentiment.rows.form import NOTHING, Asked, Form
 from sentiment.rows.opening import (
     COMPRESSED,
     FORMATS,
+    SHIFTS,
     Opened,
     buffered,
     check_text,
@@ -29,6 +31,7 @@ from sentiment.rows.opening import (
     guess_encoding,
     missing,
     name_format,
+    unpacked,
 )
 from sentiment.rows.row import LOOK_AHEAD, NoLabel, Row, columns_of, printable, read_text, text_error
 from sentiment.rows.tables import read_excel, read_parquet
@@ -52,11 +55,13 @@ __all__ = [
     "read_rows",
     "read_text",
     "text_error",
+    "unpacked",
 ]
 
 SAMPLE = 1000  # lines by which separators, quotes and header are judged
 SAMPLE_SIZE = 1 << 20  # characters, likewise
 FASTTEXT = "__label__"
+PLAIN = "read as plain lines, a text each; if it has columns, name what stands between: --separator"
 UNKNOWN = (
     "unknown kind of file; name it .csv, .tsv, .jsonl, .parquet, .xlsx or .txt (.gz, .zst, .bz2, .xz or "
     ".zip may follow)"
@@ -100,7 +105,7 @@ def _read(
     path: Path, asked: Asked, like: Form | None, lines: bool, kind: str | None = None
 ) -> Iterator[Form | Row]:
     """Yield the form of a file, then its rows."""
-    try:
+    with _damage(path):
         opened = Opened(path)
         kind = kind or opened.format
         notes = tuple(opened.notes)
@@ -116,8 +121,20 @@ def _read(
             assert opened.stream is not None
             with opened.stream as stream:
                 yield from _read_stream(stream, kind, path.name, asked, like, lines, notes)
+
+
+def _undamaged(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    with _damage(name):
+        yield from rows
+
+
+@contextmanager
+def _damage(path: Path | str) -> Iterator[None]:
+    """Say of a file that it cannot be read, whatever unpacks it."""
+    try:
+        yield
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise missing(path, error) from error
+        raise missing(Path(path), error) from error
     except (EOFError, OSError) as error:  # gzip and pyarrow report damage as OSError
         if isinstance(error, PermissionError):
             raise CorpusError(f"{path}: no permission to read it") from error
@@ -137,10 +154,11 @@ def read_open(
     lines: bool = True,
 ) -> tuple[Form, Iterator[Row]]:
     """Return how a binary stream is read, and its rows; `name` begins each `where`."""
-    steps = _read_stream(stream, kind, name, asked, like, lines, ())
-    form = next(steps)
+    with _damage(name):
+        steps = _read_stream(stream, kind, name, asked, like, lines, ())
+        form = next(steps)
     assert isinstance(form, Form)
-    return form, steps  # type: ignore[return-value]
+    return form, _undamaged(steps, name)  # type: ignore[arg-type]
 
 
 def read_stream(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
@@ -160,6 +178,8 @@ def _read_stream(
         encoding = str(other)
         notes += (f"it is not UTF-8, and is read as {other}, like the corpus of training",)
     check_text(head, encoding, asked.encoding, name)
+    if encoding in SHIFTS.values() and asked.encoding is None:
+        notes += (f"it is {encoding}, by its shifts between characters",)
     if asked.encoding is None and encoding == "utf-8" and not _is_utf8(head):
         guess = guess_encoding(head)
         way = f"; it looks like {guess}: --encoding {guess}" if guess else ""
@@ -220,24 +240,28 @@ def _read_text(
         return
     as_like = asked.separator is None and like is not None and goes_with(content, like)
     several = kind in ("csv", "tsv") or asked.separator is not None or not lines or as_like
-    if not several and (kind == "txt" or len(content) < 2):
-        if kind is None:
-            raise CorpusError(f"{name}: {UNKNOWN}")
+    if kind is None and not content:
+        raise CorpusError(f"{name}: {UNKNOWN}")
+    if not several and kind == "txt":
         yield replace(form, format="txt")
         yield from _read_lines(everything, name)
         return
     if as_like and like is not None:
         asked = replace(asked, separator=like.separator)
-    form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like)
-    if kind in (None, "txt") and form.separator is None:
+    plain = form
+    form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like, not lines)
+    if not several and asked.header is None and not are_columns(sample, form, known, like):
+        yield replace(plain, format="txt", notes=(*plain.notes, PLAIN))
+        yield from _read_lines(everything, name)
+        return
+    if not lines and kind in (None, "txt") and form.separator is None:
         if kind is None:
             raise CorpusError(f"{name}: {UNKNOWN}")
-        if not lines:
-            raise CorpusError(
-                f"{name}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, or a folder with one "
-                "folder of .txt files for each label; if labels are in the lines, name what stands between: "
-                "--separator"
-            )
+        raise CorpusError(
+            f"{name}: plain lines have no labels; give CSV, TSV, JSONL or Parquet, or a folder with one "
+            "folder of .txt files for each label; if labels are in the lines, name what stands between: "
+            "--separator"
+        )
     skipped = int(bool(sample) and re.fullmatch("sep=.", sample[0].strip()) is not None)  # Excel's first line
     begin = next((number for number, line in enumerate(sample) if line.strip() and number >= skipped), 0)
     rest = chain(sample[begin:], text)

@@ -9,6 +9,7 @@ import csv
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from sentiment.rows.cells import Cells
 from sentiment.rows.form import Form
@@ -96,9 +97,18 @@ def records(lines: Iterable[str], form: Form, width: int, known: Known | None = 
         return _unquoted(_Lines(lines), NEVER, 1)
     if form.split != "all":
         return _split_once(lines, form)
+    lines, form = by_one(lines, form)
     if form.separator == "\t":
         return _unquoted(_Lines(lines), form.separator, width)
     return _quoted(_Lines(lines), form, width, known or ())
+
+
+def by_one(lines: Iterable[str], form: Form) -> tuple[Iterable[str], Form]:
+    """Return lines whose separator is one character, as `csv` needs it."""
+    separator = str(form.separator)
+    if len(separator) == 1:
+        return lines, form
+    return (line.replace(separator, NEVER) for line in lines), replace(form, separator=NEVER)
 
 
 def no_limit() -> None:

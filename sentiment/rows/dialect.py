@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from sentiment.rows.cells import SHORT, Cells, is_date, is_number
 from sentiment.rows.delimited import (
     CTRL_Z,
     Known,
+    by_one,
     no_limit,
     parser,
     plain,
@@ -22,7 +23,10 @@ from sentiment.rows.form import Asked, Form
 from sentiment.rows.opening import guess_encoding
 
 SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by format, likeliest first
-ONCE = "\t;|@, :"  # between a label and a text in which it may stand, too
+RARE = "^~#\x01"  # where none of these divides the lines
+DOUBLED = ":;|^~#@\t"  # these stand in twos or threes, too
+ONCE = (*"\t;|@", *RARE, *", :")  # between a label and a text in which it may stand, too
+ASKING = {"what", "how", "why", "when", "who", "where", "which", "is", "are", "do", "does", "did", "can"}
 MOST_ONCE = 100  # labels before or after such a separator
 FEW = 0.9  # share of good rows from which a separator is taken without looking further
 HEADINGS = {  # names of columns, beside those by which texts and labels are known
@@ -33,7 +37,7 @@ HEADINGS = {  # names of columns, beside those by which texts and labels are kno
 
 
 def judge(
-    lines: Sequence[str], form: Form, kind: str, asked: Asked, like: Form | None = None
+    lines: Sequence[str], form: Form, kind: str, asked: Asked, like: Form | None = None, labelled: bool = True
 ) -> tuple[Form, int, Known]:
     """Complete the form of a file with separators from its first lines.
 
@@ -47,6 +51,8 @@ def judge(
         csv, tsv, txt or "", as the name of the file tells.
     like
         The form of a file that this one goes with, which tells whether there is a header.
+    labelled
+        Whether there are labels, so that a line may be just a label and a text.
 
     Returns
     -------
@@ -58,7 +64,7 @@ def judge(
     if like is not None and like.split != "all" and like.separator == asked.separator:
         form = replace(form, separator=like.separator, split=like.split)
     else:
-        form = _separator(lines, form, kind, asked)
+        form = _separator(lines, form, kind, asked, labelled)
     width = _width(lines, form)
     rows = [fields for _, fields, _ in records(lines, form, width) if fields is not None]
     return (
@@ -123,18 +129,22 @@ def named(first: Sequence[str], form: Form, width: int, where: str, sample: Sequ
         try:
             name.encode()
         except UnicodeEncodeError:
-            guess = guess_encoding("\t".join(names).encode("utf-8", "surrogateescape")) or "cp1252"
+            guess = guess_encoding("".join(sample).encode("utf-8", "surrogateescape")) or "cp1252"
             raise CorpusError(
                 f"{where}: the header is not UTF-8; it looks like {guess}: --encoding {guess}"
             ) from None
     return names
 
 
-def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> Form:
+def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked, labelled: bool) -> Form:
     if not lines:
         return replace(form, separator=asked.separator or SEPARATORS.get(kind, ",")[0])
     excel = re.fullmatch(r"sep=(.)", lines[0].strip())
-    usual = asked.separator or (excel[1] if excel else SEPARATORS.get(kind, SEPARATORS[""]))
+    usual: Sequence[str] = SEPARATORS.get(kind, SEPARATORS[""])
+    if asked.separator is not None or excel is not None:
+        usual = (asked.separator or str(excel and excel[1]),)
+    else:
+        usual = (*usual, *_doubled(lines), *(mark for mark in RARE if _in_all(lines, mark)))
     if asked.separator is None and excel is None and _one_column(lines, form):
         return replace(form, separator=None)
     best, most, quality, labels = replace(form, separator=usual[0]), 0.0, 0.0, False
@@ -143,17 +153,59 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked) -> For
             good, worth, few = _judged(lines, candidate)
             if worth > quality + 0.02:
                 best, most, quality, labels = candidate, good, worth, few
-    headed = not HEADINGS.isdisjoint(cell.strip().casefold() for cell in next(_loose(lines, best), []))
+    header = [cell.strip().casefold() for cell in next(_loose(lines, best), [])]
+    headed = not HEADINGS.isdisjoint(header)
     poor = most < FEW and (asked.separator is not None or (most < 0.5 and kind != "csv") or most < 0.2)
-    if poor or (not labels and not headed):
-        once = _once(lines, form, asked.separator or ONCE)
-        if once is not None:
-            return once
+    once = None
+    if labelled and (poor or best.separator == " " or (not labels and not headed)):
+        once = _once(lines, form, usual if asked.separator else (*_doubled(lines), *ONCE))
+    elif labelled and (len(header) == 2 or not headed) and (most < FEW or _in_prose(lines, best)):
+        once = _once(lines, form, (str(best.separator),))  # it stands in texts, too
+    if once is not None:
+        return once
     if most == 0 and asked.separator is None:
         return replace(form, separator=None if kind != "tsv" else "\t")
     if best.separator != SEPARATORS.get(kind, ",")[0] and asked.separator is None:
         best = replace(best, notes=(*best.notes, f"its columns stand between {best.separator!r}"))
     return best
+
+
+def _in_all(lines: Sequence[str], mark: str) -> bool:
+    return sum(mark in line for line in lines) >= 0.98 * len(lines)
+
+
+def _doubled(lines: Sequence[str]) -> list[str]:
+    """Return separators of several characters: what stands in nearly every line in twos or threes."""
+    return [mark * count for mark in DOUBLED for count in (3, 2) if _in_all(lines, mark * count)]
+
+
+def _in_prose(lines: Sequence[str], form: Form) -> bool:
+    """Whether a separator is one of a text, too: after some a space always follows, after others never."""
+    spaced = _spaced(lines, form)
+    return max(spaced, default=0) > FEW and min(spaced, default=1) < 1 - FEW
+
+
+def _spaced(lines: Sequence[str], form: Form) -> list[float]:
+    """Return the share of cells that begin with a space, for each column but the first."""
+    rows = [fields for _, fields, _ in records(lines[1:200], form, _width(lines, form)) if fields]
+    width = max(map(len, rows), default=0)
+    cells = [[row[column] for row in rows if len(row) > column] for column in range(1, width)]
+    return [sum(cell.startswith(" ") for cell in column) / len(column) for column in cells]
+
+
+def are_columns(lines: Sequence[str], form: Form, known: Known, like: Form | None) -> bool:
+    """Whether lines are rows of columns, not texts in which a separator stands by chance.
+
+    Their header has a known name, or they have a column that is no text.
+    """
+    lines = [line for line in lines if line.strip()]
+    if form.header and any(cell.casefold() in HEADINGS for cell in form.columns):
+        return True
+    if form.header and like is not None and not {*like.columns, ""}.isdisjoint({*form.columns} - {""}):
+        return True
+    if form.separator is None or len(lines) <= 10 or not known or _judged(lines, form)[0] < FEW:
+        return False
+    return form.header or min(_spaced(lines, form), default=1) < FEW  # a space follows a comma of a text
 
 
 def _one_column(lines: Sequence[str], form: Form) -> bool:
@@ -206,7 +258,8 @@ def _loose(lines: Sequence[str], form: Form) -> Any:
     if separator == "\t":
         yield from plain(lines, separator)
         return
-    rest = iter(lines)
+    again, form = by_one(lines, form)
+    rest = iter(again)
     while True:
         try:
             yield from parser(form)(rest)
@@ -224,7 +277,7 @@ def goes_with(lines: Sequence[str], like: Form) -> bool:
         return False
     lines = lines[:200]
     if like.split != "all":
-        once = _once(lines, like, like.separator)
+        once = _once(lines, like, (like.separator,))
         return once is not None and once.split == like.split
     first = {cell.strip() for cell in next(_loose(lines, like), [])}
     same = not {*like.columns}.isdisjoint(first - {""})
@@ -246,7 +299,7 @@ def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:
     if first is None or (len(first) != width and (len(first) != width - 1 or width < 3)):
         part /= 2  # a header of other fields
     # Commas stand in texts; a tab, a semicolon or a bar in every line does not do so by chance.
-    others = (mark for mark in ";|\t" if mark != form.separator)
+    others = (mark for mark in (*";|\t", *RARE, "::", "@@") if mark not in str(form.separator))
     other = any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in others)
     few = bool(_few([fields for fields in good[1:] if len(fields) == width], width))
     return part, part * (0.8 if other else 1), few
@@ -256,7 +309,7 @@ def _fits(fields: list[str], width: int) -> bool:
     return len(fields) == width or (len(fields) > width and not any(fields[width:]))
 
 
-def _once(lines: Sequence[str], form: Form, separators: str) -> Form | None:
+def _once(lines: Sequence[str], form: Form, separators: Sequence[str]) -> Form | None:
     """Return the form of lines that are a label and a text, between which stands a separator."""
     rows = [line.rstrip("\r\n") for line in lines]
     if len(rows) < 10:
@@ -268,17 +321,29 @@ def _once(lines: Sequence[str], form: Form, separators: str) -> Form | None:
             labels = Counter(part[0 if side == "first" else 2].strip() for part in parts if part[1])
             few = len(labels) <= min(MOST_ONCE, max(2, 0.15 * len(rows)))
             short = all(0 < len(label) <= 40 and len(label.split()) == 1 for label in labels)
-            if separator == " " and side == "first" and all(label.endswith(":") for label in labels):
-                continue  # the colon stands between them
+            guessed = len(separators) > 1
+            if guessed and separator == " " and side == "first" and _are_words(labels, rows):
+                continue
             there = sum(labels.values()) >= 0.98 * len(rows)
             again = sum(count for count in labels.values() if count > 1) > 0.9 * len(rows)
             texts = sum(bool(part[2 if side == "first" else 0].strip()) for part in parts)
-            if there and few and short and again and len(labels) > 1 and texts > 0.9 * len(rows):
+            several = sum(count > 1 for count in labels.values()) > 1
+            if there and few and short and again and several and texts > 0.9 * len(rows):
                 called = "space" if separator == " " else repr(separator)
                 note = f"each line is a label and a text; the {side} {called} stands between them"
                 notes = (*form.notes, note)
                 return replace(form, separator=separator, split=side, notes=notes)
     return None
+
+
+def _are_words(labels: Collection[str], rows: Sequence[str]) -> bool:
+    """Whether what stands before the first spaces are words of sentences, or end in a colon, not labels."""
+    if all(label.endswith(":") for label in labels):
+        return True  # the colon stands between label and text
+    asking = sum(label.casefold() in ASKING for label in labels)
+    begun = [row.split(maxsplit=2)[:2] for row in rows]
+    capital = sum(len(words) == 2 and words[0].istitle() and words[1].islower() for words in begun)
+    return 2 * asking > len(labels) or capital > FEW * len(rows)
 
 
 def _few(rows: Sequence[Sequence[str]], width: int) -> dict[int, set[str]]:
@@ -334,7 +399,8 @@ def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         else:
             lengths = sorted(map(len, below))
             usual, words = lengths[len(lengths) // 2], len(cell.split())
-            if words > 3 and len(cell) > 0.4 * usual and cell[-1] != "?":
+            asks = cell[-1] == "?" and sum(text[-1] == "?" for text in below) < 0.5 * len(below)
+            if words > 3 and len(cell) > 0.4 * usual and not asks:
                 values += 1 + (words > 5)
             elif words <= 3 and len(cell) < 0.3 * usual and usual > 15:
                 names += 1

@@ -1,5 +1,6 @@
 """How a file is read: what its owner says of it, and what was found."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ class Asked:
     Attributes
     ----------
     separator
-        Between the fields of a line.
+        Between the fields of a line; of one or more characters, or ``tab``, ``space``, ``\\t``, ``\\x01``.
     header
         Whether the first row names the columns.
     encoding
@@ -21,6 +22,17 @@ class Asked:
     separator: str | None = None
     header: bool | None = None
     encoding: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.separator is not None:
+            object.__setattr__(self, "separator", _called(self.separator))
+
+
+def _called(separator: str) -> str:
+    """Return the characters that a shell can hardly pass, and that have names."""
+    code = re.fullmatch(r"\\x([0-9a-fA-F]{2})", separator)
+    names = {"tab": "\t", "\\t": "\t", "space": " "}
+    return chr(int(code[1], 16)) if code else names.get(separator.casefold(), separator)
 
 
 NOTHING = Asked()

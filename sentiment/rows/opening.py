@@ -4,6 +4,7 @@ import codecs
 import io
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,7 @@ BOMS = {  # longest first: the UTF-32 mark begins with the UTF-16 one
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+SHIFTS = {b"\x1b$B": "iso2022_jp", b"\x1b$@": "iso2022_jp", b"\x1b$)C": "iso2022_kr"}  # all bytes are ASCII
 FORMATS = {
     "csv": "csv", "tsv": "tsv", "tab": "tsv", "jsonl": "jsonl", "ndjson": "jsonl", "json": "jsonl",
     "parquet": "parquet", "pq": "parquet", "txt": "txt", "text": "txt", "xlsx": "xlsx", "xls": "xlsx",
@@ -25,6 +27,11 @@ FORMATS = {
 }  # fmt: skip
 HEAD = 1 << 16  # bytes looked at
 ZEROS = 0.2  # share of zero bytes from which a file is no text, or UTF-16
+HTML = (
+    "a page of HTML, such as a server's error; download the file again, or save its table as CSV: "
+    "python -c \"import pandas; pandas.read_html('FILE')[0].to_csv('rows.csv', index=False)\""
+)
+SQL = "statements of SQL; load them into a database, and write the table as CSV"
 UNREAD = {  # what begins so is not read: what it is, and what to do
     b"%PDF": "a PDF; copy its text into a file, one text a line",
     b"SQLite format 3": "an SQLite database; write the table as CSV: "
@@ -33,17 +40,37 @@ UNREAD = {  # what begins so is not read: what it is, and what to do
     b"\x80\x04": "a pickle, which can run code and is not read; save it as CSV or Parquet",
     b"\x89HDF": "HDF5; write it as Parquet: "
     "python -c \"import pandas; pandas.read_hdf('FILE').to_parquet('rows.parquet')\"",
+    b"Rar!": "a RAR archive; unpack it, then give one of its files, or the folder",
+    b"7z\xbc\xaf": "a 7-Zip archive; unpack it, then give one of its files, or the folder",
+    b"\x89PNG": "a picture (PNG), no text",
+    b"\xff\xd8\xff": "a picture (JPEG), no text",
+    b"GIF8": "a picture (GIF), no text",
+    b"{\\rtf": "RTF; save it as plain text, one text a line",
+    b"$FL2": "SPSS; write it as CSV: "
+    "python -c \"import pandas; pandas.read_spss('FILE').to_csv('rows.csv', index=False)\"",
+    b"RDX": "data of R; write it as CSV in R: write.csv(DATA, 'rows.csv', row.names = FALSE)",
+    b"X\n\0\0\0": "data of R; write it as CSV in R: write.csv(readRDS('FILE'), 'rows.csv')",
     b"ARROW1": "Arrow IPC; write it as Parquet: "
     "python -c \"import pandas; pandas.read_feather('FILE').to_parquet('rows.parquet')\"",
 }
 UNREAD_TEXTS = {  # likewise, in any case and after spaces
     "@relation": "ARFF, of Weka; write it as CSV: python -c \"import pandas, scipy.io.arff as a; "
     "pandas.DataFrame(a.loadarff('FILE')[0]).to_csv('rows.csv')\", or with Weka if it has strings",
-    "<!doctype html": "a page of HTML, such as a server's error; download the file again",
-    "<html": "a page of HTML, such as a server's error; download the file again",
+    "<!doctype html": HTML,
+    "<html": HTML,
+    "<table": HTML,
+    "create table": SQL,
+    "insert into": SQL,
+    "-- mysql dump": SQL,
+    "-- postgresql": SQL,
     "<?xml": "XML; write its texts and labels as CSV: "
     "python -c \"import pandas; pandas.read_xml('FILE').to_csv('rows.csv')\"",
 }  # fmt: skip
+BINARY = {
+    b"PK\x03\x04": "Excel or a zip",
+    b"\xd0\xcf\x11\xe0": "Excel",
+    b"PAR1": "Parquet",
+}
 ROMAN = re.compile("cp125[0247]|latin_1|iso8859|mac_|cp437|cp85|cp86|hp_roman|cp500|cp1026|cp11|tis")
 
 
@@ -65,6 +92,13 @@ class Opened:
             first = file.read(HEAD)
         packed = next((name for magic, name in MAGIC.items() if first.startswith(magic)), None)
         named = COMPRESSED.get(path.suffix.lower())
+        text = _is_text(first)
+        if named is not None and text:
+            self.notes.append("it is not packed, though its name says so")
+            named = None
+        if text and self.format in ("parquet", "xlsx"):
+            self.notes.append("it is text, though its name does not say so")
+            self.format = None
         if packed is not None and named != packed:
             self.notes.append(f"it is {packed}, though its name does not say so")
         self.stream: BinaryIO | None = None
@@ -73,7 +107,10 @@ class Opened:
         elif first.startswith(b"PAR1"):
             self._is("parquet", "Parquet")
         elif self.format not in ("parquet", "xlsx"):
-            self.stream = _unpacked(path, packed or named)
+            compression = packed or named
+            self.stream = (
+                _unpacked(str(path), compression) if compression else path.open("rb", buffering=HEAD)
+            )
         elif self.format == "xlsx":
             raise CorpusError(f"{path}: not a readable Excel file, though its name says so")
 
@@ -112,16 +149,15 @@ class Opened:
         self.stream = buffered(archive.open(texts[0]))
 
 
-def _unpacked(path: Path, compression: str | None) -> BinaryIO:
+def _unpacked(packed: Any, compression: str) -> BinaryIO:
+    """Return a stream of what is packed in a file, by its path, or in another stream."""
     if compression == "xz":
         import lzma
 
-        return io.BufferedReader(lzma.open(path), HEAD)
-    if compression:
-        import pyarrow
+        return io.BufferedReader(lzma.open(packed), HEAD)
+    import pyarrow
 
-        return io.BufferedReader(pyarrow.input_stream(str(path), compression=compression), HEAD)
-    return path.open("rb", buffering=HEAD)
+    return io.BufferedReader(pyarrow.input_stream(packed, compression=compression), HEAD)
 
 
 def buffered(stream: Any) -> io.BufferedReader:
@@ -132,8 +168,10 @@ def buffered(stream: Any) -> io.BufferedReader:
 
 
 def encoding_of(head: bytes) -> str:
-    """Return the encoding that the mark at the start of a file tells, or UTF-8."""
-    return next((encoding for bom, encoding in BOMS.items() if head.startswith(bom)), "utf-8")
+    """Return the encoding that the mark at the start of a file tells, or a shift of characters; or UTF-8."""
+    marked = next((encoding for bom, encoding in BOMS.items() if head.startswith(bom)), None)
+    shifted = next((encoding for shift, encoding in SHIFTS.items() if shift in head), None)
+    return marked or shifted or "utf-8"
 
 
 def check_text(head: bytes, encoding: str, asked: str | None, name: str) -> None:
@@ -148,15 +186,48 @@ def check_text(head: bytes, encoding: str, asked: str | None, name: str) -> None
     if what is None:
         begin = head[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().decode("latin-1")
         what = next((what for text, what in UNREAD_TEXTS.items() if begin.startswith(text)), None)
+    if head[257:262] == b"ustar":
+        what = "a tar archive; unpack it: tar xf FILE, then give one of its files, or the folder"
     if what is not None:
-        raise CorpusError(f"{name}: {what.replace('FILE', name)}")
-    if asked is None and encoding == "utf-8" and head.count(0) > ZEROS * len(head):
+        raise CorpusError(f"{name}: {what.replace('FILE', shlex.quote(name))}")
+    if asked is None and encoding == "utf-8" and (head.count(0) > ZEROS * len(head) or _is_utf16(head)):
         odd = head[1::2].count(0) > head[::2].count(0)
         utf16 = "utf-16-le" if odd else "utf-16-be"
         raise CorpusError(
             f"{name}: holds zero bytes: it is no text, or UTF-16 without its mark; try --encoding {utf16}, "
             "or save it as UTF-8"
         )
+
+
+def _is_utf16(head: bytes) -> bool:
+    """Whether bytes are UTF-16 without its mark: of spaces and line ends every other byte is zero."""
+    zeros = [head[place::2].count(0) for place in (0, 1)]
+    if min(zeros) > 0 or sum(zeros) < 0.02 * len(head):
+        return False
+    high = head[int(zeros[1] > 0) :: 2]  # of an alphabet nearly all are the same
+    return sum(sorted(map(high.count, {*high}))[-4:]) > 0.9 * len(high)
+
+
+def _is_text(first: bytes) -> bool:
+    """Whether bytes are those of a text: no control characters, or a mark of Unicode."""
+    return bool(first) and (any(map(first.startswith, BOMS)) or min(first) > 8)
+
+
+def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
+    """Return a stream of what is packed in another one, by its first bytes.
+
+    Raises
+    ------
+    CorpusError
+        If it is of a format that is not read as a stream.
+    """
+    looked = buffered(stream)
+    first = looked.peek(HEAD)[:HEAD]
+    packed = next((name for magic, name in MAGIC.items() if first.startswith(magic)), None)
+    binary = next((called for magic, called in BINARY.items() if first.startswith(magic)), None)
+    if binary is not None:
+        raise CorpusError(f"{name}: it is {binary}, which is not read from a pipe; give the file by its name")
+    return _unpacked(looked, packed) if packed else looked
 
 
 def guess_encoding(data: bytes) -> str | None:
