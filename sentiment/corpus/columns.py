@@ -20,9 +20,9 @@ TEXT_COLUMNS = (
     "headline", "title", "data", "article", "abstract", "phrase", "transcript", "description", "selftext",
 )  # fmt: skip
 LABEL_COLUMNS = (
-    "label", "labels", "sentiment", "class", "target", "polarity", "rating", "stars", "star", "score", "grade",
-    "category", "intent", "topic", "emotion", "spam", "is_spam", "cats", "overall", "tag", "tags", "status",
-    "type", "annotation", "y",
+    "label", "labels", "sentiment", "class", "target", "polarity", "rating", "stars", "star", "score",
+    "grade", "category", "intent", "topic", "emotion", "spam", "is_spam", "cats", "overall", "tag", "tags",
+    "status", "type", "annotation", "y",
 )  # fmt: skip
 TEXT_WORDS = {word for name in TEXT_COLUMNS for word in name.split("_")} - {"title", "headline", "data"}
 LABEL_WORDS = {*LABEL_COLUMNS, "star", "emotions", "classes", "classification", "rate"} - {

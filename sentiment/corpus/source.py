@@ -74,9 +74,8 @@ def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
             )
             known = any("--encoding" in line for line in raw.reading.told())
             raw.reading = raw.reading if known else replace(raw.reading, notes=(*raw.reading.notes, note))
-    if raw.reading is not None:
-        if config.text_column is None:
-            raw.reading = raw.reading.like_training(like)
+    if raw.reading is not None and config.text_column is None:
+        raw.reading = raw.reading.like_training(like)
     say(raw)
     return raw
 

@@ -405,7 +405,8 @@ def leave_unseen(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
                 f"{listed(sorted(known))}; rename labels with corpus.labels, or leave such texts out with "
                 "--set corpus.unseen_labels=drop"
             )
-        scored = "; they were left out, and the report has the accuracy with them as wrong"
+        scored = "; they were left out"
+        scored += ", and the report has the accuracy with them as wrong" if role == "test" else ""
         print(f"{raw.source}: {what}{scored}", file=sys.stderr)
         splits[role] = split.take(kept)
         counts[UNSEEN.format(role)] = lost
@@ -479,7 +480,7 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
     given = list(
         dict.fromkeys(config.labels.values() if isinstance(config.labels, dict) else config.labels or ())
     )
-    if unknown := [label for label in given if label not in found]:
+    if unknown := [label for label in given if label and label not in found]:
         raise CorpusError(
             f"{raw.source}: corpus.labels names {listed(map(repr, unknown))}, and the labels of the "
             f"training texts are: {listed(sorted(found))}"
