@@ -13,6 +13,7 @@ from sentiment.config import CorpusConfig
 from sentiment.corpus import divide, read_corpus
 from sentiment.corpus.memory import read_memory
 from sentiment.corpus.reading import Reading
+from sentiment.errors import CorpusError
 
 TEXTS = [f"the {'lovely' if n % 2 else 'dreary'} thing number {n} was here again" for n in range(80)]
 
@@ -115,8 +116,8 @@ def test_a_label_column_without_a_1_is_left_and_told(tmp_path, capsys):
 @pytest.mark.parametrize(
     "written",
     [
-        lambda names: str(names),
-        lambda names: json.dumps(names),
+        str,
+        json.dumps,
         lambda names: str(tuple(names)),
         lambda names: "{" + ", ".join(map(repr, names)) + "}",
         lambda names: "[" + " ".join(map(repr, names)) + "]",
@@ -225,3 +226,127 @@ def test_classes_may_be_named_as_splits_are(tmp_path):
     grow(tmp_path, "dev", "ops", "test")
     raw = read_corpus(CorpusConfig(name=str(tmp_path)))
     assert set(raw.splits["train"].labels) == {"dev", "ops", "test"}
+
+
+def test_the_report_takes_the_settings_that_its_messages_name(tmp_path, tiny, command):
+    labels = list(tiny.labels)
+    path = table(
+        tmp_path / "c.csv", ["third", labels[0].upper(), labels[1]] + [labels[n % 2] for n in range(77)]
+    )
+    place = tiny.bundle.folder
+    done = command("report", place, "--corpus", path)
+    assert done.code == 3
+    named = done.err.partition("--set 'corpus.labels=")[2].partition("'")[0]
+    assert json.loads(named) == {labels[0].upper(): labels[0], "third": "…"}
+    setting = named.replace("…", labels[0])
+    assert command("report", place, "--corpus", path, "--set", f"corpus.labels={setting}").code == 0
+    with path.open("a") as file:
+        file.write(f'"",{labels[0]}\n')
+    done = command("report", place, "--corpus", path, "--set", f"corpus.labels={setting}")
+    assert "--set corpus.invalid_rows=drop" in done.err
+    both = ("--set", f"corpus.labels={setting}", "--set", "corpus.invalid_rows=drop", "--json")
+    done = command("report", place, "--corpus", path, *both)
+    assert json.loads(done.out)["corpus"]["left_out"] == {"invalid rows": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--set", "corpus.invalid_rows=drop"], "give --corpus, too"),
+        (["--corpus", "c.csv", "--set", "model.layers=2"], "settings of the section corpus only"),
+        (["--corpus", "c.csv", "--set", "corpus.invalid_row=drop"], "invalid_row"),
+    ],
+)
+def test_the_report_refuses_settings_that_are_none_of_a_corpus(tiny, command, options, words):
+    done = command("report", tiny.bundle.folder, *options)
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_which_files_of_a_folder_are_which_split_is_told(tmp_path, capsys):
+    labels = ["ab"[n % 2] for n in range(80)]
+    table(tmp_path / "train.csv", labels)
+    table(tmp_path / "all_of_it.csv", labels)
+    table(tmp_path / "dev.csv", labels)
+    raw = read_corpus(CorpusConfig(name=str(tmp_path)))
+    told = capsys.readouterr().err
+    assert "train: all_of_it.csv, train.csv; validation: dev.csv" in told
+    assert "train.csv seems to have the same texts as all_of_it.csv" in told
+    assert any("train: all_of_it.csv" in line for line in raw.reading.as_dict()["notes"])
+
+
+def test_a_folder_of_a_competition_is_read(tmp_path, capsys):
+    table(tmp_path / "train.csv", ["ab"[n % 2] for n in range(80)])
+    pd.DataFrame({"id": range(80), "text": TEXTS}).to_csv(tmp_path / "test.csv", index=False)
+    pd.DataFrame({"id": range(80), "label": 0}).to_csv(tmp_path / "sample_submission.csv", index=False)
+    raw = read_corpus(CorpusConfig(name=str(tmp_path)))
+    assert {role: len(split.texts) for role, split in raw.splits.items()} == {"train": 80}
+    assert "test.csv was left: it has no labels" in capsys.readouterr().err
+
+
+def test_files_of_lines_that_are_named_as_splits_are_a_corpus(tmp_path):
+    for name in ("train.txt", "val.txt", "test.txt"):
+        rows = [f"{text};{'joy' if n % 2 else 'anger'}\n" for n, text in enumerate(TEXTS)]
+        (tmp_path / name).write_text("".join(rows))
+    raw = read_corpus(CorpusConfig(name=str(tmp_path)))
+    sizes = {role: len(split.texts) for role, split in raw.splits.items()}
+    assert sizes == {"train": 80, "validation": 80, "test": 80}
+    assert set(raw.splits["test"].labels) == {"joy", "anger"}
+
+
+@pytest.mark.parametrize("name", ["TEXT", "body"])
+def test_columns_that_are_asked_for_are_found_anew_in_a_test_that_lacks_them(tmp_path, capsys, name):
+    table(tmp_path / "train.csv", ["ab"[n % 2] for n in range(80)])
+    frame = pd.DataFrame({name: TEXTS[:20], "label": ["ab"[n % 2] for n in range(20)]})
+    frame.to_csv(tmp_path / "test.csv", index=False)
+    config = CorpusConfig(
+        name=str(tmp_path / "train.csv"),
+        test=str(tmp_path / "test.csv"),
+        text_column="text",
+        label_column="label",
+    )
+    assert read_corpus(config).splits["test"].texts == TEXTS[:20]
+    told = capsys.readouterr().err
+    assert f"the text column of training, 'text', is not there; the text is {name!r}" in told
+    with pytest.raises(CorpusError, match="no column 'txt'"):
+        read_corpus(CorpusConfig(name=str(tmp_path / "train.csv"), text_column="txt"))
+
+
+def test_a_test_with_all_training_texts_is_told_as_that(tmp_path):
+    path = table(tmp_path / "c.csv", ["ab"[n % 2] for n in range(80)])
+    config = CorpusConfig(name=str(path), test=str(path))
+    with pytest.raises(CorpusError, match="all training texts are in test too"):
+        divide(read_corpus(config), config)
+
+
+def test_labels_that_only_validation_has_are_not_said_to_be_scored(tmp_path, capsys):
+    labels = ["ab"[n % 2] for n in range(80)]
+    parts = {"train": labels, "validation": ["c", *labels[1:]], "test": ["d", *labels[1:]]}
+    for number, (name, some) in enumerate(parts.items()):
+        path = table(tmp_path / f"{name}.csv", some)
+        path.write_text(path.read_text().replace("thing", f"thing{number}"))
+    divide(read_corpus(CorpusConfig(name=str(tmp_path))), CorpusConfig())
+    lines = [line for line in capsys.readouterr().err.splitlines() if "no training text has" in line]
+    assert [("with them as wrong" in line) for line in lines] == [False, True]
+
+
+def test_the_audit_says_what_training_stops_at(tmp_path, command):
+    path = table(tmp_path / "c.csv", [f"class {n}" for n in range(80)])
+    done = command("audit", path, "--label-column", "label")
+    assert done.code == 0
+    assert "training stops at this: " in done.out
+    assert "nothing that calls for attention" not in done.out
+    path = table(tmp_path / "d.csv", ["ab"[n % 2] for n in range(80)])
+    assert "training stops" not in command("audit", path).out
+
+
+def test_unusable_texts_without_a_label_are_counted_and_stop_nothing(tmp_path, capsys):
+    grow(tmp_path, "train/neg", "train/pos", "train/unsup", "test/neg", "test/pos")
+    (tmp_path / "train" / "unsup" / "bad.txt").write_bytes(b"\xff\xfe\x00\x00 \xd8")
+    (tmp_path / "train" / "unsup" / "empty.txt").write_text("")
+    corpus = divide(read_corpus(CorpusConfig(name=str(tmp_path))), CorpusConfig())
+    assert corpus.left_out["invalid rows"] == 2
+    assert "left out 2 unusable rows" in capsys.readouterr().err
+    (tmp_path / "train" / "pos" / "empty.txt").write_text("")
+    with pytest.raises(CorpusError, match="the text is empty"):
+        divide(read_corpus(CorpusConfig(name=str(tmp_path))), CorpusConfig())

@@ -32,8 +32,13 @@ UNUSED = ("text_column", "label_column", "label_file", "train", "validation", "t
 
 
 def files_of_rows(folder: Path) -> dict[str, list[Path]]:
-    """Return the files of rows in a folder by split, shards in order; none if texts are in folders."""
-    files = [file for file in _visible(folder) if file.is_file() and name_format(file) not in (None, "txt")]
+    """Return the files of rows in a folder by split, shards in order; none if texts are in folders.
+
+    Files of lines are some if their names say that they are splits; forms to hand in are none.
+    """
+    there = [file for file in _visible(folder) if file.is_file() and "submission" not in file.name.casefold()]
+    files = [file for file in there if name_format(file) not in (None, "txt")]
+    files = files or [file for file in there if name_format(file) == "txt" and _split_of(file.stem)]
     if any(child.is_dir() and _kind_of(child) is not None for child in _visible(folder)):
         return {}
     found: dict[str, list[Path]] = {}

@@ -35,8 +35,8 @@ WHITE = re.compile(r"\s+")
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 COLUMN_VALUES = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
 DOUBTFUL = {  # labels that may stand for none
-    "n/a", "na", "n.a.", "-", "--", "?", ".", "\\n", "#ref!", "#value!", "#div/0!", "nil", "nan", "null", "none",
-    "undefined", "missing", "unlabeled", "unlabelled", "(null)", "<na>", "(none)", "#n/a",
+    "n/a", "na", "n.a.", "-", "--", "?", ".", "\\n", "#ref!", "#value!", "#div/0!", "nil", "nan", "null",
+    "none", "undefined", "missing", "unlabeled", "unlabelled", "(null)", "<na>", "(none)", "#n/a",
 }  # fmt: skip
 SHOWN = 12  # findings of a kind
 SEPARATORS = "|;,#/+&\n"  # between labels in a cell, likeliest first
@@ -328,8 +328,8 @@ def odd_labels(train: Sequence[Label | None], every: Sequence[Label | None], tas
     written = next((name for name in counts if BARE_LIST.fullmatch(name)), None)
     if written is not None:
         lines.append(
-            f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], or divide it '
-            "with --set 'corpus.label_separator=\",\"'"
+            f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], or divide '
+            "it with --set 'corpus.label_separator=\",\"'"
         )
     elif separator is not None:
         some = next(cell for cell in cells if separator in cell)
