@@ -447,6 +447,7 @@ sentiment report --predictions scores.csv --positive spam
 @TEXT_COLUMN
 @LABEL_COLUMN
 @file_options
+@SET
 def report(
     folder: Path | None,
     file: Path | None,
@@ -457,13 +458,19 @@ def report(
     texts: bool | None,
     page: Path | None,
     png: Path | None,
+    assignments: tuple[str, ...],
     **columns: Any,
 ) -> None:
     """Score the model in DIR again, on its own test texts or on another corpus.
 
-    Of another corpus the columns that the model was trained on are taken, if they are there.
+    Of another corpus the columns that the model was trained on are taken, if they are there. With --set
+    settings of the section corpus can be changed for it, such as corpus.invalid_rows=drop.
     """
     columns = {name: value for name, value in columns.items() if value is not None}
+    if assignments and corpus is None:
+        raise UsageError("--set says how a corpus is read; give --corpus, too")
+    if assignments:
+        columns = _of_corpus(corpus, assignments, columns)
     if columns and corpus is None:
         raise UsageError(
             f"--{next(iter(columns)).replace('_', '-')} says how a corpus is read; give --corpus, too"
@@ -768,6 +775,17 @@ def _settings(
     named |= {f"corpus.{name}": value for name, value in columns.items()}
     overrides |= {name: value for name, value in named.items() if value is not None}
     return config.load(file, overrides, base)
+
+
+def _of_corpus(corpus: str | None, assignments: tuple[str, ...], columns: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of the section corpus that the options change."""
+    names = [assignment.partition("=")[0].strip() for assignment in assignments]
+    other = next((name for name in names if not name.startswith("corpus.")), None)
+    if other is not None:
+        raise UsageError(f"--set {other}: a report can change settings of the section corpus only")
+    settings = _settings(corpus, assignments, **columns).corpus
+    changed = [name.split(".")[1] for name in names]
+    return {name: getattr(settings, name) for name in (*changed, *columns)}
 
 
 def _json(content: Any, indent: int | None = None) -> str:

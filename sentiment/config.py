@@ -61,7 +61,8 @@ class CorpusConfig(_Section):
     )
     labels: dict[str, str] | list[str] | None = _setting(
         None,
-        'other names for labels, in their order, such as {"0": "neg", "1": "pos"}; or a list: just the order',
+        'other names for labels, in their order, such as {"0": "neg", "1": "pos"}, empty for '
+        "what is no label; or a list: just the order",
     )
     label_separator: str | None = _setting(None, "between several labels in one cell", min_length=1)
     label_spelling: Literal["keep", "fold"] = _setting(

@@ -166,8 +166,8 @@ def test_columns_of_training_come_first_and_are_told_to_be_missing():
     assert (choice.text, choice.labels) == (("review",), ("stars",))
     other = find(names, rows, "x", like=Choice(("body",), ("mood",)))
     assert (other.text, other.labels) == (("text",), ("label",))
-    assert "the model's text column 'body' is not there" in other.why[0]
-    assert "the model's label column 'mood' is not there" in other.why[1]
+    assert "the text column of training, 'body', is not there" in other.why[0]
+    assert "the label column of training, 'mood', is not there" in other.why[1]
 
 
 @pytest.mark.parametrize(

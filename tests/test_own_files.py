@@ -965,7 +965,7 @@ def test_every_verb_can_be_told_other_columns_and_says_if_they_are_not_there(
     (tmp_path / "o.csv").write_text(table(TEXTS, ("body", "mood"), "\t"))
     done = command(*begin, tmp_path / "o.csv")
     assert done.code == 0, done.err
-    assert "the model's text column 'Review Text' is not there; the text is 'body'" in done.err
+    assert "the text column of training, 'Review Text', is not there; the text is 'body'" in done.err
 
 
 def test_the_test_file_is_read_by_the_columns_of_training(tmp_path):

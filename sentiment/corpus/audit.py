@@ -15,7 +15,8 @@ from sentiment.corpus.leakage import leakage
 from sentiment.corpus.near import near_duplicates
 from sentiment.corpus.raw import RawCorpus, RawSplit, names_in
 from sentiment.corpus.source import read_corpus
-from sentiment.corpus.splits import normalise, without_missing
+from sentiment.corpus.splits import divide, normalise, without_missing
+from sentiment.errors import SentimentError
 from sentiment.features import shown
 from sentiment.rows import printable
 from sentiment.writing import has_words
@@ -71,9 +72,15 @@ def audit(config: CorpusConfig, near: bool = True) -> dict[str, Any]:
         exact ones, and no near-duplicates or patterns are searched. Of several labels (``task``) each split
         has ``cardinality``, the mean number of labels of a text, and ``label_sets``, the different ones; and
         no patterns are searched. ``reading`` says how a file was read, and ``labels`` what is odd about
-        labels.
+        labels; ``refused`` is the message with which training stops, if it does.
     """
-    return inspect(read_corpus(config), config.similarity if near else None)
+    raw = read_corpus(config)
+    result = inspect(raw, config.similarity if near else None)
+    try:
+        divide(raw, config)
+    except SentimentError as error:
+        result["refused"] = str(error)
+    return result
 
 
 def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
@@ -293,7 +300,10 @@ def render(result: dict[str, Any]) -> Any:
         ]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     title = f"{corpus['source']} {(corpus['revision'] or '')[:12]}"
-    lines = findings(result) or ["nothing that calls for attention"]
+    lines = findings(result)
+    if "refused" in result:
+        lines.append(f"training stops at this: {result['refused']}")
+    lines = lines or ["nothing that calls for attention"]
     return Group(
         Text(printable(title), "bold"),
         *(Text(printable(line)) for line in read_as(result.get("reading"))),

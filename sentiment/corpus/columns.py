@@ -20,9 +20,9 @@ TEXT_COLUMNS = (
     "headline", "title", "data", "article", "abstract", "phrase", "transcript", "description", "selftext",
 )  # fmt: skip
 LABEL_COLUMNS = (
-    "label", "labels", "sentiment", "class", "target", "polarity", "rating", "stars", "star", "score", "grade",
-    "category", "intent", "topic", "emotion", "spam", "is_spam", "cats", "overall", "tag", "tags", "status",
-    "type", "annotation", "y",
+    "label", "labels", "sentiment", "class", "target", "polarity", "rating", "stars", "star", "score",
+    "grade", "category", "intent", "topic", "emotion", "spam", "is_spam", "cats", "overall", "tag", "tags",
+    "status", "type", "annotation", "y",
 )  # fmt: skip
 TEXT_WORDS = {word for name in TEXT_COLUMNS for word in name.split("_")} - {"title", "headline", "data"}
 LABEL_WORDS = {*LABEL_COLUMNS, "star", "emotions", "classes", "classification", "rate"} - {
@@ -59,6 +59,14 @@ KNOWN = 1.35  # what a known name is worth
 TIE = 0.93  # of it, from which the choice stays open, if names do not help
 LONGEST_LABEL = 80
 SENTENCE = 4  # words, fewer of which in a column that is named as a label are no texts
+
+
+class NoColumn(CorpusError):
+    """A column that is asked for and is not there."""
+
+
+class NoLabelColumn(CorpusError):
+    """No column that is surely the label."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ def find_column(
             return wanted
         numbered = columns and all(name.isdecimal() for name in columns)
         hint = "; it has no header, so they are numbers" if numbered else did_you_mean(wanted, columns)
-        raise CorpusError(f"{where}: no column {wanted!r}{hint}; the columns are: {listed_columns(columns)}")
+        raise NoColumn(f"{where}: no column {wanted!r}{hint}; the columns are: {listed_columns(columns)}")
     folded = {column.casefold(): column for column in columns}
     for name in usual:
         if name in folded:
@@ -303,7 +311,7 @@ def _choose_text(
     order = sorted(told, key=lambda one: -scores[one.name])
     lacking = ""
     if like is not None:
-        lacking = f"the model's text column {joined_names(like.text)} is not there; "
+        lacking = f"the text column of training, {joined_names(like.text)}, is not there; "
     if not order or scores[order[0].name] == 0:
         folded = {name.casefold(): name for name in names}
         known = next((folded[name] for name in TEXT_COLUMNS if name in folded), None)
@@ -410,7 +418,7 @@ def _choose_labels(
     if like is not None and like.labels:
         if all(name in names for name in like.labels):
             return like.labels, [], ()
-        lacking = f"the model's label column {joined_names(like.labels)} is not there; "
+        lacking = f"the label column of training, {joined_names(like.labels)}, is not there; "
     ranks = {one.name: _label_rank(one.name) for one in rest}
     few = [one for one in rest if _is_few(one)]
     folded = {one.name.casefold().strip(): one.name for one in rest}
@@ -473,8 +481,9 @@ def _open(
     told: Sequence[_Column], order: Sequence[_Column], what: str, where: str, lacking: str
 ) -> CorpusError:
     """Return the message for a choice that stays open: the likeliest columns with an example each."""
+    kind = NoLabelColumn if what == "label" else CorpusError
     if not told:
-        return CorpusError(
+        return kind(
             f"{where}: {lacking}no column is left for the {what}: a corpus needs one of texts and one of "
             "labels"
         )
@@ -484,12 +493,12 @@ def _open(
     else:
         likely = [one for one in order if _is_few(one) and _label_rank(one.name)][:3]
     if not likely:
-        return CorpusError(
+        return kind(
             f"{where}: {lacking}no column looks like the {what}; name it with --{what}-column; the columns "
             f"are: {names}"
         )
     shown = "; ".join(f"{one.name!r} (such as: {one.example})" for one in likely)
-    return CorpusError(
+    return kind(
         f"{where}: {lacking}no column is surely the {what}; the likeliest: {shown}; say which, for instance "
         f"with --{what}-column {_quoted(likely[0].name)}; the columns are: {names}"
     )

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sentiment.features import Reader
 from sentiment.rows import Form, Row, name_format, read_text
 
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+BESIDE_SPLIT = {"set", "data", "dataset", "split", "texts", "files", "corpus"}  # words in a folder's name
 OTHER = {"_background_noise_", "__MACOSX", "__pycache__"}  # beside the words of Speech Commands, and others
 TEXTS = (".txt", ".text")  # in any case
 MAIL = ".eml"
@@ -30,8 +32,13 @@ UNUSED = ("text_column", "label_column", "label_file", "train", "validation", "t
 
 
 def files_of_rows(folder: Path) -> dict[str, list[Path]]:
-    """Return the files of rows in a folder by split, shards in order; none if texts are in folders."""
-    files = [file for file in _visible(folder) if file.is_file() and name_format(file) not in (None, "txt")]
+    """Return the files of rows in a folder by split, shards in order; none if texts are in folders.
+
+    Files of lines are some if their names say that they are splits; forms to hand in are none.
+    """
+    there = [file for file in _visible(folder) if file.is_file() and "submission" not in file.name.casefold()]
+    files = [file for file in there if name_format(file) not in (None, "txt")]
+    files = files or [file for file in there if name_format(file) == "txt" and _split_of(file.stem)]
     if any(child.is_dir() and _kind_of(child) is not None for child in _visible(folder)):
         return {}
     found: dict[str, list[Path]] = {}
@@ -58,43 +65,105 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
                 f"{path}: a folder of texts has no use for corpus.{setting}; "
                 "its splits are folders named train, validation and test"
             )
-    roles: dict[str, Path] = {}
-    for child in _visible(path):
-        role = SPLIT_NAMES.get(child.name.casefold())
-        if child.is_dir() and role is not None:
-            if role in roles:
-                raise CorpusError(
-                    f"{path}: both {roles[role].name} and {child.name} are there; rename one of them"
-                )
-            roles[role] = child
-    if "train" not in roles:
-        roles = {"train": path}
-    kind = _kind_of(roles["train"])
-    if kind is None:
-        kind = ".npz" if any(file.suffix == ".npz" for file in _visible(roles["train"])) else ".txt"
+    whole, path = path, _descended(path)
+    layout = _layout(path)
+    kind = layout.kind or ".txt"
     read = Reader() if kind in SUFFIXES else read_text
     task = find_task([], ["label"], config.task, str(path))
     left: Counter[str] = Counter()
-    splits = {role: _read_labels(folder, kind, read, config, task, left) for role, folder in roles.items()}
+    splits = {
+        role: _read_labels(path, folder, labels, kind, read, config, task, left)
+        for role, (folder, labels) in layout.splits.items()
+    }
     unlabelled = RawSplit()
-    places = [path, roles["train"]] if roles["train"] != path else [path]
-    for place in places:
+    for place in dict.fromkeys([path, *(folder for folder, _ in layout.splits.values() if folder)]):
         for folder in _visible(place):
             if folder.is_dir() and folder.name.casefold() in UNLABELLED:
                 files, others = _files(folder, kind)
                 left.update(others)
                 rows = (_read_one(file, kind, config) for file in files)
                 unlabelled.extend(collect(rows, Choice(("text",)), read))
-    notes = []
+    notes = [
+        f"the folder {folder.name!r} with {sum(1 for _ in _all_files(folder)):,} files was left: its name "
+        "says no split (train, validation, test)"
+        for folder in layout.left
+    ]
     if left:
         shown = ", ".join(
             f"{count:,} {suffix or 'without a suffix'}" for suffix, count in left.most_common(5)
         )
         notes.append(f"files of other kinds than {kind or 'those without a suffix'} were left: {shown}")
     reading = Reading(Form("folder", config.encoding or "utf-8"), CHOICE, tuple(notes))
-    return RawCorpus(
-        path.resolve().name, str(path), None, splits | {"unlabelled": unlabelled}, task=task, reading=reading
-    )
+    splits["unlabelled"] = unlabelled
+    return RawCorpus(whole.resolve().name, str(whole), None, splits, task=task, reading=reading)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the texts in a folder are.
+
+    Attributes
+    ----------
+    splits
+        The folders of labels by split, and the folder that they are in, if it is that of a split.
+    left
+        Folders beside those of splits.
+    kind
+        Of the files: their suffix.
+    """
+
+    splits: dict[str, tuple[Path | None, list[tuple[str, Path]]]]
+    left: list[Path]
+    kind: str | None
+
+
+def _descended(path: Path) -> Path:
+    """Return the folder in which there is more than one folder of folders."""
+    while len(inner := _visible(path)) == 1 and inner[0].is_dir() and _label_folders(inner[0]):
+        path = inner[0]
+    return path
+
+
+def _layout(path: Path) -> _Layout:
+    """Tell splits and labels by the names of folders: split/label or label/split; else all are labels."""
+    folders = _label_folders(path)
+    roles: dict[str, Path] = {}
+    for folder in folders:
+        role = _split_of(folder.name)
+        if role is not None and role in roles and "train" in map(_split_of, [one.name for one in folders]):
+            raise CorpusError(
+                f"{path}: both {roles[role].name} and {folder.name} are there; rename one of them"
+            )
+        if role is not None:
+            roles[role] = folder
+    splits: dict[str, tuple[Path | None, list[tuple[str, Path]]]]
+    if "train" in roles or (len(roles) == len(folders) > 0 and all(map(_label_folders, folders))):
+        splits = {
+            role: (folder, [(label.name, label) for label in _label_folders(folder)])
+            for role, folder in roles.items()
+        }
+        left = [folder for folder in folders if folder not in roles.values()]
+        first = roles.get("train", next(iter(roles.values())))
+        return _Layout(splits, left, _kind_of(first) or _loose_kind(first))
+    inner = {label: {_split_of(one.name): one for one in _label_folders(label)} for label in folders}
+    if folders and all("train" in parts and None not in parts for parts in inner.values()):
+        splits = {}
+        for label, parts in inner.items():
+            for role, part in parts.items():
+                splits.setdefault(str(role), (None, []))[1].append((label.name, part))
+        return _Layout(splits, [], _kind_of(path))
+    labels = [(label.name, label) for label in folders]
+    return _Layout({"train": (path, labels)}, [], _kind_of(path) or _loose_kind(path))
+
+
+def _loose_kind(folder: Path) -> str | None:
+    return ".npz" if any(file.suffix == ".npz" for file in _visible(folder)) else None
+
+
+def _split_of(name: str) -> str | None:
+    """Return the split that a folder is named after: train, 01_train, test_set, Training Data."""
+    words = [word for word in re.split(r"[^a-z]+", name.casefold()) if word and word not in BESIDE_SPLIT]
+    return SPLIT_NAMES.get(words[0]) if len(words) == 1 else None
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -137,32 +206,33 @@ def _label_folders(folder: Path) -> list[Path]:
 def _kind_of(folder: Path) -> str | None:
     """Return the kind of files in the folders of labels, or None if there are none that are known."""
     there = {_suffix(file) for label in _label_folders(folder) for file in _all_files(label)}
-    there |= (
-        {_suffix(file) for file in _all_files(folder)} if folder.name.casefold() in SPLIT_NAMES else set()
-    )
+    there |= {_suffix(file) for file in _all_files(folder)} if _split_of(folder.name) is not None else set()
     return next((kind for kind in KINDS if kind in there), None)
 
 
 def _read_labels(
-    folder: Path,
+    path: Path,
+    folder: Path | None,
+    labels: Sequence[tuple[str, Path]],
     kind: str,
     read: Callable[[object], Any],
     config: CorpusConfig,
     task: Task,
     left: Counter[str],
 ) -> RawSplit:
-    """Read the files of one kind in a folder of folders, each of which has a label for its name.
+    """Read the files of one kind in the folders of labels of a split.
 
-    A .npz may also stand in the folder itself, with its ``label`` in it.
+    A .npz may also stand in the folder of the split itself, with its ``label`` in it.
     """
     files: list[tuple[Path, str | None]] = []
-    for label in _label_folders(folder):
-        found, others = _files(label, kind)
-        files += [(file, label.name) for file in found]
+    for label, place in labels:
+        found, others = _files(place, kind)
+        files += [(file, label) for file in found]
         left.update(others)
-    if kind == ".npz":
+    if kind == ".npz" and folder is not None:
         files += [(file, None) for file in _visible(folder) if file.suffix == ".npz"]
     if not files:
+        folder = folder or path
         there = Counter(file.suffix or "files without a suffix" for file in _all_files(folder))
         what = ", ".join(f"{count:,} {suffix}" for suffix, count in there.most_common(5)) or "nothing"
         raise CorpusError(

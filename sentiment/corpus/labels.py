@@ -3,6 +3,7 @@
 The same label has the same name whatever the format: 1.0 is 1, True is true, Decimal("1") is 1.
 """
 
+import ast
 import json
 import math
 import re
@@ -21,14 +22,24 @@ Task = Literal["multiclass", "multilabel", "ordinal"]
 Label = str | tuple[str, ...]  # a class name, or those of all labels of a text
 MISSING = {"", "nan", "NaN", "NAN", "None", "NA", "N/A", "<NA>", "NaT", "null", "NULL", "#N/A"}
 # A list in a cell: empty, of numbers, or of strings, be they quoted as in JSON or not; but not [red].
-WRITTEN_LIST = re.compile(r"""\[\s*(["'].*|\d[\d,\s]*)?\]""", re.DOTALL)
+# Sets and tuples of strings, as Python writes them, are lists too; and objects that have a name.
+WRITTEN_LIST = re.compile(
+    r"""\[\s*(["'].*|\d[\d,\s]*)?\]|\{\s*["'][^:]*["']\s*\}|\(\s*["'][^()]*["']\s*,.*\)"""
+    r"""|\[\s*\{.*["']name["']\s*:.*\}\s*\]""",
+    re.DOTALL,
+)
+BETWEEN_QUOTES = re.compile(r"""(?<=['"])\s+(?=['"])""")  # as numpy writes lists
 BARE_LIST = re.compile(r"\[[^\[\]]*,[^\[\]]*\]")  # [a, b]
 FRACTION = re.compile(r"([-+]?\d+)\.(\d+)")
 WHITE = re.compile(r"\s+")
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 COLUMN_VALUES = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
+DOUBTFUL = {  # labels that may stand for none
+    "n/a", "na", "n.a.", "-", "--", "?", ".", "\\n", "#ref!", "#value!", "#div/0!", "nil", "nan", "null",
+    "none", "undefined", "missing", "unlabeled", "unlabelled", "(null)", "<na>", "(none)", "#n/a",
+}  # fmt: skip
 SHOWN = 12  # findings of a kind
-SEPARATORS = "|;,#/+"  # between labels in a cell, likeliest first
+SEPARATORS = "|;,#/+&\n"  # between labels in a cell, likeliest first
 ENOUGH = 10  # cells, from which their parts tell something
 HALF = 0.5  # from which a number beside a label means that the text has it
 
@@ -44,7 +55,7 @@ class Meaning:
     separator
         Between several labels in one cell, if they are written so.
     names
-        Other names for labels.
+        Other names for labels; an empty one means that there is none.
     fold
         Whether labels that differ by case, spaces, invisible or composed characters are one.
     lists
@@ -70,15 +81,19 @@ class Meaning:
             names = None if found is None else tuple(self.named(name) for name in found)
         else:
             value = values.get(columns[0])
-            if self.separator is not None and isinstance(value, str) and not _is_written_list(value):
-                value = [part for part in value.split(self.separator) if part.strip()] or None
+            if isinstance(value, str) and self.names:
+                value = self._put_right(value)
+            if self.separator is not None and isinstance(value, str):
+                value = _divided(value, self.separator)
             if self.task != "multilabel" and not self.lists and is_list(value, False):
                 raise ValueError(
                     f"the label is of type {type(value).__name__}, and one label for each text is wanted; "
                     "or a list for each, with corpus.task=multilabel"
                 )
-            written = isinstance(value, str) and not value.startswith('{"choices"')
-            several = self.task == "multilabel" or (self.lists and not written)
+            one = (
+                isinstance(value, str) and not _is_written_list(value) and not value.startswith('{"choices"')
+            )
+            several = self.task == "multilabel" or (self.lists and not one)
             names = label_names(value) if several else label_single(value)
             names = names and tuple(dict.fromkeys(self.named(name) for name in names))
         if self.task == "multilabel" or names is None:
@@ -91,6 +106,12 @@ class Meaning:
         if not names:
             return None
         return names[0]
+
+    def _put_right(self, value: str) -> str:
+        """Return what is written for no label if a label is meant, and the other way about."""
+        assert self.names is not None
+        name = self.names.get(value.strip())
+        return name if name is not None and (not name or value.strip() in MISSING) else value
 
     def named(self, name: str) -> str:
         """Return the name that a label goes by."""
@@ -124,12 +145,7 @@ def label_names(value: Any) -> tuple[str, ...] | None:
         If the value cannot name classes, or names one twice.
     """
     if isinstance(value, str) and _is_written_list(value):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise ValueError(
-                f'the labels are no list in JSON, such as ["a", "b"]: {reprlib.repr(value)}'
-            ) from None
+        value = _written_list(value)
     if isinstance(value, str) and value.lstrip().startswith('{"'):
         value = _written_object(value)
     if isinstance(value, dict):
@@ -139,7 +155,8 @@ def label_names(value: Any) -> tuple[str, ...] | None:
     if not isinstance(value, list | tuple | set) or isinstance(value, NoLabel):
         name = label_name(value)
         return None if name is None else (name,)
-    names = [label_name(one) for one in value]
+    value = sorted(value, key=str) if isinstance(value, set) else value
+    names = [label_name(one["name"] if isinstance(one, dict) and "name" in one else one) for one in value]
     if None in names:
         raise ValueError("a label in the list is missing")
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -201,6 +218,30 @@ def _is_written_list(value: Any) -> bool:
     return isinstance(value, str) and WRITTEN_LIST.fullmatch(value.strip()) is not None
 
 
+def _written_list(value: str) -> Any:
+    """Return the list that a cell holds, as JSON, Python or numpy write it."""
+    for read, written in ((json.loads, value), (ast.literal_eval, BETWEEN_QUOTES.sub(", ", value.strip()))):
+        try:
+            return read(written)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    raise ValueError(f'the labels are no list in JSON, such as ["a", "b"]: {reprlib.repr(value)}')
+
+
+def _divided(value: str, separator: str) -> list[str] | None:
+    """Return the labels in a cell, without the brackets and quotes around them."""
+    if _is_written_list(value):
+        try:
+            return list(_written_list(value))
+        except ValueError:
+            pass  # [a, 'b']
+    listed = re.fullmatch(r"\s*\[(.*)\]\s*", value, re.DOTALL)
+    parts = [part.strip() for part in (listed[1] if listed else value).split(separator)]
+    if listed:
+        parts = [part.strip("'\"") for part in parts]
+    return [part for part in parts if part] or None
+
+
 def _written_object(value: str) -> Any:
     try:
         found = json.loads(value)
@@ -252,8 +293,8 @@ def alike(names: Collection[str]) -> list[list[str]]:
     groups: dict[str, list[str]] = {}
     for name in names:
         key = folded(name)
-        if re.fullmatch(r"[-+]?\d+(\.\d+)?", key):
-            key = format(Decimal(key).normalize(), "f")
+        if re.fullmatch(r"[-+]?\d+([.,]\d+)?", key):
+            key = format(Decimal(key.replace(",", ".")).normalize(), "f")
         groups.setdefault(key, []).append(name)
     return [sorted(group) for group in groups.values() if len(group) > 1]
 
@@ -275,14 +316,20 @@ def odd_labels(train: Sequence[Label | None], every: Sequence[Label | None], tas
         "corpus.labels renames"
         for group in alike(counts)[:SHOWN]
     ]
+    lines += [
+        f"the label {name!r}, of {count:,} texts, may stand for no label; if so, leave these texts out with "
+        f"--set 'corpus.labels={{{json.dumps(name)} = \"\"}}' --set corpus.invalid_rows=drop"
+        for name, count in counts.items()
+        if name.casefold() in DOUBTFUL
+    ]
     given = [names_in(label) for label in train if label is not None]
     cells = [names[0] for names in given if len(names) == 1]
     separator = joined_by(cells)
     written = next((name for name in counts if BARE_LIST.fullmatch(name)), None)
     if written is not None:
         lines.append(
-            f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], '
-            "or a|b with corpus.label_separator"
+            f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], or divide '
+            "it with --set 'corpus.label_separator=\",\"'"
         )
     elif separator is not None:
         some = next(cell for cell in cells if separator in cell)

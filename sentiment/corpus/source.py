@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import find
+from sentiment.corpus.columns import NoColumn, NoLabelColumn, find
 from sentiment.corpus.folders import files_of_rows, read_folder
 from sentiment.corpus.labels import is_list, odd_labels
 from sentiment.corpus.presets import PRESETS, Preset
@@ -33,6 +33,7 @@ from sentiment.features import Reader
 from sentiment.rows import (
     COMPRESSED,
     FORMATS,
+    LOOK_AHEAD,
     Asked,
     Form,
     Row,
@@ -74,9 +75,8 @@ def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
             )
             known = any("--encoding" in line for line in raw.reading.told())
             raw.reading = raw.reading if known else replace(raw.reading, notes=(*raw.reading.notes, note))
-    if raw.reading is not None:
-        if config.text_column is None:
-            raw.reading = raw.reading.like_training(like)
+    if raw.reading is not None and config.text_column is None:
+        raw.reading = raw.reading.like_training(like)
     say(raw)
     return raw
 
@@ -171,13 +171,29 @@ def _read_files(
     }
     roles = {role: paths for role, paths in (files | given).items() if role != "unlabelled"}
     splits: dict[str, RawSplit] = {}
+    seen: dict[str, set[Any]] = {}  # the first texts of each file
+    several = sum(map(len, files.values())) > 1
     first = None
     for role in sorted(roles, key=("train", "validation", "test").index):
         for path in roles[role]:
-            found, first = _read_file(path, config, first, like, role)
+            try:
+                found, first = _read_file(path, config, first, like, role)
+            except NoLabelColumn as error:
+                if first is None or role != "test" or role in given:
+                    raise
+                first = _noted(first, f"{path.name} was left: it has no labels ({error})")
+                continue
+            texts = set(found[role].texts[:LOOK_AHEAD]) if several and role in found else set()
+            for other, theirs in seen.items():
+                if texts and texts <= theirs:
+                    first = _noted(first, f"{path.name} seems to have the same texts as {other}")
+            seen[path.name] = texts
             for note in take_parts(splits, role, found, given):
                 first = _noted(first, f"{path.name}: {note}")
     assert first is not None
+    if several:
+        told = (f"{role}: {', '.join(path.name for path in paths)}" for role, paths in files.items())
+        first = _noted(first, f"files of {source}: {'; '.join(told)}")
     labels = first.reading.choice.labels
     order = None
     if len(labels) > 1 and "train" in splits:
@@ -207,14 +223,13 @@ def _read_file(
         raise CorpusError(f"{path}: there are no rows in it")
     if not columns:
         raise CorpusError(f"{head[0].where}: {head[0].error}; no row at the start of the file can be read")
-    choice = find(
-        columns,
-        head,
-        str(path),
-        config.text_column,
-        config.label_column,
-        goes_with.choice if goes_with else None,
-    )
+    known = goes_with.choice if goes_with else None
+    try:
+        choice = find(columns, head, str(path), config.text_column, config.label_column, known)
+    except NoColumn:
+        if first is None:
+            raise
+        choice = find(columns, head, str(path), like=known)  # what is asked for are the columns of training
     if first is None:
         first = _first_form(head, Reading(form, choice), config, str(path))
     else:

@@ -1,6 +1,7 @@
 """Divide a corpus into train, validation and test so that no text stands on two sides."""
 
 import hashlib
+import json
 import re
 import sys
 import unicodedata
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from sentiment import grades
 from sentiment.config import CorpusConfig
+from sentiment.corpus.labels import folded
 from sentiment.corpus.raw import RawCorpus, RawSplit, Task, names_in
 from sentiment.corpus.reading import Reading
 from sentiment.corpus.source import read_corpus
@@ -165,10 +167,12 @@ def load_for_scoring(
         raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
     unknown = sorted({name for label in split.labels for name in names_in(label)} - set(labels))
     if unknown:
+        alike = {folded(label): label for label in labels}
+        names = {name: alike.get(folded(name), "…") for name in unknown[:SHOWN]}
         raise CorpusError(
             f"{raw.source}: the model knows the labels {listed(labels)}, but not "
-            f"{listed(unknown)}; train on this corpus, or rename its labels: --set "
-            f'\'corpus.labels={{"{unknown[0]}" = "{labels[0]}"}}\''
+            f"{listed(unknown)}; train on this corpus, or say for each which of the model's it is: --set "
+            f"'corpus.labels={json.dumps(names, ensure_ascii=False)}'"
         )
     about = {
         "name": raw.name,
@@ -237,6 +241,11 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
             left_out["validation texts in test"] = validation.remove(set(test.keys))
     if validation is not None:
         left_out["training texts in validation"] = pool.remove(set(validation.keys))
+    if not pool.texts:
+        raise CorpusError(
+            f"{raw.source}: all training texts are in {' or '.join(own)} too, and none is left to train on; "
+            "give others"
+        )
     if config.repeats == "drop":
         left_out["repeated training texts"] = pool.remove_repeats()
     _check_sizes(pool, labels, own, raw.source)
@@ -349,7 +358,8 @@ def check_rows(raw: RawCorpus, config: CorpusConfig) -> tuple[RawCorpus, int]:
     Rows without a label are unusable where others have one.
     """
     splits = {role: without_missing(role, split) for role, split in raw.splits.items()}
-    invalid = [message for split in splits.values() for message in split.invalid]
+    invalid = [message for role, split in splits.items() if role != "unlabelled" for message in split.invalid]
+    further = splits["unlabelled"].invalid if "unlabelled" in splits else []
     if invalid and config.invalid_rows == "error":
         more = f"; and {len(invalid) - SHOWN} more rows" if len(invalid) > SHOWN else ""
         encoding = next((split.encoding for split in splits.values() if split.encoding), None)
@@ -358,12 +368,13 @@ def check_rows(raw: RawCorpus, config: CorpusConfig) -> tuple[RawCorpus, int]:
             "; ".join(invalid[:SHOWN]) + more + f". {hint} them, or leave such rows out with "
             "--set corpus.invalid_rows=drop"
         )
-    if invalid:
+    every = [*invalid, *further]  # those without a label are for what they bring, not for a score
+    if every:
         print(
-            f"{raw.source}: left out {len(invalid)} unusable rows, such as {invalid[0]}",
+            f"{raw.source}: left out {len(every)} unusable rows, such as {every[0]}",
             file=sys.stderr,
         )
-    return replace(raw, splits=splits), len(invalid)
+    return replace(raw, splits=splits), len(every)
 
 
 def without_missing(role: str, split: RawSplit) -> RawSplit:
@@ -405,7 +416,8 @@ def leave_unseen(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
                 f"{listed(sorted(known))}; rename labels with corpus.labels, or leave such texts out with "
                 "--set corpus.unseen_labels=drop"
             )
-        scored = "; they were left out, and the report has the accuracy with them as wrong"
+        scored = "; they were left out"
+        scored += ", and the report has the accuracy with them as wrong" if role == "test" else ""
         print(f"{raw.source}: {what}{scored}", file=sys.stderr)
         splits[role] = split.take(kept)
         counts[UNSEEN.format(role)] = lost
@@ -479,7 +491,7 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
     given = list(
         dict.fromkeys(config.labels.values() if isinstance(config.labels, dict) else config.labels or ())
     )
-    if unknown := [label for label in given if label not in found]:
+    if unknown := [label for label in given if label and label not in found]:
         raise CorpusError(
             f"{raw.source}: corpus.labels names {listed(map(repr, unknown))}, and the labels of the "
             f"training texts are: {listed(sorted(found))}"
