@@ -122,7 +122,9 @@ def test_a_table_is_classified_by_the_column_of_training(trained):
 
 def test_a_table_without_the_column_says_what_is_taken(trained, capsys):
     trained.predict(FRAME.rename(columns={"review": "body"}))
-    assert "the text column of training, 'review', is not there; the text is 'body'" in capsys.readouterr().err
+    assert (
+        "the text column of training, 'review', is not there; the text is 'body'" in capsys.readouterr().err
+    )
     with pytest.raises(CorpusError, match="no column is surely the text"):
         trained.predict(FRAME[["id", "stars"]].assign(other=LABELS))
 

@@ -58,7 +58,12 @@ def _texts(audit: dict[str, Any]) -> str:
 
 def findings(audit: dict[str, Any]) -> list[str]:
     """Return a sentence for each thing in a corpus that calls for attention."""
-    return [*_repeats(audit), *_odd(audit)]
+    return [*_labels(audit), *_repeats(audit), *_odd(audit)]
+
+
+def _labels(audit: dict[str, Any]) -> Iterator[str]:
+    for line in audit.get("labels", []):
+        yield f"{line[:1].upper()}{line[1:]}."
 
 
 def _repeats(audit: dict[str, Any]) -> Iterator[str]:
@@ -91,8 +96,6 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
         yield "corpus", f"{corpus['source']}{'@' + revision[:12] if revision else ''}"
     if read := read_as(corpus.get("reading")):
         yield "read", "; ".join(read)
-    if odd := (corpus.get("reading") or {}).get("odd_labels"):
-        yield "labels", "; ".join(odd)
     if corpus.get("trained_on"):
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
