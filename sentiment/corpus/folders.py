@@ -67,7 +67,7 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
             )
     whole, path = path, _descended(path)
     layout = _layout(path)
-    kind = layout.kind or ".txt"
+    kind = layout.kind
     read = Reader() if kind in SUFFIXES else read_text
     task = find_task([], ["label"], config.task, str(path))
     left: Counter[str] = Counter()
@@ -114,7 +114,7 @@ class _Layout:
 
     splits: dict[str, tuple[Path | None, list[tuple[str, Path]]]]
     left: list[Path]
-    kind: str | None
+    kind: str
 
 
 def _descended(path: Path) -> Path:
@@ -144,20 +144,24 @@ def _layout(path: Path) -> _Layout:
         }
         left = [folder for folder in folders if folder not in roles.values()]
         first = roles.get("train", next(iter(roles.values())))
-        return _Layout(splits, left, _kind_of(first) or _loose_kind(first))
+        return _Layout(splits, left, _kind_in(first))
     inner = {label: {_split_of(one.name): one for one in _label_folders(label)} for label in folders}
     if folders and all("train" in parts and None not in parts for parts in inner.values()):
         splits = {}
         for label, parts in inner.items():
             for role, part in parts.items():
                 splits.setdefault(str(role), (None, []))[1].append((label.name, part))
-        return _Layout(splits, [], _kind_of(path))
+        return _Layout(splits, [], _kind_in(path))
     labels = [(label.name, label) for label in folders]
-    return _Layout({"train": (path, labels)}, [], _kind_of(path) or _loose_kind(path))
+    return _Layout({"train": (path, labels)}, [], _kind_in(path))
 
 
-def _loose_kind(folder: Path) -> str | None:
-    return ".npz" if any(file.suffix == ".npz" for file in _visible(folder)) else None
+def _kind_in(folder: Path) -> str:
+    """Return the kind of files in the folders of labels, or in the folder itself."""
+    kind = _kind_of(folder)
+    if kind is not None:
+        return kind
+    return ".npz" if any(file.suffix == ".npz" for file in _visible(folder)) else ".txt"
 
 
 def _split_of(name: str) -> str | None:
