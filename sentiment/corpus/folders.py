@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sentiment.features import Reader
 from sentiment.rows import Form, Row, name_format, read_text
 
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+ROLES = ("train", "validation", "test")
 BESIDE_SPLIT = {"set", "data", "dataset", "split", "texts", "files", "corpus"}  # words in a folder's name
 OTHER = {"_background_noise_", "__MACOSX", "__pycache__"}  # beside the words of Speech Commands, and others
 TEXTS = (".txt", ".text")  # in any case
@@ -51,6 +52,12 @@ def files_of_rows(folder: Path) -> dict[str, list[Path]]:
     return found if "train" in found else {}
 
 
+def files_left(folder: Path, files: Mapping[str, list[Path]]) -> list[str]:
+    """Return the names of what else is in a folder of files of rows."""
+    taken = {file for paths in files.values() for file in paths}
+    return [child.name for child in _visible(folder) if child not in taken]
+
+
 def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     """Read a folder with a folder of texts, mails, features or sounds for each label.
 
@@ -73,7 +80,7 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     left: Counter[str] = Counter()
     splits = {
         role: _read_labels(path, folder, labels, kind, read, config, task, left)
-        for role, (folder, labels) in layout.splits.items()
+        for role, (folder, labels) in sorted(layout.splits.items(), key=lambda pair: ROLES.index(pair[0]))
     }
     unlabelled = RawSplit()
     for place in dict.fromkeys([path, *(folder for folder, _ in layout.splits.values() if folder)]):
