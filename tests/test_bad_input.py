@@ -808,7 +808,7 @@ def test_output_to_a_device(run: Run, bundle: Path) -> None:
         ("text,label\na b,meh\nc d,pos\n", "neg, pos|meh"),
         ("text,label\n", "o.csv|no rows"),
         ("text,label\na b,\n", "o.csv|label"),
-        ("one,two,label\na b,c d,pos\n", "o.csv|'text' is not there|--text-column|'two' (such as: c d)"),
+        ("one,two,label\na b,c d,pos\n", "o.csv|'text', is not there|--text-column|'two' (such as: c d)"),
     ],
 )
 def test_scoring_on_a_bad_corpus(run: Run, bundle: Path, content: str, words: str) -> None:

@@ -258,3 +258,17 @@ def test_a_title_that_was_left_is_told():
     choice = find(names, rows, "x")
     assert choice.text == ("Description",)
     assert choice.left["text"] == ("Title",)
+
+
+def test_an_address_is_no_text_where_reviews_repeat():
+    rng = random.Random(0)
+    rows = [
+        Row("x", {"Hotel_Address": f"{n} Long Street near the old park in Vienna",
+                  "Review": f"{MAKERS['text'](rng, n % 40)}", "Score": str(n % 5)})
+        for n in range(120)
+    ]  # fmt: skip
+    rows = [
+        row._replace(values=row.values | {"Review": rows[n % 40].values["Review"]})
+        for n, row in enumerate(rows)
+    ]
+    assert find(["Hotel_Address", "Review", "Score"], rows, "x").text == ("Review",)

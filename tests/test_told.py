@@ -279,9 +279,16 @@ def test_a_folder_of_a_competition_is_read(tmp_path, capsys):
     table(tmp_path / "train.csv", ["ab"[n % 2] for n in range(80)])
     pd.DataFrame({"id": range(80), "text": TEXTS}).to_csv(tmp_path / "test.csv", index=False)
     pd.DataFrame({"id": range(80), "label": 0}).to_csv(tmp_path / "sample_submission.csv", index=False)
+    (tmp_path / "notes.md").write_text("about it")
     raw = read_corpus(CorpusConfig(name=str(tmp_path)))
     assert {role: len(split.texts) for role, split in raw.splits.items()} == {"train": 80}
-    assert "test.csv was left: it has no labels" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "test.csv was left: " in told
+    assert "no column looks like the label" in told
+    assert "files that were left: notes.md, sample_submission.csv\n" in told
+    pd.DataFrame({"id": range(80), "label": 0}).to_csv(tmp_path / "test_labels.csv", index=False)
+    read_corpus(CorpusConfig(name=str(tmp_path)))
+    assert "test_labels.csv was left: " in capsys.readouterr().err
 
 
 def test_files_of_lines_that_are_named_as_splits_are_a_corpus(tmp_path):

@@ -35,7 +35,8 @@ NO_LABEL = {  # what is told of a text beside its label
     "partition", "votes", "annotator", "annotators", "worker", "helpful", "helpfulness",
     "helpfulnessnumerator", "helpfulnessdenominator", "useful", "funny", "cool", "length", "len", "age",
     "price", "year", "month", "day", "hour", "number", "num", "likes", "retweets", "replies", "verified",
-    "weight", "prob", "probability", "flag", "country", "city", "gender", "clothing", "asin", "answer",
+    "weight", "address", "nationality", "email", "phone", "prob", "probability", "flag",
+    "country", "city", "gender", "clothing", "asin", "answer",
     "comments",
 }  # fmt: skip
 SPLIT_COLUMNS = {"split", "set", "subset", "partition", "fold", "usage", "dataset_split", "data_split"}
@@ -65,8 +66,8 @@ class NoColumn(CorpusError):
     """A column that is asked for and is not there."""
 
 
-class NoLabelColumn(CorpusError):
-    """No column that is surely the label."""
+class Unclear(CorpusError):
+    """No column that is surely the text, or the label."""
 
 
 @dataclass(frozen=True)
@@ -477,13 +478,10 @@ def _choose_labels(
     return (best.name,), [f"{lacking}the label is {best.name!r} ({kinds})"], others[:5]
 
 
-def _open(
-    told: Sequence[_Column], order: Sequence[_Column], what: str, where: str, lacking: str
-) -> CorpusError:
+def _open(told: Sequence[_Column], order: Sequence[_Column], what: str, where: str, lacking: str) -> Unclear:
     """Return the message for a choice that stays open: the likeliest columns with an example each."""
-    kind = NoLabelColumn if what == "label" else CorpusError
     if not told:
-        return kind(
+        return Unclear(
             f"{where}: {lacking}no column is left for the {what}: a corpus needs one of texts and one of "
             "labels"
         )
@@ -493,12 +491,12 @@ def _open(
     else:
         likely = [one for one in order if _is_few(one) and _label_rank(one.name)][:3]
     if not likely:
-        return kind(
+        return Unclear(
             f"{where}: {lacking}no column looks like the {what}; name it with --{what}-column; the columns "
             f"are: {names}"
         )
     shown = "; ".join(f"{one.name!r} (such as: {one.example})" for one in likely)
-    return kind(
+    return Unclear(
         f"{where}: {lacking}no column is surely the {what}; the likeliest: {shown}; say which, for instance "
         f"with --{what}-column {_quoted(likely[0].name)}; the columns are: {names}"
     )

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sentiment.features import Reader
 from sentiment.rows import Form, Row, name_format, read_text
 
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+ROLES = ("train", "validation", "test")
 BESIDE_SPLIT = {"set", "data", "dataset", "split", "texts", "files", "corpus"}  # words in a folder's name
 OTHER = {"_background_noise_", "__MACOSX", "__pycache__"}  # beside the words of Speech Commands, and others
 TEXTS = (".txt", ".text")  # in any case
@@ -51,6 +52,12 @@ def files_of_rows(folder: Path) -> dict[str, list[Path]]:
     return found if "train" in found else {}
 
 
+def files_left(folder: Path, files: Mapping[str, list[Path]]) -> list[str]:
+    """Return the names of what else is in a folder of files of rows."""
+    taken = {file for paths in files.values() for file in paths}
+    return [child.name for child in _visible(folder) if child not in taken]
+
+
 def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     """Read a folder with a folder of texts, mails, features or sounds for each label.
 
@@ -67,13 +74,13 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
             )
     whole, path = path, _descended(path)
     layout = _layout(path)
-    kind = layout.kind or ".txt"
+    kind = layout.kind
     read = Reader() if kind in SUFFIXES else read_text
     task = find_task([], ["label"], config.task, str(path))
     left: Counter[str] = Counter()
     splits = {
         role: _read_labels(path, folder, labels, kind, read, config, task, left)
-        for role, (folder, labels) in layout.splits.items()
+        for role, (folder, labels) in sorted(layout.splits.items(), key=lambda pair: ROLES.index(pair[0]))
     }
     unlabelled = RawSplit()
     for place in dict.fromkeys([path, *(folder for folder, _ in layout.splits.values() if folder)]):
@@ -114,7 +121,7 @@ class _Layout:
 
     splits: dict[str, tuple[Path | None, list[tuple[str, Path]]]]
     left: list[Path]
-    kind: str | None
+    kind: str
 
 
 def _descended(path: Path) -> Path:
@@ -144,20 +151,24 @@ def _layout(path: Path) -> _Layout:
         }
         left = [folder for folder in folders if folder not in roles.values()]
         first = roles.get("train", next(iter(roles.values())))
-        return _Layout(splits, left, _kind_of(first) or _loose_kind(first))
+        return _Layout(splits, left, _kind_in(first))
     inner = {label: {_split_of(one.name): one for one in _label_folders(label)} for label in folders}
     if folders and all("train" in parts and None not in parts for parts in inner.values()):
         splits = {}
         for label, parts in inner.items():
             for role, part in parts.items():
                 splits.setdefault(str(role), (None, []))[1].append((label.name, part))
-        return _Layout(splits, [], _kind_of(path))
+        return _Layout(splits, [], _kind_in(path))
     labels = [(label.name, label) for label in folders]
-    return _Layout({"train": (path, labels)}, [], _kind_of(path) or _loose_kind(path))
+    return _Layout({"train": (path, labels)}, [], _kind_in(path))
 
 
-def _loose_kind(folder: Path) -> str | None:
-    return ".npz" if any(file.suffix == ".npz" for file in _visible(folder)) else None
+def _kind_in(folder: Path) -> str:
+    """Return the kind of files in the folders of labels, or in the folder itself."""
+    kind = _kind_of(folder)
+    if kind is not None:
+        return kind
+    return ".npz" if any(file.suffix == ".npz" for file in _visible(folder)) else ".txt"
 
 
 def _split_of(name: str) -> str | None:

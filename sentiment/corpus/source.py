@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.config import CorpusConfig
-from sentiment.corpus.columns import NoColumn, NoLabelColumn, find
-from sentiment.corpus.folders import files_of_rows, read_folder
+from sentiment.corpus.columns import NoColumn, Unclear, find
+from sentiment.corpus.folders import files_left, files_of_rows, read_folder
 from sentiment.corpus.labels import is_list, odd_labels
 from sentiment.corpus.presets import PRESETS, Preset
 from sentiment.corpus.raw import (
@@ -28,7 +28,7 @@ from sentiment.corpus.raw import (
     take_parts,
 )
 from sentiment.corpus.reading import Choice, Reading
-from sentiment.errors import CorpusError, UsageError, did_you_mean
+from sentiment.errors import CorpusError, UsageError, did_you_mean, listed
 from sentiment.features import Reader
 from sentiment.rows import (
     COMPRESSED,
@@ -178,10 +178,10 @@ def _read_files(
         for path in roles[role]:
             try:
                 found, first = _read_file(path, config, first, like, role)
-            except NoLabelColumn as error:
+            except Unclear as error:
                 if first is None or role != "test" or role in given:
                     raise
-                first = _noted(first, f"{path.name} was left: it has no labels ({error})")
+                first = _noted(first, f"{path.name} was left: {error}")
                 continue
             texts = set(found[role].texts[:LOOK_AHEAD]) if several and role in found else set()
             for other, theirs in seen.items():
@@ -193,7 +193,9 @@ def _read_files(
     assert first is not None
     if several:
         told = (f"{role}: {', '.join(path.name for path in paths)}" for role, paths in files.items())
-        first = _noted(first, f"files of {source}: {'; '.join(told)}")
+        first = _noted(first, f"its files: {'; '.join(told)}")
+    if Path(source).is_dir() and (others := files_left(Path(source), files)):
+        first = _noted(first, f"files that were left: {listed(others)}")
     labels = first.reading.choice.labels
     order = None
     if len(labels) > 1 and "train" in splits:

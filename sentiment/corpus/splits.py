@@ -358,8 +358,10 @@ def check_rows(raw: RawCorpus, config: CorpusConfig) -> tuple[RawCorpus, int]:
     Rows without a label are unusable where others have one.
     """
     splits = {role: without_missing(role, split) for role, split in raw.splits.items()}
-    invalid = [message for role, split in splits.items() if role != "unlabelled" for message in split.invalid]
-    further = splits["unlabelled"].invalid if "unlabelled" in splits else []
+    # Texts without a label that come with a corpus only help; a file of them was asked for.
+    aside = "unlabelled" if config.unlabelled is None else ""
+    invalid = [message for role, split in splits.items() if role != aside for message in split.invalid]
+    further = splits[aside].invalid if aside in splits else []
     if invalid and config.invalid_rows == "error":
         more = f"; and {len(invalid) - SHOWN} more rows" if len(invalid) > SHOWN else ""
         encoding = next((split.encoding for split in splits.values() if split.encoding), None)
@@ -368,7 +370,7 @@ def check_rows(raw: RawCorpus, config: CorpusConfig) -> tuple[RawCorpus, int]:
             "; ".join(invalid[:SHOWN]) + more + f". {hint} them, or leave such rows out with "
             "--set corpus.invalid_rows=drop"
         )
-    every = [*invalid, *further]  # those without a label are for what they bring, not for a score
+    every = [*invalid, *further]
     if every:
         print(
             f"{raw.source}: left out {len(every)} unusable rows, such as {every[0]}",
