@@ -1509,3 +1509,35 @@ def test_the_table_of_a_workbook_is_found(tmp_path, capsys, above, readme):
     told = capsys.readouterr().err
     assert ("read its sheet 'S2'" in told) == readme
     assert ("its header is row" in told) == bool(above)
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("head", [("text", "label"), None])
+def test_single_quotes_are_understood(tmp_path, separator, head):
+    rows = [
+        (f'the "{text}"\nand more' if n % 3 == 0 else text, label) for n, (text, label) in enumerate(TEXTS)
+    ]
+    content = table(rows, head, separator, quotechar="'", quoting=csv.QUOTE_ALL)
+    assert same(raw_of(tmp_path / "c.csv", content), rows)
+
+
+def test_an_apostrophe_is_no_quote(tmp_path):
+    rows = [
+        (f"'tis {text}" if n % 2 else f"{text}, the cooks'", label) for n, (text, label) in enumerate(TEXTS)
+    ]
+    assert same(raw_of(tmp_path / "c.csv", table(rows)), rows)
+
+
+@pytest.mark.parametrize("name", ["my rows.json", "it's.json"])
+@pytest.mark.parametrize(
+    "value", [{"data": [{"text": "a"}, {"text": "b"}]}, {"text": ["a", "b"], "label": ["x", "y"]}]
+)
+def test_a_command_that_is_told_can_be_run_as_it_stands(tmp_path, name, value):
+    import shlex
+
+    with pytest.raises(CorpusError) as caught:
+        raw_of(tmp_path / name, json.dumps(value))
+    parts = shlex.split(str(caught.value).split("line: ")[1])
+    if parts[0] == "python":
+        compile(parts[-1], "command", "exec")
+    assert name in parts or f"open({name!r})" in parts[-1]

@@ -256,6 +256,10 @@ def _variants(form: Form, lines: Sequence[str]) -> list[Form]:
     joined = "".join(lines[:200])
     if '\\"' in joined and re.search(rf'[^{mark}\r\n]\\"[^"{mark}\r\n]', joined):
         found.append(replace(form, escape=True))
+    begun = len(re.findall(rf"(?m)^'|{mark} *'", joined))
+    ended = len(re.findall(rf"(?m)'\r?$|' *{mark}", joined))
+    if min(begun, ended) > 0.5 * len(lines[:200]) and '"' + str(form.separator) not in joined:
+        found.append(replace(form, quote="'"))
     if re.search(rf'{mark} +"[^"{mark}\r\n]', joined):
         found.append(replace(form, spaces=True))
     return [*found, form]
