@@ -1455,3 +1455,89 @@ def test_the_encoding_of_a_header_is_guessed_by_all_rows(tmp_path, encoding, hea
     rows = [(f"{text} {n}", label) for n, (_, label) in enumerate(TEXTS)]
     with pytest.raises(CorpusError, match=f"--encoding {encoding}"):
         raw_of(tmp_path / "c.csv", table(rows, (head, "label")).encode(encoding))
+
+
+# What stands above the header
+
+
+TITLES = {
+    "a comment": ["# a corpus of reviews, made in 2020"],
+    "comments": ["# reviews", "# by hand", ""],
+    "a title": ["Export of reviews", ""],
+    "a title with a comma": ["Export of reviews, 2024"],
+    "several": ["Export", "Monday", "", "120 rows"],
+}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("titles", "head"),
+    [(titles, ("text", "label")) for titles in TITLES]
+    + [(titles, ("Kommentar", "Rating")) for titles in TITLES if "comma" not in titles],
+)
+def test_what_stands_above_the_header_is_left_and_told(tmp_path, capsys, titles, separator, head):
+    listed = TITLES[titles]
+    filled = [line + separator if line and "#" not in line else line for line in listed]
+    for begin in (listed, filled):
+        raw = raw_of(
+            tmp_path / "c.csv", "".join(f"{line}\n" for line in begin) + table(head=head, separator=separator)
+        )
+        assert same(raw)
+        assert f"its header is line {len(listed) + 1}" in capsys.readouterr().err
+
+
+def test_a_bad_row_below_a_title_has_its_number(tmp_path):
+    content = ("Export\n\n" + table()).splitlines()
+    content.insert(60, "too,many,fields")
+    train = raw_of(tmp_path / "c.csv", "\n".join(content) + "\n").splits["train"]
+    assert [message.split(": ")[0] for message in train.invalid] == ["c.csv:61"]
+
+
+def test_short_texts_of_one_column_are_no_titles(tmp_path):
+    texts = ["hello", "fine", "name, please", "good", "text, label", "well", "thanks"] * 9
+    (tmp_path / "c.csv").write_text(table([(one,) for one in texts], ("Said",)))
+    assert len(list(read(tmp_path / "c.csv")[1])) == len(texts)
+
+
+@pytest.mark.parametrize("above", [[], [["Export of reviews"], []], [["Export"], ["by hand"], []]])
+@pytest.mark.parametrize("readme", [True, False])
+def test_the_table_of_a_workbook_is_found(tmp_path, capsys, above, readme):
+    pytest.importorskip("python_calamine")
+    first = [[["This is a corpus."], ["It has reviews."]]] if readme else []
+    content = workbook(*first, [*above, ["text", "label"], *TEXTS])
+    assert same(raw_of(tmp_path / "c.xlsx", content))
+    told = capsys.readouterr().err
+    assert ("read its sheet 'S2'" in told) == readme
+    assert ("its header is row" in told) == bool(above)
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+@pytest.mark.parametrize("head", [("text", "label"), None])
+def test_single_quotes_are_understood(tmp_path, separator, head):
+    rows = [
+        (f'the "{text}"\nand more' if n % 3 == 0 else text, label) for n, (text, label) in enumerate(TEXTS)
+    ]
+    content = table(rows, head, separator, quotechar="'", quoting=csv.QUOTE_ALL)
+    assert same(raw_of(tmp_path / "c.csv", content), rows)
+
+
+def test_an_apostrophe_is_no_quote(tmp_path):
+    rows = [
+        (f"'tis {text}" if n % 2 else f"{text}, the cooks'", label) for n, (text, label) in enumerate(TEXTS)
+    ]
+    assert same(raw_of(tmp_path / "c.csv", table(rows)), rows)
+
+
+@pytest.mark.parametrize("name", ["my rows.json", "it's.json"])
+@pytest.mark.parametrize(
+    "value", [{"data": [{"text": "a"}, {"text": "b"}]}, {"text": ["a", "b"], "label": ["x", "y"]}]
+)
+def test_a_command_that_is_told_can_be_run_as_it_stands(tmp_path, name, value):
+    import shlex
+
+    with pytest.raises(CorpusError) as caught:
+        raw_of(tmp_path / name, json.dumps(value))
+    parts = shlex.split(str(caught.value).split("line: ")[1])
+    if parts[0] == "python":
+        compile(parts[-1], "command", "exec")
+    assert name in parts or f"open({name!r})" in parts[-1]

@@ -18,7 +18,7 @@ from sentiment.errors import CorpusError
 from sentiment.rows import objects
 from sentiment.rows.annotations import adapted
 from sentiment.rows.delimited import records
-from sentiment.rows.dialect import are_columns, goes_with, judge, named
+from sentiment.rows.dialect import are_columns, goes_with, judge, lines_above, named
 from sentiment.rows.form import NOTHING, Asked, Form
 from sentiment.rows.opening import (
     COMPRESSED,
@@ -248,7 +248,13 @@ def _read_text(
         return
     if as_like and like is not None:
         asked = replace(asked, separator=like.separator)
-    plain = form
+    plain, titles = form, lines_above(sample, asked) if several else 0
+    if titles:
+        first = sample[0].strip()[:40]
+        note = f"its header is line {titles + 1}; what stands above is left, such as {first!r}"
+        form, everything = replace(form, notes=(*form.notes, note)), chain(sample[titles:], text)
+    sample = sample[titles:]
+    content = [line for line in sample if line.strip()]
     form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like, not lines)
     if not several and asked.header is None and not are_columns(sample, form, known, like):
         yield replace(plain, format="txt", notes=(*plain.notes, PLAIN))
@@ -266,7 +272,7 @@ def _read_text(
     begin = next((number for number, line in enumerate(sample) if line.strip() and number >= skipped), 0)
     rest = chain(sample[begin:], text)
     yield form
-    yield from _read_delimited(rest, name, form, width, known, begin, content[skipped:])
+    yield from _read_delimited(rest, name, form, width, known, titles + begin, content[skipped:])
 
 
 class _Again(io.TextIOBase):

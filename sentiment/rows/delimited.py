@@ -123,6 +123,7 @@ def parser(form: Form) -> Callable[[Iterable[str]], Iterator[list[str]]]:
         return csv.reader(
             lines,
             delimiter=form.separator or "\t",
+            quotechar=form.quote,
             escapechar="\\" if form.escape else None,
             skipinitialspace=form.spaces,
             strict=True,

@@ -28,6 +28,7 @@ DOUBLED = ":;|^~#@\t"  # these stand in twos or threes, too
 ONCE = (*"\t;|@", *RARE, *", :")  # between a label and a text in which it may stand, too
 ASKING = {"what", "how", "why", "when", "who", "where", "which", "is", "are", "do", "does", "did", "can"}
 MOST_ONCE = 100  # labels before or after such a separator
+TITLES = 20  # lines that may stand above the header
 FEW = 0.9  # share of good rows from which a separator is taken without looking further
 HEADINGS = {  # names of columns, beside those by which texts and labels are known
     "id", "ids", "index", "idx", "uid", "text", "label", "labels", "split", "title", "date", "user",
@@ -170,6 +171,33 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked, labell
     return best
 
 
+def above(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many rows stand above the header: titles, dates, comments.
+
+    The header is the first row of short cells in which two are known names of columns, or one if what stands
+    above has a single cell each, or is a comment.
+    """
+    rows = [[cell.strip().strip('"').casefold() for cell in row] for row in rows[: TITLES + 1]]
+    alone = True
+    for number, row in enumerate(rows):
+        known = len(HEADINGS.intersection(row))
+        filled = [cell for cell in row if cell]
+        short = all(len(cell.split()) <= SHORT for cell in filled)
+        below = [len(one) >= len(row) for one in rows[number + 1 :]]
+        if known >= (1 if alone else 2) and len(filled) > 1 and short and sum(below) > 0.5 * len(below):
+            return number
+        alone = alone and (len(filled) <= 1 or row[0].startswith("#"))
+    return 0
+
+
+def lines_above(lines: Sequence[str], asked: Asked) -> int:
+    """Return how many lines stand above the header, which is divided by one of the usual separators."""
+    if asked.header is False or (lines and re.fullmatch("sep=.", lines[0].strip())):
+        return 0
+    marks = (asked.separator,) if asked.separator else SEPARATORS[""]
+    return max(above([line.split(mark) for line in lines[: TITLES + 1]]) for mark in marks)
+
+
 def _in_all(lines: Sequence[str], mark: str) -> bool:
     return sum(mark in line for line in lines) >= 0.98 * len(lines)
 
@@ -228,6 +256,10 @@ def _variants(form: Form, lines: Sequence[str]) -> list[Form]:
     joined = "".join(lines[:200])
     if '\\"' in joined and re.search(rf'[^{mark}\r\n]\\"[^"{mark}\r\n]', joined):
         found.append(replace(form, escape=True))
+    begun = len(re.findall(rf"(?m)^'|{mark} *'", joined))
+    ended = len(re.findall(rf"(?m)'\r?$|' *{mark}", joined))
+    if min(begun, ended) > 0.5 * len(lines[:200]) and '"' + str(form.separator) not in joined:
+        found.append(replace(form, quote="'"))
     if re.search(rf'{mark} +"[^"{mark}\r\n]', joined):
         found.append(replace(form, spaces=True))
     return [*found, form]

@@ -52,6 +52,8 @@ class Form:
         Between the fields of a line; None if a line is one field, or of other formats.
     split
         Whether a line is divided at each separator, or only at the first or the last one.
+    quote
+        What stands around a field that holds separators or line ends.
     escape
         Whether a backslash stands before a quote in a quoted field, which elsewhere is doubled.
     spaces
@@ -68,6 +70,7 @@ class Form:
     encoding: str | None = None
     separator: str | None = None
     split: Literal["all", "first", "last"] = "all"
+    quote: str = '"'
     escape: bool = False
     spaces: bool = False
     header: bool = True

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shlex
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -153,6 +154,7 @@ def _refuse_single(rows: Iterator[Row], name: str) -> Iterator[Row]:
 
 
 def _check_single(values: dict[str, Any], name: str) -> None:
+    file = "FILE" if name == "stdin" else name
     new = name.rpartition(".")[0] + ".jsonl" if not name.endswith(".jsonl") else "rows.jsonl"
     lists = [
         key
@@ -162,16 +164,16 @@ def _check_single(values: dict[str, Any], name: str) -> None:
     if lists and "annotations" not in values:
         raise CorpusError(
             f"{name}: one object, in which the rows are the list {lists[0]!r}; write one object a line: "
-            f"jq -c '.{lists[0]}[]' {name} > {new}"
+            f"jq -c '.{lists[0]}[]' {shlex.quote(file)} > {shlex.quote(new)}"
         )
     parts = list(values.values())
     keyed = all(isinstance(part, dict) for part in parts)
     listed = all(isinstance(part, list) for part in parts)
     sizes = {len(part) for part in parts} if keyed or listed else set()
     if len(parts) > 1 and len(sizes) == 1 and sizes.pop() > 1:
-        load = f"pandas.read_json('{name}')" if keyed else f"pandas.DataFrame(json.load(open('{name}')))"
+        load = f"pandas.read_json({file!r})" if keyed else f"pandas.DataFrame(json.load(open({file!r})))"
+        code = f"import json, pandas; {load}.to_json({new!r}, orient='records', lines=True)"
         raise CorpusError(
             f"{name}: one object of whole columns ({', '.join(values)}), as pandas writes it; write one "
-            f"object a line: python -c \"import json, pandas; {load}.to_json('{new}', orient='records', "
-            'lines=True)"'
+            f"object a line: python -c {shlex.quote(code)}"
         )

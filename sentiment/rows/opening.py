@@ -139,8 +139,8 @@ class Opened:
         if len(texts) != 1:
             there = ", ".join(texts[:5]) or "nothing"
             raise CorpusError(
-                f"{self.path}: a zip of {len(files)} files ({there}); unpack it: unzip {self.path.name}, "
-                "then give one of them"
+                f"{self.path}: a zip of {len(files)} files ({there}); unpack it: unzip "
+                f"{shlex.quote(self.path.name)}, then give one of them"
             )
         if self.path.suffix.lower() != ".zip":
             self.notes.append("it is a zip, though its name does not say so")

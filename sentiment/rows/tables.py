@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.errors import CorpusError, ResourceError
-from sentiment.rows.dialect import judge_header
+from sentiment.rows.dialect import above, judge_header
 from sentiment.rows.form import Asked, Form
 from sentiment.rows.row import Row
 
@@ -66,19 +66,30 @@ def read_excel(path: Path, asked: Asked) -> tuple[Form, Iterator[Row]]:
     notes: tuple[str, ...] = ()
     if not sheets:
         return Form("xlsx"), iter(())
-    name, rows = sheets[0]
+    name, rows = next((sheet for sheet in sheets if _is_table(sheet[1])), sheets[0])
     if len(sheets) > 1:
-        others = ", ".join(repr(other) for other, _ in sheets[1:])
-        notes = (f"read its first sheet, {name!r}; the others were left: {others}",)
+        others = ", ".join(repr(other) for other, _ in sheets if other != name)
+        which = "first sheet," if name == sheets[0][0] else "sheet"
+        notes = (f"read its {which} {name!r}; the others were left: {others}",)
     cells = [[str(cell) if _filled(cell) else "" for cell in row] for row in rows[:200]]
+    titles = above(cells) if asked.header is not False else 0
+    if titles:
+        first = " ".join(cells[0]).strip()[:40]
+        notes += (f"its header is row {titles + 1}; what stands above is left, such as {first!r}",)
+        rows, cells = rows[titles:], cells[titles:]
     form, names = judge_header(cells, Form("xlsx", notes=notes), asked, len(rows[0]), str(path))
     rest = rows[1:] if form.header else rows
-    begin = 2 if form.header else 1
+    begin = titles + (2 if form.header else 1)
     return replace(form), (
         Row(f"{path.name}:{number}", {key: _cell(cell) for key, cell in zip(names, row, strict=False) if key})
         for number, row in enumerate(rest, begin)
         if any(_filled(cell) for cell in row)
     )
+
+
+def _is_table(rows: list[list[Any]]) -> bool:
+    """Whether most rows have several cells: a sheet of explanations has one each."""
+    return sum(sum(map(_filled, row)) > 1 for row in rows) > 0.5 * len(rows)
 
 
 def _filled(cell: Any) -> bool:
