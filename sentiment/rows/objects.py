@@ -8,10 +8,16 @@ from itertools import chain
 from typing import Any
 
 from sentiment.errors import CorpusError
+from sentiment.rows.dialect import HEADINGS
 from sentiment.rows.row import Row
 
 PART = 1 << 16  # characters read at once
 LONGEST = 1 << 28  # characters of one object
+FRAMES = {  # of what pandas wrote, by its orientation
+    "columns": "pandas.DataFrame(d)",
+    "index": "pandas.DataFrame(list(d.values()))",
+    "split": "pandas.DataFrame(d['data'], columns=d['columns'])",
+}
 
 
 def read_lines(text: Iterable[str], name: str) -> Iterator[Row]:
@@ -147,33 +153,73 @@ def _refuse_single(rows: Iterator[Row], name: str) -> Iterator[Row]:
         return
     second = next(rows, None)
     if second is None:
-        _check_single(first.values, name)
+        if first.error is None:
+            _check_single(first.values, name)
         yield first
         return
     yield from chain((first, second), rows)
 
 
 def _check_single(values: dict[str, Any], name: str) -> None:
-    file = "FILE" if name == "stdin" else name
-    new = name.rpartition(".")[0] + ".jsonl" if not name.endswith(".jsonl") else "rows.jsonl"
-    lists = [
-        key
-        for key, value in values.items()
-        if isinstance(value, list) and value and isinstance(value[0], dict)
-    ]
-    if lists and "annotations" not in values:
-        raise CorpusError(
-            f"{name}: one object, in which the rows are the list {lists[0]!r}; write one object a line: "
-            f"jq -c '.{lists[0]}[]' {shlex.quote(file)} > {shlex.quote(new)}"
-        )
+    """Refuse one object that holds all rows, with the command that writes an object a line.
+
+    Raises
+    ------
+    CorpusError
+        If it is empty, or holds lists of rows, whole columns, rows by their index, or texts by their label.
+    """
+    file = shlex.quote("FILE" if name == "stdin" else name)
+    stem = name.rpartition(".")[0]
+    new = shlex.quote(f"{stem}.jsonl" if stem and not name.endswith(".jsonl") else "rows.jsonl")
     parts = list(values.values())
-    keyed = all(isinstance(part, dict) for part in parts)
-    listed = all(isinstance(part, list) for part in parts)
-    sizes = {len(part) for part in parts} if keyed or listed else set()
-    if len(parts) > 1 and len(sizes) == 1 and sizes.pop() > 1:
-        load = f"pandas.read_json({file!r})" if keyed else f"pandas.DataFrame(json.load(open({file!r})))"
-        code = f"import json, pandas; {load}.to_json({new!r}, orient='records', lines=True)"
-        raise CorpusError(
-            f"{name}: one object of whole columns ({', '.join(values)}), as pandas writes it; write one "
-            f"object a line: python -c {shlex.quote(code)}"
+    tables = [
+        key for key, one in values.items() if isinstance(one, list) and one and isinstance(one[0], dict)
+    ]
+    keyed = len(parts) > 1 and all(isinstance(one, dict) and len(one) > 1 for one in parts)
+    listed = len(parts) > 1 and all(isinstance(one, list) and one for one in parts)
+    texts = listed and all(isinstance(one, str) for part in parts for one in part)
+    known = not HEADINGS.isdisjoint(key.casefold() for key in values)
+    whole = (listed or keyed) and len({*map(len, parts)}) == 1
+    if not values:
+        what, command = "an empty object, without any row", ""
+    elif tables and "annotations" not in values:
+        each = len(tables) > 1
+        what = f"one object, in which the rows are the list{'s' * each} {', '.join(map(repr, tables))}"
+        command = "; ".join(
+            f"jq -c '{_path(key)}[]' {file} > {shlex.quote(f'{key}.jsonl') if each else new}"
+            for key in tables
         )
+    elif {"columns", "data"} <= {*values}:
+        what, command = "one object of columns and data, as pandas writes it", _by_pandas("split", file, new)
+    elif keyed and all(key.isdecimal() for key in values):
+        what = "one object of rows by their index, as pandas writes it"
+        command = _by_pandas("index", file, new)
+    elif texts and not known:
+        what = f"one object of texts by their label ({_some(values)})"
+        program = "to_entries[] | .key as $label | .value[] | {text: ., label: $label}"
+        command = f"jq -c {shlex.quote(program)} {file} > {new}"
+    elif whole and len(parts[0]) > 1:
+        what = f"one object of whole columns ({_some(values)}), as pandas writes it"
+        command = _by_pandas("columns", file, new)
+    else:
+        return
+    raise CorpusError(f"{name}: {what}" + (f"; write one object a line: {command}" if command else ""))
+
+
+def _path(key: str) -> str:
+    """Return the path of a key for jq, within single quotes of a shell."""
+    plain = key.isascii() and key.isidentifier()
+    return f".{key}" if plain else f".[{json.dumps(key)}]".replace("'", "'\\''")
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _by_pandas(orient: str, file: str, new: str) -> str:
+    code = (
+        f"import json, pandas, sys; d = json.load(open(sys.argv[1])); {FRAMES[orient]}"
+        ".to_json(sys.argv[2], orient='records', lines=True)"
+    )
+    return f'python -c "{code}" {file} {new}'
