@@ -21,7 +21,10 @@ from sentiment import cli
 from sentiment.predictor import Predictor
 
 SLOW = [hypothesis.HealthCheck.too_slow]  # a busy machine is no failure
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=SLOW)
+REPEATABLE = "CI" in os.environ  # elsewhere other examples are drawn each time
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=SLOW, derandomize=REPEATABLE
+)
 hypothesis.settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]

@@ -199,6 +199,12 @@ def test_two_stray_quotes_that_make_a_pair_join_no_rows(tmp_path, between, order
     assert len(split.texts) + len(split.invalid) == len(PLAIN)
 
 
+def test_rows_that_are_none_by_the_header_are_named_one_by_one():
+    content = 'text,label\nn0 ,,pos\nn1 ,,pos\nn2 ,",pos\nn3 ",pos\nn4 ,,pos\n'
+    _, found = read_bytes(content.encode())
+    assert [row.where for row in found] == [f"x:{line}" for line in range(2, 7)]
+
+
 @hypothesis.settings(max_examples=300)
 @given(st.data())
 def test_every_row_is_used_or_named(data):

@@ -262,8 +262,8 @@ BAD = {
     # case: (file, content, positive, words)
     "empty": ("p.csv", "", None, "p.csv: there are no rows"),
     "header only": ("p.csv", "label,p_a,p_b\n", None, "no rows"),
-    "unknown kind": ("p.doc", "x", None, "unknown kind of file"),
-    "no Excel": ("p.xls", "x", None, "not a readable Excel file"),
+    "text of another kind": ("p.doc", "x", None, "no column 'label'"),
+    "no Excel": ("p.xls", "x", None, "no column 'label'"),
     "no label column": ("p.csv", "lable,p_a,p_b\na,1,0\n", None, "'label'.*columns are: 'lable'"),
     "no probabilities": ("p.csv", "label,score\na,1\n", None, "p_<class>.*'score'"),
     "one column of a class": ("p.csv", "label,p_a\na,1\n", None, "p_a is the only"),

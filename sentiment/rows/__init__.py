@@ -333,6 +333,7 @@ def _read_lines(lines: Iterable[str], name: str) -> Iterator[Row]:
 def _read_delimited(
     lines: Iterable[str], name: str, form: Form, width: int, known: Any, skipped: int, sample: Sequence[str]
 ) -> Iterator[Row]:
+    lines = iter(lines)
     found = records(lines, form, width, known)
     first = next(found, None)
     if first is None:
@@ -342,6 +343,8 @@ def _read_delimited(
         raise CorpusError(f"{name}:{skipped + number}: the header cannot be read: {error}")
     names = named(fields or [], form, width, f"{name}:{skipped + number}", sample)
     size, blank = len(names), "" in names
+    if form.header and size != width:  # most rows are none by the header: each is named, and joins no other
+        found, skipped = records(lines, form, size), skipped + number
     for number, fields, error in found if form.header else chain([first], found):
         where = f"{name}:{skipped + number}"
         if fields is None:
