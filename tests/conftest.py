@@ -67,6 +67,19 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     return run
 
 
+@pytest.fixture(params=["native", "torch"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the test with the compiled recurrence and with the one in torch operations."""
+    from sentiment import recurrent
+    from sentiment.recurrent import native
+
+    if request.param == "torch":
+        monkeypatch.setattr(native, "load", lambda: None)
+    elif recurrent.kernel() != "native":
+        pytest.skip("no C compiler here")
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     """A model trained for a moment on the sample."""

@@ -24,16 +24,6 @@ KINDS = ["RNN", "LSTM", "GRU"]
 INFO = {info.module_cls.__name__: info for info in module_db if info.module_cls in (nn.RNN, nn.LSTM, nn.GRU)}
 
 
-@pytest.fixture(params=["native", "torch"])
-def path(request, monkeypatch):
-    """Run the test with the compiled recurrence and with the one in torch operations."""
-    if request.param == "torch":
-        monkeypatch.setattr(native, "load", lambda: None)
-    elif recurrent.kernel() != "native":
-        pytest.skip("no C compiler here")
-    return request.param
-
-
 def layers(kind, *args, dtype=torch.float32, **options):
     """Our layer and torch's with equal weights."""
     torch.manual_seed(0)

@@ -13,20 +13,9 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from sentiment import recurrent
-from sentiment.recurrent import native
 
 KINDS = ["RNN", "LSTM", "GRU"]
 needs_native = pytest.mark.skipif(recurrent.kernel() != "native", reason="no C compiler here")
-
-
-@pytest.fixture(params=["native", "torch"])
-def path(request, monkeypatch):
-    """Run the test with the compiled recurrence and with the one in torch operations."""
-    if request.param == "torch":
-        monkeypatch.setattr(native, "load", lambda: None)
-    elif recurrent.kernel() != "native":
-        pytest.skip("no C compiler here")
-    return request.param
 
 
 def pair(kind, *args, dtype=torch.float32, **kwargs):
