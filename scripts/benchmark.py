@@ -41,8 +41,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sentiment import bundle, recurrent, runtime
-from sentiment.config import RuntimeConfig
+from sentiment.core import files
+from sentiment.core.config import RuntimeConfig
+from sentiment.models import recurrent, runtime
 
 PARTS = {
     part.__name__: part for part in (step, long, equal, predict, kept, growth, epoch, encode, peers, gpu)
@@ -124,7 +125,7 @@ def main() -> None:
             source = context.data[0] if "data" in vars(context) else None
             settings = {"quick": options.quick, "rounds": rounds, "texts": source}
             whole = {"machine": facts, "settings": settings, "rows": rows}
-            bundle.write_json(options.json, whole)
+            files.write_json(options.json, whole)
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(table(rows))
     verdicts = [one["pass"] for one in rows if "pass" in one]

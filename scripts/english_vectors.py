@@ -1,4 +1,4 @@
-"""Make `sentiment/data/english.safetensors`: the vectors that classifiers begin from by default.
+"""Make `sentiment/assets/english.safetensors`: the vectors that classifiers begin from by default.
 
     python scripts/english_vectors.py
 
@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from sentiment import config
-from sentiment.corpus import load_corpus
-from sentiment.fitting import Listener, prepare
-from sentiment.vectors import ENGLISH, SPECIAL
+from sentiment.core import config_io
+from sentiment.data.corpus import load_corpus
+from sentiment.models.embeddings import ENGLISH, SPECIAL
+from sentiment.runs.prepare import prepare
+from sentiment.training.events import Listener
 
 
 def main() -> None:
     """Train the vectors and write the file."""
-    settings = config.load(None, {"corpus.name": "imdb", "embedding.source": "skipgram"})
+    settings = config_io.load(None, {"corpus.name": "imdb", "embedding.source": "skipgram"})
     with tempfile.TemporaryDirectory() as working:
         corpus = load_corpus(settings.corpus, settings.seed)
         ready = prepare(settings, corpus, Path(working), None, Listener(), {})

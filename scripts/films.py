@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from sentiment.config import CorpusConfig
-from sentiment.corpus import read_corpus
+from sentiment.core.config import CorpusConfig
+from sentiment.data.corpus import read_corpus
 
 RUN, RUNS = 200, 6  # reviews of a run, and runs of each label
 ALIKE = 0.6  # cosine of the names

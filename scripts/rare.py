@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from sentiment import config, pipeline
-from sentiment.corpus import Corpus, Split, load_corpus
+from sentiment.core import config_io
+from sentiment.data.corpus import Corpus, Split, load_corpus
+from sentiment.runs import train
 
 WAYS: dict[str, dict[str, Any]] = {
     "as it is": {},
@@ -46,12 +47,12 @@ def main() -> None:
 def measured(options: argparse.Namespace, seed: int, changes: dict[str, Any]) -> list[float]:
     """Train once; return the numbers of a row."""
     common = {"corpus.name": options.corpus, "seed": seed, "decision.target": options.target}
-    settings = config.load(overrides={**common, "report.baselines": False, **changes})
+    settings = config_io.load(overrides={**common, "report.baselines": False, **changes})
     corpus = load_corpus(settings.corpus, seed)
     if options.share is not None:
         corpus = replace(corpus, train=rarer(corpus, options.share, seed))
     with tempfile.TemporaryDirectory() as folder:
-        report = pipeline.train(settings, Path(folder, "model"), corpus=corpus).report
+        report = train.train(settings, Path(folder, "model"), corpus=corpus).report
     rates, positive = report["decision"]["test"], report["decision"]["positive"]
     return [
         report["test"]["mcc"],

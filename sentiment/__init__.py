@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sentiment.classifier import SequenceClassifier
-    from sentiment.predictor import Predictor
+    from sentiment.inference.predictor import Predictor
+    from sentiment.models.classifier import SequenceClassifier
 
-__all__ = ["SequenceClassifier", "__version__", "load", "train"]
+__all__ = ["SequenceClassifier", "__version__", "load", "recurrent", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,8 +25,12 @@ def __getattr__(name: str) -> Any:
         from importlib import metadata
 
         return metadata.version("sentiment")
-    if name == "SequenceClassifier":  # brings torch
-        from sentiment.classifier import SequenceClassifier
+    if name == "recurrent":  # it and the next bring torch
+        from sentiment.models import recurrent
+
+        return recurrent
+    if name == "SequenceClassifier":
+        from sentiment.models.classifier import SequenceClassifier
 
         return SequenceClassifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -63,14 +67,15 @@ def train(
     Predictor
         With ``predict(texts)``, and the ``report`` on its test texts.
     """
-    from sentiment import config, pipeline, recipes
-    from sentiment.errors import UsageError
+    from sentiment.core import config_io, recipes
+    from sentiment.core.errors import UsageError
+    from sentiment.runs import train
 
     base = recipes.read(recipe).settings if recipe is not None else None
     overrides = dict(settings or {})
     place = Path(out) if out else None
     if texts is not None or labels is not None:
-        from sentiment.corpus.memory import pairs
+        from sentiment.data.corpus.memory import pairs
 
         if corpus is not None:
             raise UsageError("give a corpus, or texts and labels, not both")
@@ -78,12 +83,12 @@ def train(
     if corpus is None or isinstance(corpus, str | Path):
         if corpus is not None:
             overrides["corpus.name"] = str(corpus)
-        return pipeline.train(config.load(None, overrides, base), place)
-    from sentiment.corpus.memory import MEMORY, read_memory
+        return train.train(config_io.load(None, overrides, base), place)
+    from sentiment.data.corpus.memory import MEMORY, read_memory
 
     overrides["corpus.name"] = MEMORY
-    loaded = config.load(None, overrides, base)
-    return pipeline.train(loaded, place, corpus=read_memory(corpus, loaded.corpus))
+    loaded = config_io.load(None, overrides, base)
+    return train.train(loaded, place, corpus=read_memory(corpus, loaded.corpus))
 
 
 def load(folder: str | Path, device: str = "cpu") -> "Predictor":
@@ -99,7 +104,7 @@ def load(folder: str | Path, device: str = "cpu") -> "Predictor":
     BundleError
         If it is not whole, or not as it was written.
     """
-    from sentiment import bundle, shipped
-    from sentiment.predictor import Predictor
+    from sentiment.inference import builtin, bundle
+    from sentiment.inference.predictor import Predictor
 
-    return Predictor(bundle.load(shipped.find(folder)), device)
+    return Predictor(bundle.load(builtin.find(folder)), device)

@@ -17,8 +17,8 @@ import hypothesis
 import pytest
 
 import sentiment
-from sentiment import cli
-from sentiment.predictor import Predictor
+from sentiment.cli import app
+from sentiment.inference.predictor import Predictor
 
 SLOW = [hypothesis.HealthCheck.too_slow]  # a busy machine is no failure
 REPEATABLE = "CI" in os.environ  # elsewhere other examples are drawn each time
@@ -58,7 +58,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         monkeypatch.setattr(sys, "argv", ["sentiment", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         sys.stdout.flush()
         out, err = capfd.readouterr()
         assert "Traceback" not in err
@@ -70,8 +70,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 @pytest.fixture(params=["native", "torch"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run the test with the compiled recurrence and with the one in torch operations."""
-    from sentiment import recurrent
-    from sentiment.recurrent import native
+    from sentiment.models import recurrent
+    from sentiment.models.recurrent import native
 
     if request.param == "torch":
         monkeypatch.setattr(native, "load", lambda: None)

@@ -25,9 +25,9 @@ from benchmark_parts.measuring import (
     speeds,
 )
 from benchmark_parts.tasks import classifier, epoch_seconds
-from sentiment import runtime
-from sentiment.batches import buckets, pack
-from sentiment.config import TrainingConfig
+from sentiment.core.config import TrainingConfig
+from sentiment.models import runtime
+from sentiment.models.batches import buckets, pack
 
 
 def gpu(context: Context) -> list[Row]:

@@ -25,9 +25,9 @@ from benchmark_parts.measuring import (
     row,
     speeds,
 )
-from sentiment import recurrent
-from sentiment.recurrent import native
-from sentiment.recurrent.pooling import pool
+from sentiment.models import recurrent
+from sentiment.models.recurrent import native
+from sentiment.models.recurrent.pooling import pool
 
 
 class Layers:

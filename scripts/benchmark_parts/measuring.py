@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment.batches import buckets
-from sentiment.config import CorpusConfig, TokenizerConfig
-from sentiment.corpus import read_corpus
-from sentiment.errors import SentimentError
-from sentiment.sequences import Sequences
-from sentiment.tokenizer import Tokenizer
-from sentiment.training import Examples
+from sentiment.core.config import CorpusConfig, TokenizerConfig
+from sentiment.core.errors import SentimentError
+from sentiment.data.corpus import read_corpus
+from sentiment.data.sequences import Sequences
+from sentiment.data.tokenizer import Tokenizer
+from sentiment.models.batches import buckets
+from sentiment.training.trainer import Examples
 
 Row = dict[str, Any]
 Times = dict[str, list[float]]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from benchmark_parts.measuring import CPU, Context, Row, first, race, row, speeds
 from benchmark_parts.tasks import classifier
-from sentiment.config import Config, TrainingConfig
-from sentiment.model import infer
-from sentiment.tokenizer import Tokenizer
-from sentiment.training import Examples, Trainer
+from sentiment.core.config import Config, TrainingConfig
+from sentiment.data.tokenizer import Tokenizer
+from sentiment.models.forward import infer
+from sentiment.training.trainer import Examples, Trainer
 
 
 class Ours:

@@ -36,26 +36,29 @@ from benchmark_parts.measuring import (
     speeds,
     synchronize,
 )
-from sentiment import bundle, config, predictions
-from sentiment.batches import buckets, pack
-from sentiment.config import Config, ModelConfig, TrainingConfig
-from sentiment.corpus import Split
-from sentiment.decision import Decision
-from sentiment.model import SequenceClassifier
-from sentiment.predictor import Predictor
-from sentiment.sequences import Sequences
-from sentiment.tokenizer import UNKNOWN_ID, Tokenizer
-from sentiment.training import Examples, Step, Trainer
+from sentiment.core import config_io, files
+from sentiment.core.config import Config, ModelConfig, TrainingConfig
+from sentiment.data.corpus import Split
+from sentiment.data.sequences import Sequences
+from sentiment.data.tokenizer import UNKNOWN_ID, Tokenizer
+from sentiment.evaluation import predictions
+from sentiment.inference import bundle
+from sentiment.inference.predictor import Predictor
+from sentiment.metrics.decision import Decision
+from sentiment.models.batches import buckets, pack
+from sentiment.models.network import Network
+from sentiment.training.events import Step
+from sentiment.training.trainer import Examples, Trainer
 
 
-def classifier(tokenizer: Tokenizer, **sizes: Any) -> SequenceClassifier:
+def classifier(tokenizer: Tokenizer, **sizes: Any) -> Network:
     """Make an untrained model of the default settings."""
     torch.manual_seed(0)
-    return SequenceClassifier(2, ModelConfig(**sizes), vocab_size=len(tokenizer), embedding_size=E)
+    return Network(2, ModelConfig(**sizes), vocab_size=len(tokenizer), embedding_size=E)
 
 
 def epoch_seconds(
-    model: SequenceClassifier, examples: Examples, training: TrainingConfig, precision: torch.dtype
+    model: Network, examples: Examples, training: TrainingConfig, precision: torch.dtype
 ) -> float:
     """Time the updates of one epoch of the package's trainer, where the model is."""
     device = next(model.parameters()).device
@@ -70,7 +73,7 @@ def epoch_seconds(
     return time.perf_counter() - begun
 
 
-def staged_epoch(model: SequenceClassifier, examples: Examples, training: TrainingConfig) -> dict[str, float]:
+def staged_epoch(model: Network, examples: Examples, training: TrainingConfig) -> dict[str, float]:
     """Do what the trainer does, with the graph cut between the stages, and time each of them."""
     spent: dict[str, float] = defaultdict(float)
 
@@ -136,7 +139,7 @@ def epoch(context: Context) -> list[Row]:
 class Tutorial(nn.Module):
     """The same classifier as tutorials write it; it takes the weights of ours."""
 
-    def __init__(self, model: SequenceClassifier) -> None:
+    def __init__(self, model: Network) -> None:
         super().__init__()
         assert model.embedding is not None
         self.embedding = nn.Embedding(*model.embedding.weight.shape)
@@ -169,15 +172,15 @@ class Tutorial(nn.Module):
 
 def write_bundle(folder: Path, tokenizer: Tokenizer) -> bundle.Bundle:
     """Write an untrained model of the default size where the command line can read it."""
-    model, working = classifier(tokenizer), bundle.partial(folder)
+    model, working = classifier(tokenizer), files.partial(folder)
     working.mkdir()
-    bundle.write_text(working / "config.toml", config.dumps(Config()))
+    files.write_text(working / "config.toml", config_io.dumps(Config()))
     tokenizer.save(working / "tokenizer.json")
     bundle.save_model(working / "model.safetensors", model)
-    bundle.write_text(working / "history.jsonl", "")
-    bundle.write_json(working / "report.json", {"test": {}, "intervals": {}, "tokenizer": {}})
+    files.write_text(working / "history.jsonl", "")
+    files.write_json(working / "report.json", {"test": {}, "intervals": {}, "tokenizer": {}})
     decision, two = Decision.plain(("negative", "positive")), np.full((2, 2), 0.5)
-    bundle.write_json(working / bundle.DECISION, decision.as_dict())
+    files.write_json(working / bundle.DECISION, decision.as_dict())
     for name in (bundle.PREDICTIONS, bundle.VALIDATION_PREDICTIONS):
         predictions.write(working / name, decision, Split(["a", "b"], np.array([0, 1])), two)
     sizes = {"vocab_size": len(tokenizer), "embedding_size": E, "input_size": None}

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sentiment.report import wording
-from sentiment.report.content import Cell, Section, Table
-from sentiment.report.wording import number, percent
+from sentiment.report import phrases
+from sentiment.report.document import Cell, Section, Table
+from sentiment.report.phrases import number, percent
 
 MANY_CLASSES = 12  # from here on a confusion matrix no longer fits a page of text
 WORST = 10  # rows shown of a long table
@@ -14,7 +14,7 @@ NOTHING = "(none)"  # where a label was missed and none added, or the other way 
 
 def classes(report: dict[str, Any]) -> Section:
     """Return the scores of each class, and the confusion matrix; of many the most frequent confusions."""
-    if wording.several(report):
+    if phrases.several(report):
         found = _confusions(report)
         return Section("classes", "Labels", tables=[_each(report), *([found] if found.rows else [])])
     many = len(report["test"]["labels"]) > MANY_CLASSES
@@ -25,7 +25,7 @@ def classes(report: dict[str, Any]) -> Section:
 def _each(report: dict[str, Any]) -> Table:
     """Return the table of scores; of texts that may have several labels with area and threshold."""
     each, labels = report["test"]["classification_report"], report["test"]["labels"]
-    several, noun = wording.several(report), wording.noun(report)
+    several, noun = phrases.several(report), phrases.noun(report)
     many = len(labels) > MANY_CLASSES
     areas = report.get("curves", {}).get("pr", {})
     thresholds = dict(zip(labels, report.get("decision", {}).get("thresholds") or (), strict=False))
@@ -37,14 +37,14 @@ def _each(report: dict[str, Any]) -> Table:
     shown = WORST if many else len(rows)
     note = f"The {shown} {noun[1]} of lowest F1; there are {len(rows) - shown} more." if many else ""
     further_heads = ("AP", "threshold") if several else ()
-    head = [noun[0], "precision", "recall", "F1", *further_heads, wording.texts(report)]
+    head = [noun[0], "precision", "recall", "F1", *further_heads, phrases.texts(report)]
     return Table(head, rows[:shown], f"Each {noun[0]}", note, rows[shown:])
 
 
 def _confusion(test: dict[str, Any]) -> Table:
     """Return the confusion matrix; classes of long names are numbered."""
     labels = test["labels"]
-    fits = sum(wording.width(label) + 2 for label in labels) <= CONFUSION_HEAD
+    fits = sum(phrases.width(label) + 2 for label in labels) <= CONFUSION_HEAD
     names = labels if fits else [f"{place} {label}" for place, label in enumerate(labels, 1)]
     columns = labels if fits else [str(place) for place in range(1, len(labels) + 1)]
     rows: list[list[Cell]] = [
@@ -80,8 +80,8 @@ def _confusions(report: dict[str, Any]) -> Table:
         [name, other, f"{count:,}", percent(share)]
         for name, other, count, share in confusions(report["test"])[:WORST]
     ]
-    if wording.several(report):
-        head = ["missed", "added", wording.texts(report), "of the label"]
+    if phrases.several(report):
+        head = ["missed", "added", phrases.texts(report), "of the label"]
         return Table(head, rows, "Labels missed where another was added", wordy=(0, 1))
-    head = ["true class", "predicted", wording.texts(report), "of the class"]
+    head = ["true class", "predicted", phrases.texts(report), "of the class"]
     return Table(head, rows, "Most frequent confusions", wordy=(0, 1))

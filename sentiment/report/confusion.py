@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.report.classes import NOTHING, confusions
 from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, percents, room_for
-from sentiment.report.wording import percent, rounded, several, shortened, texts, width
+from sentiment.report.phrases import percent, rounded, several, shortened, texts, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

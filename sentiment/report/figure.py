@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from sentiment.report.wording import width
-from sentiment.rows import printable
+from sentiment.core.strings import printable
+from sentiment.report.phrases import width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

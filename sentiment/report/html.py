@@ -5,13 +5,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from sentiment.bundle import write_text
-from sentiment.report.content import Passage
+from sentiment.core.files import write_text
+from sentiment.core.strings import isolated, printable
+from sentiment.report.document import Passage
 from sentiment.report.figure import PALETTE, svg
 from sentiment.report.plots import plots
-from sentiment.report.tables import key_figures, sections
-from sentiment.rows import printable
-from sentiment.writing import isolated
+from sentiment.report.scores import key_figures
+from sentiment.report.sections import sections
 
 NAME = "report.html"
 TEMPLATE = "report.html.j2"

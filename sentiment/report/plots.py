@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentiment.report import wording
-from sentiment.report.certainty import histogram, kept, precision_recall, reliability, roc
+from sentiment.report import phrases
 from sentiment.report.classes import WORST
 from sentiment.report.confusion import confusion
+from sentiment.report.curves import histogram, kept, precision_recall, reliability, roc
 from sentiment.report.figure import (
     DASHED,
     FIRST,
@@ -25,8 +25,8 @@ from sentiment.report.figure import (
     room_for,
     thousands,
 )
-from sentiment.report.tables import SCORES
-from sentiment.report.wording import percent, shorten
+from sentiment.report.phrases import percent, shorten
+from sentiment.report.scores import SCORES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,11 +50,11 @@ def save_png(report: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
-    bins, score = report.get("curves", {}).get("lengths"), wording.part_score(report)
+    bins, score = report.get("curves", {}).get("lengths"), phrases.part_score(report)
     if not bins:
         return
 
-    name = f"F1 of a {wording.text(report)}" if wording.several(report) else "right"
+    name = f"F1 of a {phrases.text(report)}" if phrases.several(report) else "right"
 
     def draw(figure: Figure) -> None:
         from matplotlib.ticker import LogLocator, NullFormatter
@@ -66,7 +66,7 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
                 axes.fill_between(sides, *one["interval"], color=FIRST, alpha=0.25, linewidth=0)
             axes.plot(sides, [one[score]] * 2, color=FIRST)
         axes.axhline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
-        axes.set(xscale="log", xlabel=f"{wording.tokens(report)} of the {wording.text(report)}", ylabel=name)
+        axes.set(xscale="log", xlabel=f"{phrases.tokens(report)} of the {phrases.text(report)}", ylabel=name)
         axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5), numticks=8))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.minorticks_off()
@@ -75,10 +75,10 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
 
     yield Plot(
         "lengths",
-        "Length and F1" if wording.several(report) else "Length and accuracy",
-        f"Band: 95 % interval. Dashed: all {wording.texts(report)}.",
+        "Length and F1" if phrases.several(report) else "Length and accuracy",
+        f"Band: 95 % interval. Dashed: all {phrases.texts(report)}.",
         "; ".join(
-            f"{one['low']:,} to {one['high']:,} {wording.tokens(report)}: {percent(one[score])}"
+            f"{one['low']:,} to {one['high']:,} {phrases.tokens(report)}: {percent(one[score])}"
             for one in bins
         ),
         draw,
@@ -86,11 +86,11 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
 
 
 def _slices(report: dict[str, Any]) -> Iterator[Plot]:
-    found, score = report.get("failures", {}).get("slices", [])[:WORST], wording.part_score(report)
+    found, score = report.get("failures", {}).get("slices", [])[:WORST], phrases.part_score(report)
     if not found:
         return
     parts = [(shorten(one["slice"], NAME + 4), shorten(str(one["value"]), NAME + 4)) for one in found]
-    label = f"mean F1 of a {wording.text(report)}" if wording.several(report) else "right"
+    label = f"mean F1 of a {phrases.text(report)}" if phrases.several(report) else "right"
     fits = all(len(name) + len(value) <= NAME + 2 for name, value in parts)
     names = [f"{name}: {value}" if fits else f"{name}\n{value}" for name, value in parts]
 
@@ -110,7 +110,7 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         percents(axes.xaxis)
         room_for(figure, [line for name in names for line in name.splitlines()])
 
-    texts = wording.texts(report)
+    texts = phrases.texts(report)
     yield Plot(
         "slices",
         "Where it fails",

@@ -1,0 +1,5 @@
+"""`python -m sentiment.cli` is `sentiment`."""
+
+from sentiment.cli import main
+
+main()

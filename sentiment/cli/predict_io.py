@@ -1,0 +1,256 @@
+"""`sentiment predict`: where texts come from, and how predictions are written."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from sentiment.core.errors import CorpusError
+from sentiment.core.strings import printable
+from sentiment.data.audio import SUFFIXES
+from sentiment.data.rows import (
+    NOTHING,
+    Asked,
+    Form,
+    Row,
+    columns_of,
+    encoding_of,
+    read_open,
+    unpacked,
+)
+from sentiment.data.rows import read as read_file
+from sentiment.inference import builtin, bundle
+from sentiment.inference.predictor import Predictor, Result
+
+if TYPE_CHECKING:
+    from sentiment.data.corpus.reading import Reading
+
+# An id may hold what is no UTF-8; as \udce9 it is still valid JSON.
+ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
+
+
+def load(model: Path | None, device: str) -> Predictor:
+    """Load a model by its folder or name, or the one that answers unasked, which is then named on stderr."""
+    if model is None:
+        folder, called = builtin.default()
+        click.echo(f"model: {called}", err=True)
+    else:
+        folder = builtin.find(model)
+    return Predictor(bundle.load(folder), device)
+
+
+def read(
+    texts: Sequence[str],
+    source: str | None,
+    model: bundle.Bundle,
+    text_column: str | None = None,
+    asked: Asked = NOTHING,
+) -> tuple[Iterator[Row], str]:
+    """Return the rows to classify, and the column that holds the texts, or features.
+
+    The columns are those that the model was trained on; what is chosen otherwise is said on stderr.
+    """
+    if source is None:
+        return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
+    files = _files(Path(source)) if source != "-" else []
+    if files:
+        return iter(files), "features"
+    from sentiment.data.corpus.columns import find
+    from sentiment.data.corpus.reading import Reading
+    from sentiment.data.corpus.source import tell
+
+    like = reading_of(model)
+    if source == "-":
+        where, (form, rows) = "stdin", _read_stdin(text_column, asked, like.form if like else None)
+    else:
+        where, (form, rows) = source, read_file(Path(source), asked, like.form if like else None)
+    rows, columns, head = columns_of(rows)
+    if not head:
+        raise CorpusError(f"{where}: there is nothing in it")
+    if not columns:
+        return rows, "text"  # only bad rows so far: each becomes an error
+    if form.format == "txt" and text_column is None:
+        for note in form.notes:
+            click.echo(printable(f"{where}: {note}"), err=True)
+        return rows, "text"
+    choice = find(columns, head, where, text_column, None, like.choice if like else None, labelled=False)
+    reading = Reading(form, choice)
+    tell(reading.like_training(like) if text_column is None else reading, where)
+    if len(choice.text) == 1:
+        return rows, choice.text[0]
+    from sentiment.data.corpus.raw import text_of
+
+    return (
+        row._replace(values={**row.values, "text": text_of(row.values, choice.text)}) for row in rows
+    ), "text"
+
+
+def reading_of(model: bundle.Bundle) -> "Reading | None":
+    """Return how the corpus of a model was read, or None of a model that does not say."""
+    from sentiment.data.corpus.reading import Reading
+
+    content = model.manifest.get("reading")
+    return Reading.from_dict(content) if content else None
+
+
+def _files(path: Path) -> list[Row]:
+    """Return a row for each file of features or sound: this one, or those in this folder."""
+    found = [path] if path.is_file() else sorted(path.rglob("*"))
+    return [
+        Row(str(file), {"features": file, "id": str(file.relative_to(path) if file != path else file.name)})
+        for file in found
+        if file.suffix in SUFFIXES
+    ]
+
+
+def write(results: Iterable[Result], labels: Sequence[str], output: str, style: str) -> int:
+    """Write predictions as they come, and return how many rows had an error.
+
+    A file is written beside its place and moved there at the end, so that it is never half of one.
+    """
+    if output == "-":
+        # Not the text layer of stdout: texts may hold what the terminal's encoding lacks.
+        sys.stdout.flush()
+        with open(sys.stdout.fileno(), "w", closefd=False, **ENCODING) as stream:
+            return _write(results, labels, stream, style)
+    path = Path(output)
+    if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
+        with path.open("w", **ENCODING) as file:
+            return _write(results, labels, file, style)
+    path = path.resolve()  # what a link leads to, not the link
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("x", **ENCODING) as file:
+            failed = _write(results, labels, file, style)
+        os.replace(temporary, path)
+    except OSError as error:
+        error.filename = output
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+    return failed
+
+
+def _read_stdin(text_column: str | None, asked: Asked, like: Form | None) -> tuple[Form, Iterator[Row]]:
+    """Read stdin as what it begins like: JSON, else columns or a text each line, as of a file."""
+    stream = unpacked(sys.stdin.buffer, "stdin")
+    head = stream.peek(4096)[:4096] if isinstance(stream, io.BufferedReader) else b""
+    begin = head.decode(asked.encoding or encoding_of(head), "ignore").lstrip("\ufeff \t\r\n")
+    kind = "csv" if text_column else None if begin else "txt"
+    if begin[:1] == "{" or re.match(r"\[\s*([{\[]|\"[^\"]*\"\s*[,\]])|\[\s*$", begin):
+        kind = "jsonl"
+    return read_open(stream, kind, "stdin", asked, like)
+
+
+def _write(results: Iterable[Result], labels: Sequence[str], stream: TextIO, style: str) -> int:
+    failed, counter = 0, _Counter()
+    write_one = STYLES[style](labels, stream)
+    for result in results:
+        write_one(result)
+        failed += result.prediction is None
+        counter.add()
+    counter.close()
+    return failed
+
+
+class _Counter:
+    """Say from time to time on stderr how many texts are done; nothing at all for a short job."""
+
+    def __init__(self, every: float = 5.0) -> None:
+        self.begun = self.shown = time.monotonic()
+        self.every, self.count, self.talked = every, 0, False
+
+    def add(self) -> None:
+        """Count one more text."""
+        self.count += 1
+        if self.count % 256 == 0 and time.monotonic() - self.shown > self.every:
+            self.shown = time.monotonic()
+            self.talk("\r" if sys.stderr is not None and sys.stderr.isatty() else "\n")
+
+    def close(self) -> None:
+        """Say the last count, if there was any talk."""
+        if self.talked:
+            self.talk("\n")
+
+    def talk(self, end: str) -> None:
+        """Print the count."""
+        self.talked = True
+        speed = self.count / max(time.monotonic() - self.begun, 1e-9)
+        click.echo(f"{self.count:,} texts, {speed:,.0f} a second{end}", nl=False, err=True)
+
+
+def _text(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
+    def write_one(result: Result) -> None:
+        if result.prediction is None:
+            stream.write(f"error\t-\t{result.error}\n")
+        else:
+            label, shown = printable(result.prediction.label), printable(result.text)
+            if result.prediction.unsure:
+                label = f"unsure ({label})"
+            stream.write(f"{label}\t{result.prediction.probability:.4f}\t{shown}\n")
+
+    return write_one
+
+
+def _jsonl(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
+    def write_one(result: Result) -> None:
+        unusual = isinstance(result.id, float) and not math.isfinite(result.id)
+        content: dict[str, Any] = {"id": str(result.id) if unusual else result.id}
+        content |= result.prediction.as_dict() if result.prediction else {"error": result.error}
+        stream.write(json.dumps(content, ensure_ascii=False, default=str) + "\n")
+
+    return write_one
+
+
+def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(
+        [
+            "id",
+            "label",
+            "probability",
+            "unsure",
+            *(f"p_{label}" for label in labels),
+            "unknown_rate",
+            "truncated",
+            "error",
+        ]
+    )
+
+    def write_one(result: Result) -> None:
+        found = result.prediction
+        if found is None:
+            writer.writerow([result.id, *[""] * (len(labels) + 5), result.error])
+        else:
+            numbers = [found.probabilities[label] for label in labels]
+            several = found.labels is not None
+            writer.writerow(
+                [
+                    result.id,
+                    json.dumps(found.labels, ensure_ascii=False) if several else found.label,
+                    found.probability,
+                    found.unsure,
+                    *numbers,
+                    found.unknown_rate,
+                    found.truncated,
+                    "",
+                ]
+            )
+
+    return write_one
+
+
+STYLES: dict[str, Callable[[Sequence[str], TextIO], Callable[[Result], None]]] = {
+    "text": _text,
+    "jsonl": _jsonl,
+    "csv": _csv,
+}

@@ -1,0 +1,186 @@
+"""Texts and labels of a Python program → `RawCorpus`, or rows to classify."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sentiment.core.config import CorpusConfig
+from sentiment.core.errors import UsageError
+from sentiment.data.corpus.columns import find
+from sentiment.data.corpus.raw import (
+    RawCorpus,
+    RawSplit,
+    collect_by_split,
+    find_task,
+    marked_columns,
+    meaning_of,
+    reader_of,
+    take_parts,
+)
+from sentiment.data.corpus.reading import Reading
+from sentiment.data.corpus.source import say, tell
+from sentiment.data.rows import Form, Row, columns_of
+
+MEMORY = "(memory)"  # the name of a corpus that is nowhere else
+KINDS = (
+    "a preset, a path, a pandas or polars DataFrame, a datasets.Dataset or DatasetDict, or rows "
+    "(dictionaries, or pairs of text and label); for lists write train(texts=…, labels=…)"
+)
+
+
+def read_memory(corpus: Any, config: CorpusConfig) -> RawCorpus:
+    """Read what a program holds: a table, a data set of `datasets`, or rows.
+
+    Parameters
+    ----------
+    corpus
+        A mapping of splits to such (``train``, ``validation``, ``test``) is taken, too.
+
+    Raises
+    ------
+    UsageError
+        If it is nothing of these.
+    """
+    if type(corpus).__module__.partition(".")[0] == "datasets":
+        from sentiment.data.corpus.hub import read_dataset
+
+        splits = corpus if hasattr(corpus, "keys") else {"train": corpus}
+        raw = read_dataset(splits, config, "memory", "a data set in memory")
+    else:
+        roles = ("train", "validation", "test", "unlabelled")
+        parts = corpus if isinstance(corpus, Mapping) else {"train": corpus}
+        if "train" not in parts or not set(parts) <= set(roles):
+            raise UsageError(f"a mapping has to be of splits: {', '.join(roles)}; a corpus is {KINDS}")
+        raw = _read_parts(parts, config)
+    say(raw)
+    return raw
+
+
+def _read_parts(parts: Mapping[str, Any], config: CorpusConfig) -> RawCorpus:
+    splits: dict[str, RawSplit] = {}
+    reading: Reading | None = None
+    meaning = read = None
+    for role in sorted(parts, key=lambda role: role != "train"):
+        rows, columns, head = columns_of(rows_of(parts[role], role))
+        if not head:
+            raise UsageError(f"{role}: there are no rows in it")
+        labelled = role != "unlabelled"
+        like = reading.choice if reading else None
+        choice = find(columns, head, role, config.text_column, config.label_column, like, labelled)
+        if reading is None or meaning is None or read is None:
+            reading, read = Reading(Form("memory"), choice), reader_of(head, choice.text)
+            values = [row.values.get(choice.labels[0]) for row in head]
+            task = find_task(values, choice.labels, config.task, role, choice.one_hot)
+            task = "multilabel" if config.label_separator and config.task == "auto" else task
+            meaning = meaning_of(config, task, config.task != "auto")
+        found, said = collect_by_split(rows, role, choice, read, meaning)
+        notes = (*reading.notes, *said, *take_parts(splits, role, found, parts))
+        reading = replace(reading, notes=notes)
+    assert reading is not None
+    assert meaning is not None
+    order = None
+    if len(reading.choice.labels) > 1:
+        order, said = marked_columns(splits["train"], list(map(meaning.named, reading.choice.labels)))
+        reading = replace(reading, notes=(*reading.notes, *said))
+    return RawCorpus("memory", "memory", None, splits, order, meaning.task, reading)
+
+
+def rows_of(data: Any, where: str) -> Iterator[Row]:
+    """Yield the rows of a table, or of an iterable of dictionaries or pairs.
+
+    Raises
+    ------
+    UsageError
+        If it is neither.
+    """
+    kind = type(data).__module__.partition(".")[0]
+    records: Iterable[Any]
+    if kind == "pandas" and hasattr(data, "columns"):
+        twice = next((str(name) for name in data.columns[data.columns.duplicated()]), None)
+        if twice is not None:
+            raise UsageError(f"{where}: the column {twice!r} is there twice; rename one of them")
+        records = _of_columns({str(name): data[name].tolist() for name in data.columns})
+    elif kind == "polars" and hasattr(data, "iter_rows"):
+        records = data.iter_rows(named=True)
+    elif kind == "pyarrow" and hasattr(data, "to_pylist"):
+        batches = data.to_batches() if hasattr(data, "to_batches") else [data]
+        records = (record for batch in batches for record in batch.to_pylist())
+    elif isinstance(data, str | bytes | Mapping | Path) or not isinstance(data, Iterable):
+        raise UsageError(f"of type {type(data).__name__}, which is no corpus; a corpus is {KINDS}")
+    else:
+        records = data
+    for number, record in enumerate(records):
+        place = f"{where}:{number}"
+        if isinstance(record, Mapping):
+            yield Row(place, {str(name): _plain(value) for name, value in record.items()})
+        elif isinstance(record, tuple | list) and len(record) == 2:
+            yield Row(place, {"text": _plain(record[0]), "label": _plain(record[1])})
+        else:
+            raise UsageError(
+                f"{place}: a {type(record).__name__} is no row; a row is a dictionary, or a pair of text "
+                "and label; for lists write train(texts=…, labels=…)"
+            )
+
+
+def _of_columns(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _plain(value: Any) -> Any:
+    """Return the value of Python that one of an array means; None for pandas.NA, NaT, NaN."""
+    if hasattr(value, "tolist") and hasattr(value, "shape"):
+        value = value.tolist()
+    if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value
+
+
+def pairs(texts: Any, labels: Any) -> list[dict[str, Any]]:
+    """Return rows of texts and their labels.
+
+    Raises
+    ------
+    UsageError
+        If there are not as many of one as of the other, or they are single strings.
+    """
+    for name, values in (("texts", texts), ("labels", labels)):
+        if values is None:
+            raise UsageError("give texts and labels, both")
+        if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+            raise UsageError(f"{name} is a list, and not of type {type(values).__name__}")
+    texts, labels = list(texts), list(map(_plain, labels))
+    if len(texts) != len(labels):
+        raise UsageError(
+            f"there are {len(texts):,} texts and {len(labels):,} labels; give one label for each text"
+        )
+    width = len(labels[0]) if labels and isinstance(labels[0], list) else 0
+    if width and all(isinstance(row, list) and len(row) == width for row in labels):
+        if width == 1:
+            labels = [row[0] for row in labels]
+        elif all(number in (0, 1) for row in labels for number in row):
+            raise UsageError(
+                f"labels are rows of {width} numbers of 0 and 1, without names; give a list of names for "
+                "each text, or a DataFrame with a column of 0 and 1 for each label"
+            )
+    return [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+
+
+def texts_to_classify(data: Any, like: Reading | None) -> Iterator[Row] | None:
+    """Return the rows of a table by the columns of training, as ``text``; None if it is none."""
+    kind = type(data).__module__.partition(".")[0]
+    table = kind in ("pandas", "polars", "pyarrow", "datasets") and hasattr(
+        data, "columns" if kind != "datasets" else "column_names"
+    )
+    if not table:
+        return None
+    from sentiment.data.corpus.raw import text_of
+
+    rows, columns, head = columns_of(rows_of(data, "row"))
+    if not head:
+        return iter(())
+    choice = find(columns, head, "the table", None, None, like.choice if like else None, labelled=False)
+    tell(Reading(Form("memory"), choice).like_training(like), "the table")
+    return (row._replace(values={"text": text_of(row.values, choice.text)}) for row in rows)

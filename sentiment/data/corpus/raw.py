@@ -1,0 +1,289 @@
+"""What a source gives before it is checked and divided."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sentiment.core.config import CorpusConfig
+from sentiment.core.errors import CorpusError
+from sentiment.data.corpus.columns import SPLIT_NAMES, listed_columns
+from sentiment.data.corpus.labels import Label, Meaning, Task, is_list, label_names, names_in
+from sentiment.data.corpus.reading import Choice, Reading
+from sentiment.data.features import Reader
+from sentiment.data.rows import NoLabel, Row, guess_encoding, read_text
+
+__all__ = [
+    "Label",
+    "Meaning",
+    "RawCorpus",
+    "RawSplit",
+    "Task",
+    "collect",
+    "collect_by_split",
+    "find_task",
+    "marked_columns",
+    "meaning_of",
+    "names_in",
+    "read_label",
+    "reader_of",
+    "take_parts",
+    "text_of",
+]
+
+BETWEEN = "\n"  # of texts in several columns
+RUN = 4096  # rows of one split that are sorted at once
+MOST_KNOWN = 10_000  # strings whose labels are remembered
+LOOKED = 20  # texts that are not UTF-8, by which their encoding is guessed
+
+
+@dataclass
+class RawSplit:
+    """The usable rows of one split, and why the others are not.
+
+    Attributes
+    ----------
+    texts, labels, places
+        One each for a usable row; a text may be features instead, an array (T, F); a label is a class
+        name (of the task ``multilabel`` a tuple of them, which may be empty), or None where the split has no
+        labels; a place is for messages, such as ``reviews.csv:17``.
+    ids
+        What the rows have in a column ``id``, or None.
+    invalid
+        A message, beginning with the place, for each row that is not usable.
+    encoding
+        What texts that are not UTF-8 seem to be written in, or None.
+    """
+
+    texts: list[Any] = field(default_factory=list)
+    labels: list[Label | None] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    ids: list[Any] = field(default_factory=list)
+    invalid: list[str] = field(default_factory=list)
+    encoding: str | None = None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any row has a label."""
+        return any(label is not None for label in self.labels)
+
+    def take(self, rows: Iterable[int]) -> "RawSplit":
+        """Return some of the usable rows, with what is said of the others."""
+        rows = list(rows)
+
+        def some(column: list[Any]) -> list[Any]:
+            return [column[row] for row in rows] if column else []
+
+        return RawSplit(
+            some(self.texts),
+            some(self.labels),
+            some(self.places),
+            some(self.ids),
+            list(self.invalid),
+            self.encoding,
+        )
+
+    def extend(self, other: "RawSplit") -> None:
+        """Add the rows of another part."""
+        for name in ("texts", "labels", "places", "ids", "invalid"):
+            getattr(self, name).extend(getattr(other, name))
+        self.encoding = self.encoding or other.encoding
+
+
+@dataclass
+class RawCorpus:
+    """All splits of a source by role: train, validation, test, unlabelled.
+
+    Attributes
+    ----------
+    name
+        Short name, used for folders and titles.
+    source
+        What to ask for to get it again: a Hub id with its configuration, or a path.
+    revision
+        Commit on the Hub; None for files.
+    label_order
+        Class names in the order of the source's own numbers or columns, if it has such.
+    task
+        What a label is, see `sentiment.data.corpus.Corpus`.
+    reading
+        How it was read, of a source that has columns.
+    """
+
+    name: str
+    source: str
+    revision: str | None
+    splits: dict[str, RawSplit]
+    label_order: tuple[str, ...] | None = None
+    task: Task = "multiclass"
+    reading: Reading | None = None
+
+
+def reader_of(head: Sequence[Row], columns: Sequence[str]) -> Callable[[object], Any]:
+    """Return what reads the values of a column: features if the first rows have nothing but lists there."""
+    column = columns[0]
+    values = [row.values[column] for row in head if row.values.get(column) is not None]
+    lists = bool(values) and all(isinstance(value, list) for value in values)
+    words = lists and all(isinstance(one, str) for value in values for one in value)
+    return Reader() if lists and not words else read_text
+
+
+def text_of(values: Mapping[str, Any], columns: Sequence[str]) -> Any:
+    """Return what a row has in the column of texts, or in several, joined by line ends."""
+    if len(columns) == 1:
+        return values.get(columns[0])
+    parts = [values.get(column) for column in columns]
+    return BETWEEN.join(str(part) for part in parts if part is not None and str(part).strip()) or None
+
+
+def find_task(
+    values: Sequence[Any], columns: Sequence[str], asked: str, where: str, one_hot: bool = False
+) -> Task:
+    """Say what a label is: several of a text if there are columns, or if all the first `values` are lists.
+
+    Raises
+    ------
+    CorpusError
+        If they are, and another task is asked for.
+    """
+    given = [
+        value for value in values if value is not None and value != "" and not isinstance(value, NoLabel)
+    ]
+    lists = bool(given) and all(is_list(value, asked == "auto") for value in given)
+    single = one_hot or (lists and all(map(_is_single, given)))
+    several = len(columns) > 1 or lists
+    if asked == "auto":
+        exclusive = one_hot or (single and all(isinstance(value, dict) for value in given))
+        return "multilabel" if several and not exclusive else "multiclass"
+    if several and asked != "multilabel" and not single:
+        what = f"columns {listed_columns(columns)}" if len(columns) > 1 else f"lists in column {columns[0]!r}"
+        raise CorpusError(
+            f"{where}: the labels are {what}, and corpus.task={asked} wants one label for each text; "
+            "leave corpus.task out, or choose another --label-column"
+        )
+    return asked  # type: ignore[return-value]  # one of the settings' literals
+
+
+def _is_single(value: Any) -> bool:
+    try:
+        return len(label_names(value) or ()) <= 1
+    except ValueError:
+        return False
+
+
+def meaning_of(config: CorpusConfig, task: Task, lists: bool = False) -> Meaning:
+    """Return how labels are read, by the settings."""
+    names = config.labels if isinstance(config.labels, dict) else None
+    return Meaning(task, config.label_separator, names, config.label_spelling == "fold", lists)
+
+
+def read_label(values: Mapping[str, Any], columns: Sequence[str], task: Task) -> Label | None:
+    """Return the label that a row has in one column, or the labels; None if it has none.
+
+    Raises
+    ------
+    ValueError
+        If what is there is none.
+    """
+    return Meaning(task).read(values, columns)
+
+
+def marked_columns(split: RawSplit, columns: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Return those of several label columns that have a 1, and say which were left for having none."""
+    found = {name for label in split.labels for name in names_in(label)}
+    empty = [name for name in columns if split.labelled and name not in found]
+    notes = [f"the label column {name!r} has no 1 in the training texts, and was left out" for name in empty]
+    return tuple(name for name in columns if name not in empty), notes
+
+
+def collect(
+    rows: Iterable[Row],
+    choice: Choice,
+    read: Callable[[object], Any] = read_text,
+    meaning: Meaning | None = None,
+) -> RawSplit:
+    """Sort rows into usable texts, or features, with labels and messages on the others."""
+    split, odd = RawSplit(), []  # type: RawSplit, list[str]
+    meaning = meaning or Meaning()
+    columns, labels = choice.text, choice.labels
+    column = columns[0] if len(columns) == 1 else None
+    single, known = len(labels) == 1, {}  # type: bool, dict[str, Label | None]
+    for row in rows:
+        try:
+            if row.error:
+                raise ValueError(row.error)
+            value = row.values.get(column) if column is not None else text_of(row.values, columns)
+            text = read(value)
+            key = row.values.get(labels[0]) if single else None
+            if type(key) is str and key in known:
+                label = known[key]
+            else:
+                label = meaning.read(row.values, labels) if labels else None
+                if type(key) is str and len(known) < MOST_KNOWN:
+                    known[key] = label
+        except ValueError as error:
+            split.invalid.append(f"{row.where}: {error}")
+            if len(odd) < LOOKED and "UTF-8" in str(error):
+                odd += [one for one in row.values.values() if isinstance(one, str)]
+        else:
+            split.texts.append(text)
+            split.labels.append(label)
+            split.places.append(row.where)
+            split.ids.append(row.values.get("id"))
+    data = "\n".join(odd).encode("utf-8", "surrogateescape") if _escaped(odd) else b""
+    split.encoding = guess_encoding(data) if data else None
+    return split
+
+
+def collect_by_split(
+    rows: Iterable[Row], role: str, choice: Choice, read: Callable[[object], Any], meaning: Meaning
+) -> tuple[dict[str, RawSplit], list[str]]:
+    """Sort rows as `collect` does into splits, and say what is odd of these.
+
+    All are of one, `role`; but what is given as ``train`` may have a column that says the split. There a row
+    that says none is of train; if none is of train, it is a part of a corpus, and all are taken.
+    """
+    if choice.split is None or role != "train":
+        return {role: collect(rows, choice, read, meaning)}, []
+    parts: dict[str, RawSplit] = {}
+    for part, run in _runs(rows, choice.split):
+        parts.setdefault(part, RawSplit()).extend(collect(run, choice, read, meaning))
+    if "train" in parts:
+        return parts, []
+    every = RawSplit()
+    for split in parts.values():
+        every.extend(split)
+    return {"train": every}, [f"the column {choice.split!r} has no row of train, so all rows are taken"]
+
+
+def _runs(rows: Iterable[Row], column: str) -> Iterator[tuple[str, list[Row]]]:
+    """Yield runs of rows of the same split."""
+    run: list[Row] = []
+    role = "train"
+    for row in rows:
+        mine = SPLIT_NAMES.get(str(row.values.get(column) or "train").strip().casefold(), "train")
+        if run and (mine != role or len(run) >= RUN):
+            yield role, run
+            run = []
+        role = mine
+        run.append(row)
+    if run:
+        yield role, run
+
+
+def take_parts(
+    splits: dict[str, RawSplit], role: str, parts: Mapping[str, RawSplit], given: Collection[str]
+) -> list[str]:
+    """Add the parts of what is given as `role`; those that are given besides are left, and it is said."""
+    notes = []
+    for part, split in parts.items():
+        if part != role and part in given:
+            notes.append(f"the {part} texts among those of {role} were left: others are given")
+        else:
+            splits.setdefault(part, RawSplit()).extend(split)
+    return notes
+
+
+def _escaped(texts: Collection[str]) -> bool:
+    """Whether all lone surrogates in texts stand for bytes."""
+    codes = [ord(char) for text in texts for char in text if "\ud800" <= char <= "\udfff"]
+    return bool(codes) and all(0xDC80 <= code <= 0xDCFF for code in codes)

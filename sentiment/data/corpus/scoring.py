@@ -1,0 +1,67 @@
+"""A corpus that is only scored, by a model that was trained on another."""
+
+import json
+from typing import Any
+
+from sentiment.core.config import CorpusConfig
+from sentiment.core.errors import CorpusError, listed
+from sentiment.data.corpus.checks import SHOWN, check_rows
+from sentiment.data.corpus.labels import folded
+from sentiment.data.corpus.raw import RawSplit, names_in
+from sentiment.data.corpus.reading import Reading
+from sentiment.data.corpus.source import read_corpus
+from sentiment.data.corpus.splits import Split, Texts, width_of
+
+
+def load_for_scoring(
+    config: CorpusConfig, labels: tuple[str, ...], width: int | None = None, like: Reading | None = None
+) -> tuple[dict[str, Any], Split]:
+    """Read what a corpus offers to score a model of known `labels` on: its test split, or all of it.
+
+    Parameters
+    ----------
+    width
+        Number of features that the model takes, or None for texts.
+    like
+        How the corpus of the model was read; its columns come first.
+
+    Returns
+    -------
+    dict, Split
+        What the report says of the corpus, and the texts.
+
+    Raises
+    ------
+    CorpusError
+        If it has labels that the model does not know, or other features.
+    """
+    raw, left_out = check_rows(read_corpus(config, like), config)
+    role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
+    split = raw.splits[role]
+    if split.texts and width_of(split.texts) != width:
+        theirs, ours = (
+            "texts" if one is None else f"{one} features a step" for one in (width_of(split.texts), width)
+        )
+        raise CorpusError(f"{raw.source}: it has {theirs}, but the model is of {ours}")
+    if not split.labelled:
+        raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
+    unknown = sorted({name for label in split.labels for name in names_in(label)} - set(labels))
+    if unknown:
+        alike = {folded(label): label for label in labels}
+        names = {name: alike.get(folded(name), "…") for name in unknown[:SHOWN]}
+        raise CorpusError(
+            f"{raw.source}: the model knows the labels {listed(labels)}, but not "
+            f"{listed(unknown)}; train on this corpus, or say for each which of the model's it is: --set "
+            f"'corpus.labels={json.dumps(names, ensure_ascii=False)}'"
+        )
+    about = {
+        "name": raw.name,
+        "source": raw.source,
+        "revision": raw.revision,
+        "sizes": {"test": len(split.texts)},
+        "scored_split": role,
+        "labels": list(labels),
+        "left_out": {"invalid rows": left_out} if left_out else {},
+        "reading": raw.reading.as_dict() if raw.reading is not None else None,
+    }
+    return about, Texts.of(split, labels, raw.task).split()

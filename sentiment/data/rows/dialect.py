@@ -1,0 +1,431 @@
+"""Separator, quotes and header of a file with separators, judged from many of its lines."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from sentiment.core.errors import CorpusError
+from sentiment.data.rows.cells import SHORT, Cells, is_date, is_number
+from sentiment.data.rows.delimited import CTRL_Z, Known, by_one, no_limit, parser, plain, records
+from sentiment.data.rows.form import Asked, Form
+from sentiment.data.rows.opening import guess_encoding
+
+SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by format, likeliest first
+RARE = "^~#\x01"  # where none of these divides the lines
+DOUBLED = ":;|^~#@\t"  # these stand in twos or threes, too
+ONCE = (*"\t;|@", *RARE, *", :")  # between a label and a text in which it may stand, too
+ASKING = {"what", "how", "why", "when", "who", "where", "which", "is", "are", "do", "does", "did", "can"}
+MOST_ONCE = 100  # labels before or after such a separator
+TITLES = 20  # lines that may stand above the header
+FEW = 0.9  # share of good rows from which a separator is taken without looking further
+HEADINGS = {  # names of columns, beside those by which texts and labels are known
+    "id", "ids", "index", "idx", "uid", "text", "label", "labels", "split", "title", "date", "user",
+    "name", "target", "tweet", "review", "sentence", "comment", "message", "content", "body", "rating",
+    "score", "class", "category", "sentiment",
+}  # fmt: skip
+
+
+def judge(
+    lines: Sequence[str], form: Form, kind: str, asked: Asked, like: Form | None = None, labelled: bool = True
+) -> tuple[Form, int, Known]:
+    """Complete the form of a file with separators from its first lines.
+
+    Parameters
+    ----------
+    lines
+        With their ends; the last one may be cut off.
+    form
+        What is known already.
+    kind
+        csv, tsv, txt or "", as the name of the file tells.
+    like
+        The form of a file that this one goes with, which tells whether there is a header.
+    labelled
+        Whether there are labels, so that a line may be just a label and a text.
+
+    Returns
+    -------
+    Form, int, sequence of Cells
+        The form, the number of fields of a row, and what the cells of each column that is no text are.
+    """
+    no_limit()
+    lines = [line for line in lines if line.strip() and line.strip() != CTRL_Z]
+    if like is not None and like.split != "all" and like.separator == asked.separator:
+        form = replace(form, separator=like.separator, split=like.split)
+    else:
+        form = _separator(lines, form, kind, asked, labelled)
+    width = _width(lines, form)
+    rows = [fields for _, fields, _ in records(lines, form, width) if fields is not None]
+    return (
+        _headed(rows, form, asked, width, like),
+        width,
+        _cells([row for row in rows[1:] if len(row) == width], width),
+    )
+
+
+def judge_header(
+    rows: Sequence[Sequence[str]], form: Form, asked: Asked, width: int, where: str
+) -> tuple[Form, list[str]]:
+    """Return the form of rows that are divided already, and the names of their columns."""
+    form = _headed(rows, form, asked, width)
+    return form, named(rows[0], form, width, where, ())
+
+
+def _headed(
+    rows: Sequence[Sequence[str]], form: Form, asked: Asked, width: int, like: Form | None = None
+) -> Form:
+    if not rows:
+        return replace(form, header=asked.header is not False)
+    first = [cell.strip() for cell in rows[0]]
+    known = like is not None and not {*like.columns, ""}.isdisjoint({*first} - {""})
+    heading = known or not HEADINGS.isdisjoint(cell.casefold() for cell in first)
+    headless = like is not None and not like.header and not heading
+    if asked.header is not None:
+        header = asked.header
+    else:
+        below = [row for row in rows[1:] if len(row) == width]
+        header = not headless and (known or len(first) < width or _is_header(first, below))
+    if header:
+        return replace(form, header=True, columns=tuple(first))
+    if asked.header is False or headless:
+        return replace(form, header=False)
+    shown = " | ".join(cell[:30] for cell in first)
+    note = (
+        f"its first row looks like data ({shown}), so its columns are numbered from 1; if it is a header, "
+        "say so with --header"
+    )
+    return replace(form, header=False, notes=(*form.notes, note))
+
+
+def named(first: Sequence[str], form: Form, width: int, where: str, sample: Sequence[str]) -> list[str]:
+    """Return the names of columns: those of the header, or numbers; "" for one without a name that is empty.
+
+    Raises
+    ------
+    CorpusError
+        If two columns have one name, or a name is not UTF-8.
+    """
+    if not form.header:
+        return [str(number) for number in range(1, max(width, len(first)) + 1)]
+    names = [cell.strip() for cell in first]
+    if len(names) == width - 1 and len(names) > 0:  # R writes no name for the names of its rows
+        rows = [fields for _, fields, _ in records(sample, form, width) if fields is not None][1:]
+        if rows and all(is_number(row[0]) for row in rows if len(row) == width):
+            names.insert(0, "")
+    for name in names:
+        if name and names.count(name) > 1:
+            raise CorpusError(f"{where}: two columns are named {name!r}")
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            guess = guess_encoding("".join(sample).encode("utf-8", "surrogateescape")) or "cp1252"
+            raise CorpusError(
+                f"{where}: the header is not UTF-8; it looks like {guess}: --encoding {guess}"
+            ) from None
+    return names
+
+
+def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked, labelled: bool) -> Form:
+    if not lines:
+        return replace(form, separator=asked.separator or SEPARATORS.get(kind, ",")[0])
+    excel = re.fullmatch(r"sep=(.)", lines[0].strip())
+    usual: Sequence[str] = SEPARATORS.get(kind, SEPARATORS[""])
+    if asked.separator is not None or excel is not None:
+        usual = (asked.separator or str(excel and excel[1]),)
+    else:
+        usual = (*usual, *_doubled(lines), *(mark for mark in RARE if _in_all(lines, mark)))
+    if asked.separator is None and excel is None and _one_column(lines, form):
+        return replace(form, separator=None)
+    best, most, quality, labels = replace(form, separator=usual[0]), 0.0, 0.0, False
+    for separator in usual:
+        for candidate in _variants(replace(form, separator=separator), lines):
+            good, worth, few = _judged(lines, candidate)
+            if worth > quality + 0.02:
+                best, most, quality, labels = candidate, good, worth, few
+    header = [cell.strip().casefold() for cell in next(_loose(lines, best), [])]
+    headed = not HEADINGS.isdisjoint(header)
+    poor = most < FEW and (asked.separator is not None or (most < 0.5 and kind != "csv") or most < 0.2)
+    once = None
+    if labelled and (poor or best.separator == " " or (not labels and not headed)):
+        once = _once(lines, form, usual if asked.separator else (*_doubled(lines), *ONCE))
+    elif labelled and (len(header) == 2 or not headed) and (most < FEW or _in_prose(lines, best)):
+        once = _once(lines, form, (str(best.separator),))  # it stands in texts, too
+    if once is not None:
+        return once
+    if most == 0 and asked.separator is None:
+        return replace(form, separator=None if kind != "tsv" else "\t")
+    if best.separator != SEPARATORS.get(kind, ",")[0] and asked.separator is None:
+        best = replace(best, notes=(*best.notes, f"its columns stand between {best.separator!r}"))
+    return best
+
+
+def above(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many rows stand above the header: titles, dates, comments.
+
+    The header is the first row of short cells in which two are known names of columns, or one if what stands
+    above has a single cell each, or is a comment.
+    """
+    rows = [[cell.strip().strip('"').casefold() for cell in row] for row in rows[: TITLES + 1]]
+    alone = True
+    for number, row in enumerate(rows):
+        known = len(HEADINGS.intersection(row))
+        filled = [cell for cell in row if cell]
+        short = all(len(cell.split()) <= SHORT for cell in filled)
+        below = [len(one) >= len(row) for one in rows[number + 1 :]]
+        if known >= (1 if alone else 2) and len(filled) > 1 and short and sum(below) > 0.5 * len(below):
+            return number
+        alone = alone and (len(filled) <= 1 or row[0].startswith("#"))
+    return 0
+
+
+def lines_above(lines: Sequence[str], asked: Asked) -> int:
+    """Return how many lines stand above the header, which is divided by one of the usual separators."""
+    if asked.header is False or (lines and re.fullmatch("sep=.", lines[0].strip())):
+        return 0
+    marks = (asked.separator,) if asked.separator else SEPARATORS[""]
+    return max(above([line.split(mark) for line in lines[: TITLES + 1]]) for mark in marks)
+
+
+def _in_all(lines: Sequence[str], mark: str) -> bool:
+    return sum(mark in line for line in lines) >= 0.98 * len(lines)
+
+
+def _doubled(lines: Sequence[str]) -> list[str]:
+    """Return separators of several characters: what stands in nearly every line in twos or threes."""
+    return [mark * count for mark in DOUBLED for count in (3, 2) if _in_all(lines, mark * count)]
+
+
+def _in_prose(lines: Sequence[str], form: Form) -> bool:
+    """Whether a separator is one of a text, too: after some a space always follows, after others never."""
+    spaced = _spaced(lines, form)
+    return max(spaced, default=0) > FEW and min(spaced, default=1) < 1 - FEW
+
+
+def _spaced(lines: Sequence[str], form: Form) -> list[float]:
+    """Return the share of cells that begin with a space, for each column but the first."""
+    rows = [fields for _, fields, _ in records(lines[1:200], form, _width(lines, form)) if fields]
+    width = max(map(len, rows), default=0)
+    cells = [[row[column] for row in rows if len(row) > column] for column in range(1, width)]
+    return [sum(cell.startswith(" ") for cell in column) / len(column) for column in cells]
+
+
+def are_columns(lines: Sequence[str], form: Form, known: Known, like: Form | None) -> bool:
+    """Whether lines are rows of columns, not texts in which a separator stands by chance.
+
+    Their header has a known name, or they have a column that is no text.
+    """
+    lines = [line for line in lines if line.strip()]
+    if form.header and any(cell.casefold() in HEADINGS for cell in form.columns):
+        return True
+    if form.header and like is not None and not {*like.columns, ""}.isdisjoint({*form.columns} - {""}):
+        return True
+    if form.separator is None or len(lines) <= 10 or not known or _judged(lines, form)[0] < FEW:
+        return False
+    return form.header or min(_spaced(lines, form), default=1) < FEW  # a space follows a comma of a text
+
+
+def _one_column(lines: Sequence[str], form: Form) -> bool:
+    """Whether the file has one column: its header is a single known name, or whole lines are in quotes."""
+    if lines[0].strip().strip('"').casefold() in HEADINGS | {"texts", "sentences", "reviews", "comments"}:
+        return True
+    if any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in ";|\t"):
+        return False
+    found = [fields for _, fields, _ in records(lines[:-1], replace(form, separator=","), 1)]
+    single = sum(fields is not None and len(fields) == 1 for fields in found)
+    quoted = sum(line.startswith('"') for line in lines)
+    return single > FEW * len(found) and quoted > 0.05 * len(found)
+
+
+def _variants(form: Form, lines: Sequence[str]) -> list[Form]:
+    """Return a form, after the same with quotes of other kinds, if there are signs of them."""
+    if form.separator == "\t":
+        return [form]
+    mark, found = re.escape(str(form.separator)), []  # type: str, list[Form]
+    joined = "".join(lines[:200])
+    if '\\"' in joined and re.search(rf'[^{mark}\r\n]\\"[^"{mark}\r\n]', joined):
+        found.append(replace(form, escape=True))
+    begun = len(re.findall(rf"(?m)^'|{mark} *'", joined))
+    ended = len(re.findall(rf"(?m)'\r?$|' *{mark}", joined))
+    if min(begun, ended) > 0.5 * len(lines[:200]) and '"' + str(form.separator) not in joined:
+        found.append(replace(form, quote="'"))
+    if re.search(rf'{mark} +"[^"{mark}\r\n]', joined):
+        found.append(replace(form, spaces=True))
+    return [*found, form]
+
+
+def _width(lines: Sequence[str], form: Form) -> int:
+    """Return the number of fields that most rows have."""
+    if form.separator is None:
+        return 1
+    if form.split != "all":
+        return 2
+    widths: Counter[int] = Counter()
+    first = 0
+    for row in _loose(lines, form):
+        first = first or len(row)
+        widths[len(row)] += 1
+    if not widths:
+        return 1
+    most = max(widths.values())
+    if widths[first] >= 0.3 * most and first > 1:  # a text in several lines makes short rows
+        return first
+    return next(width for width, count in widths.items() if count == most)
+
+
+def _loose(lines: Sequence[str], form: Form) -> Any:
+    """Yield rows, by `csv` as far as it gets, or by lines."""
+    separator = str(form.separator)
+    if separator == "\t":
+        yield from plain(lines, separator)
+        return
+    again, form = by_one(lines, form)
+    rest = iter(again)
+    while True:
+        try:
+            yield from parser(form)(rest)
+            return
+        except csv.Error:
+            continue
+
+
+def goes_with(lines: Sequence[str], like: Form) -> bool:
+    """Whether lines are divided as those of another file, and are not plain texts.
+
+    Commas and spaces stand in texts, too: there the header has to be the same, or labels have to be there.
+    """
+    if like.format != "csv" or like.separator is None or not lines:
+        return False
+    lines = lines[:200]
+    if like.split != "all":
+        once = _once(lines, like, (like.separator,))
+        return once is not None and once.split == like.split
+    first = {cell.strip() for cell in next(_loose(lines, like), [])}
+    same = not {*like.columns}.isdisjoint(first - {""})
+    return (same or like.separator != ",") and _judged(lines, like)[0] >= FEW
+
+
+def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:
+    """Return the share of records of the usual width, what that is worth, and if there is a column of labels.
+
+    It is worth less where another separator is in every line.
+    """
+    width = _width(lines, form)
+    if width < 2:
+        return 0.0, 0.0, False
+    found = list(records(lines, form, width, None))
+    good = [fields for _, fields, _ in found if fields is not None and _fits(fields, width)]
+    part = len(good) / max(1, len(found) - (len(found) > 2 and found[-1][1] is None))
+    first = found[0][1] if found else None
+    if first is None or (len(first) != width and (len(first) != width - 1 or width < 3)):
+        part /= 2  # a header of other fields
+    # Commas stand in texts; a tab, a semicolon or a bar in every line does not do so by chance.
+    others = (mark for mark in (*";|\t", *RARE, "::", "@@") if mark not in str(form.separator))
+    other = any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in others)
+    few = bool(_few([fields for fields in good[1:] if len(fields) == width], width))
+    return part, part * (0.8 if other else 1), few
+
+
+def _fits(fields: list[str], width: int) -> bool:
+    return len(fields) == width or (len(fields) > width and not any(fields[width:]))
+
+
+def _once(lines: Sequence[str], form: Form, separators: Sequence[str]) -> Form | None:
+    """Return the form of lines that are a label and a text, between which stands a separator."""
+    rows = [line.rstrip("\r\n") for line in lines]
+    if len(rows) < 10:
+        return None
+    for separator in separators:
+        for side in ("first", "last"):
+            cut = str.partition if side == "first" else str.rpartition
+            parts = [cut(row, separator) for row in rows]
+            labels = Counter(part[0 if side == "first" else 2].strip() for part in parts if part[1])
+            few = len(labels) <= min(MOST_ONCE, max(2, 0.15 * len(rows)))
+            short = all(0 < len(label) <= 40 and len(label.split()) == 1 for label in labels)
+            guessed = len(separators) > 1
+            if guessed and separator == " " and side == "first" and _are_words(labels, rows):
+                continue
+            there = sum(labels.values()) >= 0.98 * len(rows)
+            again = sum(count for count in labels.values() if count > 1) > 0.9 * len(rows)
+            texts = sum(bool(part[2 if side == "first" else 0].strip()) for part in parts)
+            several = sum(count > 1 for count in labels.values()) > 1
+            if there and few and short and again and several and texts > 0.9 * len(rows):
+                called = "space" if separator == " " else repr(separator)
+                note = f"each line is a label and a text; the {side} {called} stands between them"
+                notes = (*form.notes, note)
+                return replace(form, separator=separator, split=side, notes=notes)
+    return None
+
+
+def _are_words(labels: Collection[str], rows: Sequence[str]) -> bool:
+    """Whether what stands before the first spaces are words of sentences, or end in a colon, not labels."""
+    if all(label.endswith(":") for label in labels):
+        return True  # the colon stands between label and text
+    asking = sum(label.casefold() in ASKING for label in labels)
+    begun = [row.split(maxsplit=2)[:2] for row in rows]
+    capital = sum(len(words) == 2 and words[0].istitle() and words[1].islower() for words in begun)
+    return 2 * asking > len(labels) or capital > FEW * len(rows)
+
+
+def _few(rows: Sequence[Sequence[str]], width: int) -> dict[int, set[str]]:
+    """Return the values of each column that has few, if there are rows enough to tell."""
+    found: dict[int, set[str]] = {}
+    for column in range(width if len(rows) >= 10 else 0):
+        values = {row[column].strip() for row in rows}
+        if len(values) <= max(2, 0.2 * len(rows)) and max(map(len, values)) <= 40:
+            found[column] = values
+    return found
+
+
+def _cells(rows: Sequence[Sequence[str]], width: int) -> list[Cells]:
+    """Return what the cells of each column that is no text have in common, by which a row is recognised."""
+    found = []
+    few = _few(rows, width)
+    for column in range(width if len(rows) > 1 else 0):
+        cells = [row[column] for row in rows if row[column].strip()]
+        if not cells:
+            continue
+        number = all(map(is_number, cells))
+        words = max(len(cell.split()) for cell in cells)
+        values = few.get(column)
+        # Where rows are sorted by a column, others of its values may come after the sample.
+        runs = 1 + sum(one != other for one, other in pairwise(cells))
+        closed = frozenset(values) if values is not None and runs > len({*cells}) else None
+        length = 2 * max(map(len, cells))
+        if closed is not None or number or (words <= SHORT and all(cell == cell.strip() for cell in cells)):
+            found.append(Cells(column, closed, number, words, length))
+    return found
+
+
+def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a first row names the columns, by how it differs from those below it."""
+    names = values = 0.0
+    for column, cell in enumerate(cell.strip() for cell in first):
+        below = [row[column].strip() for row in rows if column < len(row) and row[column].strip()]
+        if not cell or not below:
+            continue
+        again = cell in below
+        if cell.casefold() in HEADINGS and not again:
+            names += 3
+        numbers, dates = (sum(map(test, below)) / len(below) > 0.8 for test in (is_number, is_date))
+        if numbers or dates:
+            alike = is_number(cell) if numbers else is_date(cell)
+            names, values = names + 2 * (not alike), values + 2 * alike
+            continue
+        few = len(set(below)) <= max(1, 0.3 * len(below))
+        if again and few:
+            values += 3
+        elif few and len(below) >= 8:
+            names += 1
+        else:
+            lengths = sorted(map(len, below))
+            usual, words = lengths[len(lengths) // 2], len(cell.split())
+            asks = cell[-1] == "?" and sum(text[-1] == "?" for text in below) < 0.5 * len(below)
+            if words > 3 and len(cell) > 0.4 * usual and not asks:
+                values += 1 + (words > 5)
+            elif words <= 3 and len(cell) < 0.3 * usual and usual > 15:
+                names += 1
+    return names >= values

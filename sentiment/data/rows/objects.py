@@ -1,0 +1,225 @@
+"""JSON: an object a line, objects over several lines, or an array; read as a stream."""
+
+import io
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from sentiment.core.errors import CorpusError
+from sentiment.data.rows.dialect import HEADINGS
+from sentiment.data.rows.row import Row
+
+PART = 1 << 16  # characters read at once
+LONGEST = 1 << 28  # characters of one object
+FRAMES = {  # of what pandas wrote, by its orientation
+    "columns": "pandas.DataFrame(d)",
+    "index": "pandas.DataFrame(list(d.values()))",
+    "split": "pandas.DataFrame(d['data'], columns=d['columns'])",
+}
+
+
+def read_lines(text: Iterable[str], name: str) -> Iterator[Row]:
+    """Read an object a line; a line that is none becomes an error."""
+    for number, line in enumerate(text, 1):
+        if not line.strip():
+            continue
+        where = f"{name}:{number}"
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+            yield Row(where, {}, f"not valid JSON: {error}")
+            continue
+        yield _row(where, values)
+
+
+def _row(where: str, value: Any) -> Row:
+    """Return the row that a value means: an object of columns, or a pair of a text and its label or "
+    "object."""
+    if isinstance(value, dict):
+        return Row(where, value)
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
+        more = value[1] if isinstance(value[1], dict) else {"label": value[1]}
+        return Row(where, {"text": value[0]} | more)
+    return Row(where, {}, f"a JSON {type(value).__name__}, not an object with named columns")
+
+
+def read_stream(text: io.TextIOBase, name: str, begin: str = "") -> Iterator[Row]:
+    """Read an array, or objects one after another, which may go over several lines.
+
+    Parameters
+    ----------
+    begin
+        What was read of the text already.
+
+    Raises
+    ------
+    CorpusError
+        If it is no valid JSON from some place on: where the next object begins is not known then.
+    """
+    for number, (line, value) in enumerate(_values(text, name, begin)):
+        where = f"{name}:{line}"
+        if isinstance(value, str):
+            yield Row(where, {"text": value, "id": number})
+        else:
+            yield _row(where, value)
+
+
+def _values(text: io.TextIOBase, name: str, begin: str) -> Iterator[tuple[int, Any]]:
+    """Yield the values of an array, or those that stand one after another, with the lines they begin at."""
+    decoder, part = json.JSONDecoder(), begin or text.read(PART)
+    place, line, more, array = 0, 1, True, None
+    while True:
+        # Spaces and commas between values
+        start = place
+        while place < len(part) and part[place] in " \t\r\n,\ufeff":
+            place += 1
+        line += part.count("\n", start, place)
+        if place == len(part):
+            part, place = text.read(PART), 0
+            if not part:
+                if array:
+                    raise CorpusError(f"{name}:{line}: the array is cut off: it has no closing bracket")
+                return
+            continue
+        if array is None:
+            array = part[place] == "["
+            place += array
+            if array:
+                continue
+        if array and part[place] == "]":
+            array, place = None, place + 1  # another array may follow, or objects
+            continue
+        try:
+            value, end = decoder.raw_decode(part, place)
+            if end == len(part) and more and not isinstance(value, dict | list | str):
+                raise json.JSONDecodeError("cut", part, end)
+        except (ValueError, RecursionError) as error:
+            cut = isinstance(error, json.JSONDecodeError) and (
+                error.msg.startswith("Unterminated") or error.pos > len(part) - 12
+            )
+            further = text.read(max(PART, len(part) - place)) if cut and len(part) < LONGEST else ""
+            more = bool(further)
+            if not further:
+                raise CorpusError(f"{name}:{line}: not valid JSON from here on: {_short(error)}") from error
+            part, place = part[place:] + further, 0
+            continue
+        yield line, value
+        line += part.count("\n", place, end)
+        place = end
+
+
+def _short(error: Exception) -> str:
+    return getattr(error, "msg", None) or str(error)
+
+
+def read(text: io.TextIOBase, name: str) -> tuple[str, Iterator[Row]]:
+    """Tell by the beginning how objects are written, and read them: an object a line (jsonl), or array."""
+    lines: list[str] = []
+    while not (lines and lines[-1].strip()):
+        line = text.readline()
+        if not line:
+            return "jsonl", iter(())
+        lines.append(line)
+    begin = lines[-1].lstrip("\ufeff \t\r\n")
+    listed = begin.startswith("[")
+    second = text.readline() if listed else ""
+    lines += [second] if second else []
+    pairs = second.lstrip().startswith("[") and _is_pair(begin)  # of a text and its label, one a line
+    if not pairs and (listed or (begin.rstrip().endswith(("{", "[", ",")) and not _is_whole(begin))):
+        rows, form = read_stream(text, name, "".join(lines)), "array"
+    else:
+        form, rows = "jsonl", read_lines(chain(lines, text), name)
+    return form, _refuse_single(rows, name)
+
+
+def _is_whole(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_pair(line: str) -> bool:
+    return _is_whole(line) and len(pair := json.loads(line)) == 2 and isinstance(pair[0], str)
+
+
+def _refuse_single(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    """Refuse a file of one object that has all rows in it."""
+    first = next(rows, None)
+    if first is None:
+        return
+    second = next(rows, None)
+    if second is None:
+        if first.error is None:
+            _check_single(first.values, name)
+        yield first
+        return
+    yield from chain((first, second), rows)
+
+
+def _check_single(values: dict[str, Any], name: str) -> None:
+    """Refuse one object that holds all rows, with the command that writes an object a line.
+
+    Raises
+    ------
+    CorpusError
+        If it is empty, or holds lists of rows, whole columns, rows by their index, or texts by their label.
+    """
+    file = shlex.quote("FILE" if name == "stdin" else name)
+    stem = name.rpartition(".")[0]
+    new = shlex.quote(f"{stem}.jsonl" if stem and not name.endswith(".jsonl") else "rows.jsonl")
+    parts = list(values.values())
+    tables = [
+        key for key, one in values.items() if isinstance(one, list) and one and isinstance(one[0], dict)
+    ]
+    keyed = len(parts) > 1 and all(isinstance(one, dict) and len(one) > 1 for one in parts)
+    listed = len(parts) > 1 and all(isinstance(one, list) and one for one in parts)
+    texts = listed and all(isinstance(one, str) for part in parts for one in part)
+    known = not HEADINGS.isdisjoint(key.casefold() for key in values)
+    whole = (listed or keyed) and len({*map(len, parts)}) == 1
+    if not values:
+        what, command = "an empty object, without any row", ""
+    elif tables and "annotations" not in values:
+        each = len(tables) > 1
+        what = f"one object, in which the rows are the list{'s' * each} {', '.join(map(repr, tables))}"
+        command = "; ".join(
+            f"jq -c '{_path(key)}[]' {file} > {shlex.quote(f'{key}.jsonl') if each else new}"
+            for key in tables
+        )
+    elif {"columns", "data"} <= {*values}:
+        what, command = "one object of columns and data, as pandas writes it", _by_pandas("split", file, new)
+    elif keyed and all(key.isdecimal() for key in values):
+        what = "one object of rows by their index, as pandas writes it"
+        command = _by_pandas("index", file, new)
+    elif texts and not known:
+        what = f"one object of texts by their label ({_some(values)})"
+        program = "to_entries[] | .key as $label | .value[] | {text: ., label: $label}"
+        command = f"jq -c {shlex.quote(program)} {file} > {new}"
+    elif whole and len(parts[0]) > 1:
+        what = f"one object of whole columns ({_some(values)}), as pandas writes it"
+        command = _by_pandas("columns", file, new)
+    else:
+        return
+    raise CorpusError(f"{name}: {what}" + (f"; write one object a line: {command}" if command else ""))
+
+
+def _path(key: str) -> str:
+    """Return the path of a key for jq, within single quotes of a shell."""
+    plain = key.isascii() and key.isidentifier()
+    return f".{key}" if plain else f".[{json.dumps(key)}]".replace("'", "'\\''")
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _by_pandas(orient: str, file: str, new: str) -> str:
+    code = (
+        f"import json, pandas, sys; d = json.load(open(sys.argv[1])); {FRAMES[orient]}"
+        ".to_json(sys.argv[2], orient='records', lines=True)"
+    )
+    return f'python -c "{code}" {file} {new}'

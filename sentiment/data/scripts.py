@@ -1,0 +1,47 @@
+"""How texts are written: in words with spaces between them, or without, as Chinese, Thai and DNA are."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+# Scripts without spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, kana, Bopomofo, Han.
+UNSPACED = (
+    "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3041-\u312f\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+IS_UNSPACED = re.compile(f"[{UNSPACED}]")
+LONGEST = 20  # letters of a word; a longer run of them is a sequence of symbols
+LOOKED_AT = 2000  # texts that tell how a corpus is written
+
+
+def marks(texts: Iterable[str]) -> str:
+    """Return the accents, vowel signs and points in texts that are characters of their own.
+
+    In Hindi, Thai, Hebrew or Arabic they are parts of words, and Python's ``\\w`` has none of them.
+    """
+    found: set[str] = set()
+    for text in texts:
+        if not text.isascii():
+            found |= set(text)
+    return "".join(sorted(char for char in found if is_mark(char)))
+
+
+def is_mark(char: str) -> bool:
+    """Say whether a character belongs to the one before it; what chooses a glyph, as of emoji, does not."""
+    return unicodedata.category(char)[0] == "M" and not "\ufe00" <= char <= "\ufe0f"
+
+
+def has_words(texts: Sequence[str]) -> bool:
+    """Say whether most letters of texts are in words that spaces tell apart."""
+    some = texts[:: max(1, len(texts) // LOOKED_AT)]
+    word = re.compile(rf"[\w{marks(some)}]+")
+    letters = others = 0
+    for text in some:
+        for run in word.findall(text):
+            letters += len(run)
+            others += len(run) if len(run) > LONGEST else 0 if run.isascii() else _unspaced(run)
+    return 2 * others <= letters
+
+
+def _unspaced(run: str) -> int:
+    return len(IS_UNSPACED.findall(run))

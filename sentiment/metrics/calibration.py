@@ -1,0 +1,155 @@
+"""How far probabilities can be believed: temperature, calibration error, the Brier score in parts.
+
+Arrays in, numbers out. B texts, C classes; of two, the second is the positive one. L labels, where a text
+may have several.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.metrics import link
+from sentiment.metrics.bootstrap import wilson
+from sentiment.metrics.multiclass import Labels, Probabilities, quantile_bins, top
+
+BINS = 15  # as Guo et al. (2017)
+COLDEST, HOTTEST = 0.05, 20.0
+# Standard deviation of the prior on the logarithm of the temperature. Without a prior, a validation set
+# without a mistake asks for a temperature of 0, and the next mistake costs without end. Chosen on the
+# validation texts of SMS spam (five cuts of 410): fitted on a part of them, it loses least on the rest.
+# Thousands of texts hardly feel it.
+SPREAD = 0.2
+
+
+def temper(probabilities: Probabilities, temperature: float, task: str = "multiclass") -> Probabilities:
+    """Return the probabilities, (B, C) or (B, L), of logits that are divided by a temperature.
+
+    One above 1 makes less sure. A probability of 0 stays 0.
+    """
+    if temperature == 1:
+        return probabilities
+    return link.probabilities(link.logits(probabilities, task) / temperature, task)
+
+
+def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
+    """Return the temperature that makes probabilities (B, C) fit the labels (B,) (Guo et al. 2017).
+
+    Of several labels, (B, L) both, one temperature serves all.
+    It minimises the log loss plus a weak prior around 1 (log-normal, see `SPREAD`), within 0.05 and 20.
+    The prior's penalty is 0 at 1, so the log loss of these labels is never higher than at 1.
+    """
+    from scipy import optimize, special
+
+    labels, probabilities = link.single(labels, probabilities)
+    logits = np.log(np.clip(probabilities, np.finfo(np.float64).tiny, 1))
+    rows = np.arange(len(labels))
+
+    def loss(logarithm: float) -> float:
+        scaled = logits / np.exp(logarithm)
+        total = (special.logsumexp(scaled, axis=1) - scaled[rows, labels]).sum()
+        return float(total + (logarithm / SPREAD) ** 2 / 2)
+
+    found = optimize.minimize_scalar(
+        loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-6}
+    )
+    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+
+
+def calibration(labels: Labels, probabilities: Probabilities, task: str = "multiclass") -> dict[str, Any]:
+    """Return how the probability of the class that is decided agrees with how often it is right.
+
+    Of texts that may have several labels, (B, L), it is the probability of each label, and how often it is
+    true.
+
+    Returns
+    -------
+    dict
+        ``ece``: expected calibration error, the mean over texts of the distance between the confidence
+        and the accuracy of their bin, 15 bins of equal width (Guo et al. 2017). ``adaptive_ece``: the same
+        with bins of equal mass (Nguyen and O'Connor 2015). ``brier``: see `brier`. ``bins`` and
+        ``adaptive_bins``: the bins that have texts, with Wilson intervals of the accuracy.
+    """
+    if labels.ndim == 2:
+        confidence, right = probabilities.ravel(), labels.ravel() == 1
+    else:
+        decided, confidence = top(probabilities, task)
+        right = decided == labels
+    equal = np.linspace(0, 1, BINS + 1)
+    index, adaptive = _equal_width(confidence), quantile_bins(confidence, BINS)
+    bins = _bins(confidence, right, index)
+    for row, number in zip(bins, np.unique(index), strict=True):
+        row |= {"low": float(equal[number]), "high": float(equal[number + 1])}
+    adaptive_bins = _bins(confidence, right, adaptive)
+    return {
+        "ece": _error(bins),
+        "adaptive_ece": _error(adaptive_bins),
+        "brier": brier(labels, probabilities),
+        "bins": bins,
+        "adaptive_bins": adaptive_bins,
+    }
+
+
+def brier(labels: Labels, probabilities: Probabilities) -> dict[str, float]:
+    """Return the Brier score and its parts (Murphy 1973), in 15 bins of equal width.
+
+    ``score = reliability - resolution + uncertainty + within_bins``: the last is what forecasts that
+    differ within a bin add (Stephenson et al. 2008), and is small. For more than two classes all are
+    summed over the classes, each against the rest. Labels (B, L) of 0 and 1 are forecasts of their own.
+    """
+    if labels.ndim == 2:
+        return {
+            name: float(part) for name, part in _murphy(labels.ravel() == 1, probabilities.ravel()).items()
+        }
+    classes = probabilities.shape[1]
+    parts = [
+        _murphy(labels == side, probabilities[:, side]) for side in ([1] if classes == 2 else range(classes))
+    ]
+    return {name: float(sum(part[name] for part in parts)) for name in parts[0]}
+
+
+def _murphy(occurred: NDArray[np.bool_], forecast: NDArray[np.float64]) -> dict[str, float]:
+    index = _equal_width(forecast)
+    count = np.bincount(index, minlength=BINS)
+    each = np.maximum(count, 1)
+    mean_forecast = np.bincount(index, forecast, BINS) / each
+    frequency = np.bincount(index, occurred, BINS) / each
+    base, share = occurred.mean(), count / len(forecast)
+    off_forecast, off_outcome = forecast - mean_forecast[index], occurred - frequency[index]
+    return {
+        "score": ((forecast - occurred) ** 2).mean(),
+        "reliability": (share * (mean_forecast - frequency) ** 2).sum(),
+        "resolution": (share * (frequency - base) ** 2).sum(),
+        "uncertainty": base * (1 - base),
+        "within_bins": (off_forecast**2 - 2 * off_forecast * off_outcome).mean(),
+    }
+
+
+def _equal_width(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number the bins (low, high], (B,)."""
+    return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], values, side="left").astype(np.int64)
+
+
+def _bins(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], index: NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    """Return the bins that have texts, from the least confident; their edges are those of their texts."""
+    rows = []
+    for number in np.unique(index):
+        mine, hits = confidence[index == number], right[index == number]
+        rows.append(
+            {
+                "low": float(mine.min()),
+                "high": float(mine.max()),
+                "count": len(mine),
+                "confidence": float(mine.mean()),
+                "accuracy": float(hits.mean()),
+                "interval": wilson(int(hits.sum()), len(hits)),
+            }
+        )
+    return rows
+
+
+def _error(bins: list[dict[str, Any]]) -> float:
+    total = sum(row["count"] for row in bins)
+    return float(sum(row["count"] * abs(row["confidence"] - row["accuracy"]) for row in bins) / total)

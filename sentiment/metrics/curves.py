@@ -1,0 +1,167 @@
+"""The curves of a report as short lists: ROC, precision–recall, coverage, histogram, lengths.
+
+The curves are scikit-learn's. B texts, C classes; of two, the second is the positive one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.metrics.bootstrap import wilson
+from sentiment.metrics.multiclass import Labels, Probabilities, decided, quantile_bins, top
+from sentiment.metrics.multilabel import losses, mean_interval, text_f1
+
+POINTS = 200  # most of a curve: more are not seen
+HISTOGRAM_BINS, LENGTH_BINS = 20, 10
+
+Side = tuple[NDArray[np.bool_], NDArray[np.float64]]  # which texts are of a class, and their probabilities
+
+
+def curves(
+    labels: Labels,
+    probabilities: Probabilities,
+    names: Sequence[str],
+    lengths: NDArray[np.int64] | None = None,
+    thresholds: Sequence[float] | None = None,
+    task: str = "multiclass",
+) -> dict[str, Any]:
+    """Return the curves of labels (B,) and probabilities (B, C), or both (B, L).
+
+    Parameters
+    ----------
+    lengths
+        (B,) tokens of each text; without them there is no part ``lengths``.
+    thresholds
+        (L,) from which one of several labels is given.
+
+    Returns
+    -------
+    dict
+        ``roc`` and ``pr`` by label: of two classes the positive one, else each against the rest; a class
+        that is absent from `labels`, or alone in them, has none. The areas are those of the whole curves.
+        ``coverage``: accuracy on the surest share of the texts. ``histogram``: texts by true label and
+        probability of the positive class, or of the top one of more than two. ``lengths``: the accuracy of
+        texts of about a length. With labels (B, L), ``mean`` holds the means of the curves, the surest texts
+        are those whose labels are likeliest right all at once, the histogram is of each label's probability
+        in the texts that have it, and ``lengths`` has the mean F1 of a text instead.
+    """
+    roc, pr = {}, {}
+    for name, side in _sides(labels, probabilities, names).items():
+        if not side[0].all() and side[0].any():
+            roc[name], pr[name] = _roc(*side), _precision_recall(*side)
+    found: dict[str, Any] = {"roc": roc, "pr": pr}
+    if labels.ndim == 2:
+        predicted = decided(probabilities, thresholds)
+        quality, right = text_f1(labels, predicted), (labels == predicted).all(1)
+        confidence = np.exp(-losses(predicted, probabilities).sum(1))
+        shown = {name: score[positive] for name, (positive, score) in
+                 _sides(labels, probabilities, names).items()}  # fmt: skip
+        if len(roc) > 1:
+            found["mean"] = _means(roc, pr)
+    else:
+        chosen, confidence = top(probabilities, task)
+        quality = right = chosen == labels
+        values = probabilities[:, 1] if len(names) == 2 else confidence
+        shown = {name: values[labels == number] for number, name in enumerate(names)}
+    found |= {"coverage": _coverage(confidence, right), "histogram": _histogram(shown)}
+    return found if lengths is None else found | {"lengths": _lengths(quality, lengths)}
+
+
+def _sides(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> dict[str, Side]:
+    if labels.ndim == 2:
+        return {name: (labels[:, side] == 1, probabilities[:, side]) for side, name in enumerate(names)}
+    sides = [1] if len(names) == 2 else range(len(names))
+    return {names[side]: (labels == side, probabilities[:, side]) for side in sides}
+
+
+def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, Any]:
+    from sklearn import metrics
+
+    fpr, tpr, _ = metrics.roc_curve(positive, score)
+    kept, area = _thin(fpr, tpr), float(metrics.roc_auc_score(positive, score))
+    return {"fpr": fpr[kept].tolist(), "tpr": tpr[kept].tolist(), "auc": area}
+
+
+def _precision_recall(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, Any]:
+    from sklearn import metrics
+
+    precision, recall, _ = metrics.precision_recall_curve(positive, score)
+    kept, area = _thin(precision, recall), float(metrics.average_precision_score(positive, score))
+    return {
+        "precision": precision[kept].tolist(), "recall": recall[kept].tolist(), "average_precision": area
+    }  # fmt: skip
+
+
+def _means(roc: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
+    """Return the mean of the curves at each height, each label counting the same, and of their areas."""
+    grid = np.linspace(0, 1, POINTS // 2 + 1)
+    tpr = [np.interp(grid, one["fpr"], one["tpr"]) for one in roc.values()]
+    precision = [np.interp(grid, one["recall"][::-1], one["precision"][::-1]) for one in pr.values()]
+    auc = float(np.mean([one["auc"] for one in roc.values()]))
+    area = float(np.mean([one["average_precision"] for one in pr.values()]))
+    return {
+        "roc": {"fpr": grid.tolist(), "tpr": np.mean(tpr, 0).tolist(), "auc": auc},
+        "pr": {
+            "recall": grid.tolist(),
+            "precision": np.mean(precision, 0).tolist(),
+            "average_precision": area,
+        },
+    }
+
+
+def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, list[float]]:
+    order = np.argsort(-confidence, kind="stable")
+    ranked, right = confidence[order], right[order]
+    count = np.arange(1, len(right) + 1)
+    ends = np.append(ranked[1:] != ranked[:-1], True)  # equally sure texts stay together
+    coverage, accuracy, threshold = (
+        column[ends] for column in (count / len(right), right.cumsum() / count, ranked)
+    )
+    kept = _thin(coverage, accuracy)
+    return {
+        "coverage": coverage[kept].tolist(),
+        "accuracy": accuracy[kept].tolist(),
+        "threshold": threshold[kept].tolist(),
+    }
+
+
+def _histogram(values: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+    edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
+    counts = {name: np.histogram(these, edges)[0].tolist() for name, these in values.items()}
+    return {"edges": edges.tolist(), "counts": counts}
+
+
+def _lengths(quality: NDArray[Any], lengths: NDArray[np.int64]) -> list[dict[str, Any]]:
+    index = quantile_bins(lengths, LENGTH_BINS)
+    rows = []
+    for number in np.unique(index):
+        mine, values = lengths[index == number], quality[index == number]
+        rows.append({"low": int(mine.min()), "high": int(mine.max()), **part_score(values)})
+    return rows
+
+
+def part_score(quality: NDArray[Any]) -> dict[str, Any]:
+    """Return the count, the score and its 95 % interval of a part of the texts.
+
+    Parameters
+    ----------
+    quality
+        Whether each text is right, then it is the accuracy with Wilson's interval; or the F1 of its labels,
+        then it is their mean with Student's.
+    """
+    count, mean = len(quality), float(quality.mean())
+    if quality.dtype == bool:
+        return {"count": count, "accuracy": mean, "interval": wilson(int(quality.sum()), count)}
+    return {"count": count, "samples_f1": mean, "interval": mean_interval(quality)}
+
+
+def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Choose at most `POINTS` points, evenly along the curve, both ends among them."""
+    if len(x) <= POINTS:
+        return np.arange(len(x))
+    way = np.concatenate([[0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
+    chosen = np.searchsorted(way, np.linspace(0, way[-1], POINTS)).clip(max=len(x) - 1)
+    chosen[0], chosen[-1] = 0, len(x) - 1
+    return np.unique(chosen)

@@ -1,0 +1,159 @@
+"""Is one classifier better than another on the same texts? Arrays in, numbers out."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.metrics import multilabel
+from sentiment.metrics.multiclass import Labels, confusion_scores
+
+if TYPE_CHECKING:
+    pass
+
+BATCH = 2**20  # numbers in the confusion matrices worked on at once: bounds memory
+BOOTSTRAPPED = {"multiclass": ("accuracy", "mcc"), "ordinal": ("accuracy", "mcc", "mae", "quadratic_kappa")}
+
+
+def comparison(
+    labels: Labels,
+    ours: Labels,
+    theirs: Labels,
+    resamples: int = 1000,
+    seed: int = 0,
+    task: str = "multiclass",
+) -> dict[str, Any]:
+    """Compare two classifiers on the same texts.
+
+    Parameters
+    ----------
+    labels, ours, theirs
+        (B,) true classes, and the classes that each of the two predicts; of texts that may have several
+        labels (B, L), and what is said of them is `multilabel.comparison`.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict
+        ``difference`` of the accuracies, ours − theirs, and its 95 % ``interval`` (percentiles of a
+        bootstrap over the texts, which are the same for both); ``ours_only`` and ``theirs_only``, the
+        texts that only one of the two has right; ``p`` of McNemar's exact test on them, two-sided
+        (McNemar 1947); and under ``mcc`` the first two of Matthews' correlation. Of grades there are also
+        ``quadratic_kappa`` and ``mae``, the latter with ``p`` of `sign_flips` of the absolute errors.
+    """
+    from scipy import stats
+
+    if labels.ndim == 2:
+        return multilabel.comparison(labels, ours, theirs, resamples, seed)
+    ours_only = int(((ours == labels) & (theirs != labels)).sum())
+    theirs_only = int(((theirs == labels) & (ours != labels)).sum())
+    contested = ours_only + theirs_only
+    parts = _differences(labels, ours, theirs, resamples, seed, task)
+    if task == "ordinal":
+        parts["mae"]["p"] = sign_flips(np.abs(ours - labels) - np.abs(theirs - labels))
+    return {
+        **parts.pop("accuracy"),
+        "ours_only": ours_only,
+        "theirs_only": theirs_only,
+        "p": float(stats.binomtest(ours_only, contested).pvalue) if contested else 1.0,
+        **parts,
+    }
+
+
+def sign_flips(differences: Labels) -> float:
+    """Return p of the exact paired permutation test that whole numbers (B,) have the mean 0, two-sided.
+
+    Under the hypothesis each difference has either sign alike (Fisher 1935), so that the sum of those that
+    are above 0 is one of binomials, each times its size. Where all sizes are 1 it is McNemar's test.
+    """
+    from scipy import signal, stats
+
+    distribution = np.ones(1)
+    sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    for size, count in zip(sizes, counts, strict=True):
+        one = np.zeros(size * count + 1)
+        one[::size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
+        distribution = signal.fftconvolve(distribution, one)
+    middle = (len(distribution) - 1) / 2
+    off = np.abs(np.arange(len(distribution)) - middle)
+    found = abs(int(differences[differences > 0].sum()) - middle)
+    return float(np.clip(distribution[off >= found - 0.25].sum(), 0, 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values of several tests so that any false finding among them is unlikely (Holm 1979)."""
+    order = np.argsort(p_values)
+    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
+    return [float(p) for p in adjusted]
+
+
+def corrected_t(differences: Sequence[float], ratio: float) -> dict[str, Any]:
+    """Test the mean of differences over the folds of a repeated cross-validation.
+
+    The folds' training texts overlap, so that a plain t-test finds too much; this is the corrected
+    resampled t-test of Nadeau & Bengio (2003), for repeats as in Bouckaert & Frank (2004).
+
+    Parameters
+    ----------
+    differences
+        One for each fold and repeat, at least two.
+    ratio
+        Texts tested on, over texts trained on, in a fold.
+
+    Returns
+    -------
+    dict
+        ``mean``, its 95 % ``interval``, and ``p``, two-sided. Differences that are all the same have no
+        spread to judge by: then there is no interval, and `p` is 1 if they are 0, else None.
+    """
+    from scipy import stats
+
+    values = np.asarray(differences, np.float64)
+    mean, count = values.mean(), len(values)
+    if np.ptp(values) < 1e-12:
+        return {"mean": float(mean), "interval": None, "p": 1.0 if abs(mean) < 1e-12 else None}
+    error = np.sqrt((1 / count + ratio) * values.var(ddof=1))
+    width = stats.t.ppf(0.975, count - 1) * error
+    p = 2 * stats.t.sf(abs(mean) / error, count - 1)
+    return {"mean": float(mean), "interval": [float(mean - width), float(mean + width)], "p": float(p)}
+
+
+def _differences(
+    labels: Labels, ours: Labels, theirs: Labels, resamples: int, seed: int, task: str
+) -> dict[str, dict[str, Any]]:
+    """Return the difference of each score, with its interval.
+
+    Which texts a resample draws matters only through how often it draws each combination of true
+    class and two predictions; those counts are multinomial, and the combinations few.
+    """
+    from scipy import sparse
+
+    names = BOOTSTRAPPED[task]
+    classes = int(max(labels.max(), ours.max(), theirs.max())) + 1
+    kinds, counts = np.unique(np.stack([labels, ours, theirs]), axis=1, return_counts=True)
+    ones, rows = np.ones(len(counts)), np.arange(len(counts))
+    cells = [  # (K, C²) for each of the two: the cell of its confusion matrix
+        sparse.csr_array((ones, (rows, kinds[0] * classes + predicted)), (len(counts), classes**2))
+        for predicted in kinds[1:]
+    ]
+
+    def apart(weights: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return ours − theirs, (R, scores), for weights (R, K)."""
+        both = [confusion_scores((weights @ cell).reshape(-1, classes, classes), task) for cell in cells]
+        return np.stack([both[0][name] - both[1][name] for name in names], 1)
+
+    generator = np.random.default_rng(seed)
+    batch = max(1, BATCH // max(classes**2, len(counts)))
+    drawn = [
+        apart(generator.multinomial(len(labels), counts / len(labels), min(batch, resamples - start)))
+        for start in range(0, resamples, batch)
+    ]
+    edges = np.percentile(np.concatenate(drawn), [2.5, 97.5], axis=0)  # (2, scores)
+    return {
+        name: {"difference": float(value), "interval": [float(low), float(high)]}
+        for name, value, low, high in zip(names, apart(counts[None])[0], *edges, strict=True)
+    }

@@ -1,0 +1,168 @@
+"""Sequences → packed batches, in length buckets."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from sentiment.data.sequences import Sequences
+
+POOL = 50  # batches drawn at random, then sorted by length: little padding, still a random order
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some sequences, longest first, as W windows: one each, but for those that are read in several.
+
+    Attributes
+    ----------
+    inputs
+        Packed ids (N,) or features (N, F), time-major.
+    lengths
+        (W,) steps of each window, descending, on the CPU.
+    rows
+        (B,) where each sequence stands in the data.
+    counts
+        (B,) windows of each sequence, one after another in the packed data; None if each has one.
+    """
+
+    inputs: PackedSequence
+    lengths: Tensor
+    rows: NDArray[np.int64]
+    counts: Tensor | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Steps in all windows."""
+        return len(self.inputs.data)
+
+
+def resident(sequences: Sequences, device: torch.device) -> Tensor | None:
+    """Copy all steps to the device, once for many batches; on a CPU there is nothing to copy."""
+    if device.type == "cpu":
+        return None
+    values = sequences.values
+    return torch.from_numpy(values if values.ndim > 1 else values.astype(np.int32)).to(device)
+
+
+def pack(
+    sequences: Sequences,
+    rows: NDArray[np.int64],
+    device: torch.device,
+    values: Tensor | None = None,
+    *,
+    most: int | None = None,
+    generator: np.random.Generator | None = None,
+) -> Batch:
+    """Gather rows of the data into one packed batch.
+
+    Parameters
+    ----------
+    values
+        What `resident` gave: the batch is gathered on the device, and only places travel there.
+    most, generator
+        Windows of a sequence, and what draws them if it has more.
+    """
+    rows = rows[np.argsort(-sequences.steps(most)[rows], kind="stable")]
+    starts, lengths, counts = sequences.windows(rows, most, generator)  # in this order the longest come first
+    # At step t the first batch_sizes[t] sequences are still running.
+    batch_sizes = torch.from_numpy(np.searchsorted(-lengths, -np.arange(lengths[0]), side="left"))  # (T,)
+    slot, step = positions(batch_sizes, device)
+    places = torch.from_numpy(starts).to(device, non_blocking=True)[slot] + step  # (N,)
+    if values is None:
+        steps = sequences.values[places.cpu().numpy()]
+        values = torch.from_numpy(steps if steps.ndim > 1 else steps.astype(np.int32)).to(device)
+    else:
+        values = values[places]
+    several = torch.from_numpy(counts).to(device) if len(starts) > len(rows) else None
+    return Batch(PackedSequence(values, batch_sizes), torch.from_numpy(lengths), rows, several)
+
+
+def positions(batch_sizes: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return for each packed step which sequence it is of, and when: two (N,) arrays.
+
+    Computed on the device, to which only the (T,) sizes travel, and without waiting for it.
+    """
+    total = int(batch_sizes.sum())
+    sizes = batch_sizes.to(device, non_blocking=True)
+    step = torch.arange(len(sizes), device=device).repeat_interleave(sizes, output_size=total)
+    slot = torch.arange(total, device=device) - (sizes.cumsum(0) - sizes)[step]
+    return slot, step
+
+
+def buckets(
+    lengths: NDArray[np.int64],
+    batch_size: int,
+    batch_tokens: int,
+    generator: np.random.Generator | None = None,
+) -> list[NDArray[np.int64]]:
+    """Group rows of similar length.
+
+    Parameters
+    ----------
+    lengths
+        (B,) steps of each sequence, those that windows share counted in each.
+    batch_size, batch_tokens
+        Most sequences in a batch, and most steps counting padding; one sequence always fits.
+    generator
+        Shuffles the rows within random pools, and the batches. Without one the order is by length.
+
+    Returns
+    -------
+    list of arrays
+        Rows of each batch; together every row once.
+    """
+    if generator is None:
+        return _cut(np.argsort(-lengths, kind="stable"), lengths, batch_size, batch_tokens)
+    shuffled = generator.permutation(len(lengths))
+    batches = []
+    for start in range(0, len(shuffled), POOL * batch_size):
+        pool = shuffled[start : start + POOL * batch_size]
+        by_length = pool[np.argsort(-lengths[pool], kind="stable")]
+        batches += _cut(by_length, lengths, batch_size, batch_tokens)
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+def in_order(
+    sequences: Sequences, batch_size: int, batch_tokens: int, device: torch.device
+) -> Iterator[Batch]:
+    """Yield all sequences, longest first: what evaluation and prediction run over."""
+    values = resident(sequences, device)
+    for rows in buckets(sequences.steps(), batch_size, batch_tokens):
+        yield pack(sequences, rows, device, values)
+
+
+def balanced(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many rows as there are labels (B,), of each class equally many.
+
+    Of a class all rows come equally often, but for those that are drawn to fill it up. Classes that get a
+    row more than others, where the numbers do not divide, are drawn too.
+    """
+    classes = [np.flatnonzero(labels == label) for label in generator.permutation(np.unique(labels))]
+    shares = np.diff(np.linspace(0, len(labels), len(classes) + 1).astype(np.int64))
+    drawn = []
+    for rows, share in zip(classes, shares, strict=True):
+        drawn += [np.tile(rows, share // len(rows)), generator.choice(rows, share % len(rows), replace=False)]
+    return np.concatenate(drawn)
+
+
+def padding(batches: list[NDArray[np.int64]], lengths: NDArray[np.int64]) -> float:
+    """Share of padding if the batches were padded to their longest sequence."""
+    area = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
+    return 1 - sum(int(lengths[rows].sum()) for rows in batches) / area if area else 0.0
+
+
+def _cut(
+    rows: NDArray[np.int64], lengths: NDArray[np.int64], batch_size: int, batch_tokens: int
+) -> list[NDArray[np.int64]]:
+    """Cut rows that are sorted by falling length into batches within the limits."""
+    batches, start = [], 0
+    while start < len(rows):
+        size = max(1, min(batch_size, batch_tokens // max(1, int(lengths[rows[start]]))))
+        batches.append(rows[start : start + size])
+        start += size
+    return batches

@@ -1,0 +1,104 @@
+"""NB-SVM (Wang and Manning 2012): a linear SVM on features scaled by their log-count ratios."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.metrics import link
+from sentiment.metrics.calibration import fit_temperature, temper
+from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.multiclass import Labels, Probabilities
+
+# NB-SVM. Its C, chosen likewise, and the share of the SVM in the mean of SVM and naive Bayes: that of
+# the paper, and 1, which is better where many n-grams are counted (IMDB: 91.4 % instead of 88.7 %).
+SVM_PENALTIES, SHARES = (0.01, 0.1, 1.0), (0.25, 1.0)
+
+
+@dataclass(frozen=True)
+class NBSVM:
+    """A fitted NB-SVM: weights (features, sides), bias (sides,), and what was chosen on validation.
+
+    Of two classes there is one side, of more or of several labels as many as these.
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    temperature: float
+    penalty: float
+    share: float
+
+    def probabilities(self, features: Any, task: str) -> Probabilities:
+        """Return (B, C) for features (B, features)."""
+        return temper(soft_probabilities(features, self.weights, self.bias, task), self.temperature, task)
+
+
+def fit_nbsvm(
+    train: Any,
+    validation: Any,
+    labels: Labels,
+    held_out: Labels,
+    classes: int,
+    task: str,
+    penalties: Sequence[float],
+) -> NBSVM:
+    """Train NB-SVM on sparse features (B, features) of labels (B,), or (B, L), chosen by those held out.
+
+    The penalties are tried in their order until one does worse than the one before.
+    """
+    if task == MULTILABEL:
+        sides = [labels[:, side] == 1 for side in range(classes)]
+    else:
+        sides = [labels == side for side in ([1] if classes == 2 else range(classes))]
+    best, before = None, np.inf
+    for penalty in penalties:
+        machines = [fit_side(train, mine, penalty) for mine in sides]
+        bias = np.array([machine[2] for machine in machines])
+        losses = []
+        for share in SHARES:
+            weights = np.stack(
+                [ratios * ((1 - share) * np.abs(svm).mean() + share * svm) for ratios, svm, _ in machines], 1
+            )  # (features, sides)
+            soft = soft_probabilities(validation, weights, bias, task)
+            temperature = fit_temperature(held_out, soft)
+            losses.append(log_loss(held_out, temper(soft, temperature, task)))
+            if best is None or losses[-1] < best[0]:
+                best = losses[-1], NBSVM(weights, bias, temperature, penalty, share)
+        if min(losses) > before:
+            break
+        before = min(losses)
+    assert best is not None
+    return best[1]
+
+
+def fit_side(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[Any, Any, float]:
+    """Return log-count ratios (features,), weights of a linear SVM on what they scale, and its bias."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    if mine.all() or not mine.any():  # one of several labels that all texts have, or none: nothing to tell
+        return np.zeros(features.shape[1]), np.zeros(features.shape[1]), 10.0 if mine.any() else -10.0
+    shares = [1 + np.asarray(features[side].sum(0)).ravel() for side in (mine, ~mine)]  # 1 for the unseen
+    ratios = np.log(shares[0] / shares[0].sum()) - np.log(shares[1] / shares[1].sum())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of a C that validation will not choose
+        svm = LinearSVC(C=penalty, random_state=0).fit(features.multiply(ratios).tocsr(), mine)
+    return ratios, svm.coef_[0], svm.intercept_[0]
+
+
+def soft_probabilities(features: Any, weights: Any, bias: Any, task: str) -> Probabilities:
+    """Return the probabilities of the margins; of two classes, the first has the second's, negated."""
+    margins: NDArray[np.float64] = features @ weights + bias
+    if margins.shape[1] == 1:
+        margins = np.concatenate([-margins, margins], 1)
+    return link.probabilities(margins, task)
+
+
+def log_loss(labels: Labels, probabilities: Probabilities) -> float:
+    from sklearn.metrics import log_loss
+
+    labels, probabilities = link.single(labels, probabilities)
+    return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))

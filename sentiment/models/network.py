@@ -1,0 +1,223 @@
+"""The classifier of a run: embedding or features → packed recurrence → pooling → linear.
+
+Shapes: B sequences in a batch, read in W windows (one each, if they are not long), N steps of all windows
+(packed), V types in the vocabulary, E numbers in an embedding, F in a feature vector, D = H or 2H recurrent
+outputs, C classes or labels.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from sentiment.core.config import ModelConfig
+from sentiment.models import classifier
+from sentiment.models.batches import positions
+from sentiment.models.classifier import Pooled
+from sentiment.models.heads import cumulative
+
+
+class Network(classifier.SequenceClassifier):
+    """The classifier of a run: texts as token ids, or feature vectors, as the settings say.
+
+    Parameters
+    ----------
+    num_labels
+        C, two or more.
+    config
+        Sizes, pooling and dropouts.
+    vocab_size, embedding_size
+        V and E of a text model; leave out for feature vectors.
+    input_size
+        F of a model of feature vectors; leave out for text.
+    vectors
+        (V, E) initial embeddings; random if left out.
+    task
+        What a label is, see `sentiment.metrics.link`; for "ordinal" the logits are those of `cumulative`.
+
+    Raises
+    ------
+    ValueError
+        If sizes disagree.
+    """
+
+    embedding: "Embedding | None"
+
+    def __init__(
+        self,
+        num_labels: int,
+        config: ModelConfig,
+        *,
+        vocab_size: int | None = None,
+        embedding_size: int | None = None,
+        input_size: int | None = None,
+        vectors: Tensor | None = None,
+        task: str = "multiclass",
+    ) -> None:
+        if num_labels < 2:
+            raise ValueError(f"num_labels = {num_labels}, and at least 2 are needed")
+        if (vocab_size is None) == (input_size is None):
+            raise ValueError(
+                f"give vocab_size for token ids or input_size for features: "
+                f"vocab_size = {vocab_size}, input_size = {input_size}"
+            )
+        embedding: Embedding | None = None
+        if vocab_size is not None:
+            if embedding_size is None:
+                raise ValueError(f"vocab_size = {vocab_size} needs an embedding_size, not None")
+            if vectors is not None and tuple(vectors.shape) != (vocab_size, embedding_size):
+                raise ValueError(
+                    f"vectors are {tuple(vectors.shape)}, but vocab_size and embedding_size are "
+                    f"{(vocab_size, embedding_size)}"
+                )
+            embedding = Embedding(vocab_size, embedding_size, config, vectors)
+            input_size = embedding_size
+        elif embedding_size is not None or vectors is not None:
+            raise ValueError(
+                f"input_size = {input_size} is for features, which have no embedding_size or vectors"
+            )
+        assert input_size is not None
+        super().__init__(
+            input_size,
+            config.hidden_size,
+            num_labels - (task == "ordinal"),
+            cell=config.kind,
+            num_layers=config.layers,
+            bidirectional=config.bidirectional,
+            pooling=config.pooling,
+            layer_dropout=config.layer_dropout,
+            output_dropout=config.output_dropout,
+            weight_dropout=config.weight_dropout,
+            embedding=embedding,
+        )
+        self.config, self.num_labels, self.task = config, num_labels, task
+
+    def forward(
+        self,
+        inputs: PackedSequence | Tensor,
+        lengths: Tensor | Sequence[int] | None = None,
+        counts: Tensor | None = None,
+    ) -> Tensor:
+        """Return logits (B, C), in the order in which the sequences are given.
+
+        Parameters
+        ----------
+        inputs, lengths
+            As of the smallest classifier.
+        counts
+            (B,) windows of each text: the first counts[0] sequences are those of the first, and so on.
+        """
+        if counts is None:
+            return super().forward(inputs, lengths)
+        return self.classify(self.embed(classifier.packed(inputs, lengths)), counts)
+
+    def embed(self, inputs: PackedSequence) -> PackedSequence:
+        """Return packed vectors (N, E) for packed ids (N,), or check packed features (N, F)."""
+        if self.embedding is None:
+            return super().embed(inputs)
+        return inputs._replace(data=self.embedding(inputs))
+
+    def _read_padded(self, inputs: Tensor) -> Pooled:
+        if self.embedding is not None and self.training:
+            raise RuntimeError("the dropouts of a text model need packed sequences; call eval() first")
+        return super()._read_padded(inputs)
+
+    def classify(self, inputs: PackedSequence, counts: Tensor | None = None) -> Tensor:
+        """Return logits (B, C) for packed vectors (N, E): all that comes after the embedding."""
+        return self.decide(self.read(inputs), counts)
+
+    def decide(self, pooled: Pooled, counts: Tensor | None = None) -> Tensor:
+        """Return logits (B, C) for what was pooled: of windows if there are counts (B,) of them."""
+        if counts is not None:
+            pooled = merge(pooled, counts, self.config.hidden_size)
+        logits = super().decide(pooled)  # (B, C), or of grades (B, C - 1)
+        return cumulative(logits) if self.task == "ordinal" else logits
+
+    @torch.no_grad()
+    def begin_grades(self, counts: NDArray[np.int64]) -> None:
+        """Let the biases of an ordinal model give the grades the frequencies of (C,) counts."""
+        shares = torch.from_numpy(counts).double() + 0.5  # no threshold is infinite
+        thresholds = (shares / shares.sum()).cumsum(0)[:-1].logit()
+        self.linear.bias.copy_(torch.cat([thresholds[:1], thresholds.diff().expm1().log()]))
+
+
+def merge(pooled: Pooled, counts: Tensor, hidden_size: int) -> Pooled:
+    """Reduce what was pooled of the windows (W, D) of each text to (B, D).
+
+    It is what pooling the outputs of all windows at once would give; a token that two windows share has
+    two outputs. The last state is that of the last window, and from the end that of the first.
+
+    Parameters
+    ----------
+    counts
+        (B,) windows of each text; those of one text are equally long.
+    hidden_size
+        H of a direction.
+    """
+    merged = {}
+    ends = counts.cumsum(0)
+    for name, values in pooled.items():
+        if name == "max":
+            # Windows that end alike have equal outputs there. The gradient of segment_reduce's maximum goes
+            # to each of them in full where it is negative (seen in torch 2.13); here they share it.
+            text = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+            lowest = values.new_full((len(counts), values.shape[1]), float("-inf"))
+            merged[name] = lowest.scatter_reduce(0, text[:, None].expand_as(values), values, "amax")
+        elif name == "mean":
+            merged[name] = torch.segment_reduce(values, "mean", lengths=counts)
+        elif name == "last":
+            forward, backward = values[ends - 1, :hidden_size], values[ends - counts, hidden_size:]
+            merged[name] = torch.cat([forward, backward], 1)
+        elif name == "attention":
+            shares = pooled["share"]  # (W, 1)
+            highest = torch.segment_reduce(shares.detach(), "max", lengths=counts)
+            weights = (shares - highest.repeat_interleave(counts, 0)).exp()
+            sums = (torch.segment_reduce(one, "sum", lengths=counts) for one in (weights * values, weights))
+            merged[name] = torch.div(*sums)
+    return merged
+
+
+class Embedding(nn.Embedding):
+    """Token vectors with three kinds of dropout: of word types, single numbers and dimensions."""
+
+    def __init__(self, vocab_size: int, size: int, config: ModelConfig, vectors: Tensor | None) -> None:
+        super().__init__(vocab_size, size)
+        self.config = config
+        with torch.no_grad():
+            self.weight.copy_(vectors) if vectors is not None else self.weight.normal_(0, 0.1)
+
+    def forward(self, inputs: PackedSequence) -> Tensor:  # type: ignore[override]
+        """Return (N, E)."""
+        data = super().forward(inputs.data)
+        shares = self.config.embedding_dropout, self.config.word_dropout, self.config.spatial_dropout
+        if not self.training or not any(shares):
+            return data
+        kept = random_keep(data, shares[0])  # (N, E)
+        scale = data.new_full((1, 1), 1 / math.prod(1 - share for share in shares))
+        if shares[1]:  # a type is dropped everywhere at once (Gal and Ghahramani 2016)
+            types = random_keep(data.new_empty(self.num_embeddings, 1), shares[1])
+            scale = torch.where(types, scale, 0)[inputs.data]  # (N, 1)
+        if shares[2]:  # a dimension is dropped at all steps of a text
+            slot, _ = positions(inputs.batch_sizes, data.device)
+            texts = data.new_empty(int(inputs.batch_sizes[0]), data.shape[1])
+            kept &= random_keep(texts, shares[2])[slot]
+        return data * torch.where(kept, scale, 0)
+
+
+def random_keep(like: Tensor, share: float) -> Tensor:
+    """Return for each number of a tensor whether it is kept; about `share` of them are not."""
+    if like.device.type != "cpu":
+        return torch.rand_like(like) >= share
+    # A CPU draws number by number, for a tenth of a training step; here four share 64 random bits.
+    count = like.numel()
+    bits = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+    return bits.view(torch.int16)[:count].view_as(like) >= round(share * 2**16) - 2**15
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trained numbers in a model."""
+    return sum(parameter.numel() for parameter in model.parameters())

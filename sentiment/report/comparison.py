@@ -1,0 +1,89 @@
+"""The comparison of models for a terminal."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sentiment.core.strings import printable
+from sentiment.report.phrases import p_value
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SCORES = {
+    "accuracy": ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE"),
+    "micro_f1": ("", "micro F1, %", "macro F1", "all right", "log loss", "ECE"),
+    "mae": ("", "MAE, grades", "quadratic kappa", "accuracy", "log loss", "ECE"),
+}
+FURTHER = {
+    "accuracy": ("mcc", "macro_f1", "log_loss", "ece"),
+    "micro_f1": ("macro_f1", "accuracy", "log_loss", "ece"),
+    "mae": ("quadratic_kappa", "accuracy", "log_loss", "ece"),
+}
+DIFFERENCES = ("", "to the best, {}", "p", "parameters", "trained in", "on")
+
+
+def render(result: dict[str, Any]) -> "RenderableType":
+    """Return the comparison for a terminal."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    corpus, models, score = result["corpus"], result["models"], result["score"]
+    paths = [model["model"] for model in models]
+    short = [Path(path).name for path in paths]
+    tables = []
+    differences = [name.format("grades" if score == "mae" else "points") for name in DIFFERENCES]
+    for head, cells in (
+        (SCORES[score], partial(_scores, score)),
+        (differences, partial(_differences, score)),
+    ):
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for name in head:
+            left = name in ("", "on")
+            table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=not left)
+        for name, model in zip(short if len(set(short)) == len(short) else paths, models, strict=True):
+            table.add_row(*(Text(printable(cell)) for cell in [name, *cells(model)]))
+        tables.append(table)
+    of = f" of {corpus['name']}" if corpus["name"] else ""
+    adjusted = f", adjusted by Holm for {len(models) - 1} comparisons" if len(models) > 2 else ""
+    interval, test = "Wilson's of the accuracy", "McNemar's exact test"
+    if score == "micro_f1":
+        interval, test = "of a bootstrap of the micro F1", "approximate randomisation"
+    elif score == "mae":
+        interval, test = "of a bootstrap of the MAE", "exact permutation test of the paired errors"
+    return Group(
+        Text(printable(f"{len(models)} models on {corpus['texts']:,} test texts{of}, best first"), "bold"),
+        *tables,
+        Text(
+            f"In brackets: 95 % intervals, {interval}, of a paired bootstrap over the texts of its "
+            f"difference to the best. p: {test}{adjusted}.",
+            "dim",
+        ),
+    )
+
+
+def _scores(score: str, model: dict[str, Any]) -> list[str]:
+    further = (f"{model[key]:.4f}" for key in FURTHER[score])
+    style, scale = (".3f", 1) if score == "mae" else (".2f", 100)
+    return [_around(style, scale, model[score], model["interval"]), *further]
+
+
+def _differences(score: str, model: dict[str, Any]) -> list[str]:
+    versus, seconds = model["comparison"], model["train_seconds"]
+    p = versus and versus["p_holm"]
+    style, scale = ("+.3f", 1) if score == "mae" else ("+.2f", 100)
+    return [
+        _around(style, scale, versus["difference"], versus["interval"]) if versus else "best",
+        "" if p is None else p_value(p),
+        f"{model['parameters']:,}" if model["parameters"] else "–",
+        "–" if seconds is None else f"{seconds:,.0f} s",
+        model["device"] or "–",
+    ]
+
+
+def _around(style: str, scale: int, value: float, interval: Sequence[float]) -> str:
+    low, high = (format(scale * edge, style) for edge in interval)
+    return f"{scale * value:{style}} [{low}, {high}]"

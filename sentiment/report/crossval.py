@@ -1,0 +1,71 @@
+"""A cross-validation for a terminal."""
+
+from typing import TYPE_CHECKING, Any
+
+from sentiment.core.strings import printable
+from sentiment.evaluation.baselines import BASELINES
+from sentiment.report.phrases import p_value
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SHOWN = {
+    "accuracy": "accuracy", "mcc": "MCC", "micro_f1": "micro F1", "macro_f1": "macro F1",
+    "mae": "MAE, grades", "quadratic_kappa": "quadratic kappa", "roc_auc": "ROC-AUC", "log_loss": "log loss",
+}  # fmt: skip
+COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
+TITLES = {name: title for name, (title, _) in BASELINES.items()}
+
+
+def render(result: dict[str, Any]) -> "RenderableType":
+    """Return the result for a terminal."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    def table(head: list[str], rows: list[list[str]], names: int) -> Table:
+        made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for column, name in enumerate(head):
+            made.add_column(name, justify="left" if column < names else "right")
+        for row in rows:
+            made.add_row(*row)
+        return made
+
+    corpus, rivals = result["corpus"], result["baselines"]
+    means = [
+        [name, *(_plus_minus(one["scores"][key]) for one in (result["model"], *rivals.values()))]
+        for key, name in SHOWN.items()
+        if key in result["model"]["scores"]
+    ]
+    differences = [
+        [title, SHOWN[key], f"{one['mean']:+.4f}",
+         "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
+        for rival, title in TITLES.items()
+        for key in COMPARED
+        for one in [rivals.get(rival, {}).get("differences", {}).get(key)]
+        if one is not None
+    ]  # fmt: skip
+    parts: list[RenderableType] = [
+        Text(
+            printable(
+                f"{result['folds']} folds × {result['seeds']} seeds on {corpus['texts']:,} texts of "
+                f"{corpus['name']}: mean ± standard deviation"
+            ),
+            "bold",
+        ),
+        table(["", "model", *(TITLES[name] for name in rivals)], means, 1),
+    ]
+    if differences:
+        note = f"Of the mean difference, model − baseline: 95 % interval and p of the {result['test']}."
+        parts += [
+            table(["against", "in", "difference", "95 % interval", "p"], differences, 2),
+            Text(note, "dim"),
+        ]
+    return Group(*parts)
+
+
+def _plus_minus(score: dict[str, Any]) -> str:
+    if score["mean"] is None:
+        return "–"
+    return f"{score['mean']:.4f}" + ("" if score["std"] is None else f" ± {score['std']:.4f}")

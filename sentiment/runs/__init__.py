@@ -1,0 +1,1 @@
+"""Whole jobs in a folder, which can be resumed."""

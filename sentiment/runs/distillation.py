@@ -1,0 +1,191 @@
+"""Teachers: models of other seeds, and n-grams, whose mean prediction one model learns from.
+
+The mean of several models is better than each of them; a single model that learns from it, and from what
+it says of unlabelled texts, keeps most of that at the cost of one (Bucilă et al. 2006, Hinton et al. 2015).
+As it has seen more texts, it may be the better teacher: there can be generations of them (born-again
+networks, Furlanello et al. 2018; with unlabelled texts, Xie et al. 2020).
+
+Shapes: B texts, C classes or labels.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+from numpy.typing import NDArray
+
+from sentiment.core import files
+from sentiment.core.config import SEEDS, Config
+from sentiment.data.sequences import Encoded, Sequences
+from sentiment.inference import bundle
+from sentiment.inference.bundle import CHECKPOINT
+from sentiment.metrics.calibration import fit_temperature, temper
+from sentiment.metrics.multiclass import Labels, Probabilities, chosen, quick_scores
+from sentiment.models import storage
+from sentiment.models.forward import infer
+from sentiment.models.ngrams import Counted, second_opinion
+from sentiment.runs.prepare import Prepared, fit
+from sentiment.training.events import Listener
+from sentiment.training.trainer import Examples
+
+FOLDER = "teachers"  # in an unfinished run
+MODEL, TARGETS, ABOUT = "model.safetensors", "targets.safetensors", "about.json"
+SHARES = np.linspace(0, 0.9, 10)  # of n-grams among the teachers
+
+
+def texts(settings: Config, ready: Prepared) -> list[Encoded]:
+    """Return what a model learns from: the training texts, and where there are teachers, unlabelled ones."""
+    asked, further = settings.distillation, ready.corpus.unlabelled
+    if not (asked.teachers and asked.unlabelled and len(further)):
+        return [ready.train]
+    return [ready.train, ready.tokenizer.encode_kept(further)]
+
+
+def teach(
+    settings: Config,
+    ready: Prepared,
+    parts: list[Encoded],
+    counted: Callable[[], Counted],
+    working: Path,
+    out: Path,
+    device: torch.device,
+    listener: Listener,
+) -> tuple[Examples, dict[str, Any]]:
+    """Train the teachers that are not trained yet, and return what they teach.
+
+    Parameters
+    ----------
+    parts, counted
+        The `texts`, and the n-grams of them, counted when asked for.
+    working, out
+        Folder of the unfinished run, and the name that it will have.
+
+    Returns
+    -------
+    examples
+        The training texts with the mean of their labels and the teachers' predictions, and the unlabelled
+        texts with the latter.
+    about
+        The ``teachers`` part of a report: of each of the ``generations``, how well its models and their mean
+        do on validation.
+    """
+    corpus, asked = ready.corpus, settings.distillation
+    taught = Sequences.joined([part.sequences for part in parts])
+    labels = corpus.train.labels
+    told = (labels if labels.ndim == 2 else np.eye(len(corpus.labels))[labels]).astype(np.float64)
+
+    examples, generations = None, []
+    for generation in range(1, asked.generations + 1):
+        folder = working / FOLDER / str(generation)
+        if not (folder / ABOUT).exists():
+            begun = time.perf_counter()
+            for number in range(1, asked.teachers + 1):
+                _train(settings, ready, examples, generation, number, folder, out, device, listener)
+            listener.stage(f"asking the teachers about {len(taught):,} texts")
+            held_out, said = _ask(settings, ready, folder, device, [ready.validation.sequences, taught])
+            mean, targets = held_out.mean(0), said.mean(0)
+            about: dict[str, Any] = {
+                "each": [_scores(ready, one) for one in held_out],
+                "mean": _scores(ready, mean),
+            }
+            if asked.ngrams:
+                listener.stage("a teacher more: n-grams")
+                its, of_all = second_opinion(corpus, counted(), _labels(ready, targets))
+                share = float(min(SHARES, key=lambda one: _scores(ready, _mixed(mean, its, one))["log_loss"]))
+                targets = _mixed(targets, of_all, share)
+                about["ngrams"] = _scores(ready, its) | {"share": share}
+                about["all"] = _scores(ready, _mixed(mean, its, share))
+            targets[: len(corpus.train)] = _mixed(told, targets[: len(corpus.train)], asked.weight)
+            safetensors.numpy.save_file({"targets": targets.astype(np.float32)}, folder / TARGETS)
+            about["seconds"] = time.perf_counter() - begun
+            files.write_json(folder / ABOUT, about)  # last: with it, all is there
+        targets = safetensors.numpy.load_file(folder / TARGETS)["targets"]
+        examples = Examples(taught, _labels(ready, targets), targets)
+        generations.append(files.read_json(folder / ABOUT, "each", "mean"))
+    assert examples is not None
+    return examples, {"generations": generations}
+
+
+def on_test(
+    settings: Config,
+    ready: Prepared,
+    working: Path,
+    sequences: Sequences,
+    device: torch.device,
+    about: dict[str, Any],
+) -> dict[str, Any]:
+    """Return `about` with the test scores of each teacher, and of the mean of a generation's models."""
+    labels, task = ready.corpus.test.labels, ready.corpus.task
+    generations = []
+    for generation, its in enumerate(about["generations"], 1):
+        (said,) = _ask(settings, ready, working / FOLDER / str(generation), device, [sequences])
+        test = {
+            "each": [quick_scores(labels, one, task) for one in said],
+            "mean": quick_scores(labels, said.mean(0), task),
+        }
+        generations.append(its | {"test": test})
+    return about | {"generations": generations}
+
+
+def _train(
+    settings: Config,
+    ready: Prepared,
+    examples: Examples | None,
+    generation: int,
+    number: int,
+    folder: Path,
+    out: Path,
+    device: torch.device,
+    listener: Listener,
+) -> None:
+    asked, folder = settings.distillation, folder / str(number)
+    if (folder / MODEL).exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = settings.seed + (generation - 1) * asked.teachers + number
+    mine = settings.model_copy(update={"seed": seed % (SEEDS + 1)})
+    which = f" of generation {generation}" if asked.generations > 1 else ""
+    listener.stage(f"teacher {number} of {asked.teachers}{which}")
+    trainer = ready.trainer(mine, device, examples)
+    if (folder / CHECKPOINT).exists():
+        trainer.restore(folder / CHECKPOINT)
+    fit(trainer, folder, out, mine, listener)
+    bundle.save_model(folder / MODEL, trainer.model)
+    (folder / CHECKPOINT).unlink()
+
+
+def _ask(
+    settings: Config, ready: Prepared, folder: Path, device: torch.device, parts: list[Sequences]
+) -> list[NDArray[np.float64]]:
+    """Return for each part what each of the models says, (K, B, C), at its own temperature."""
+    said: list[list[Probabilities]] = [[] for _ in parts]
+    for number in range(1, settings.distillation.teachers + 1):
+        task = ready.corpus.task
+        model = bundle.build_model(settings, ready.sizes, len(ready.corpus.labels), task).to(device)
+        weights = storage.load(folder / str(number) / MODEL)
+        model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+        held_out = infer(model, ready.validation.sequences, device)
+        temperature = fit_temperature(ready.corpus.validation.labels, held_out)
+        for part, answers in zip(parts, said, strict=True):
+            answers.append(temper(infer(model, part, device), temperature, task))
+    return [np.stack(answers) for answers in said]
+
+
+def _labels(ready: Prepared, said: Probabilities) -> Labels:
+    """Return the labels of the training texts, and what is most probable of the others."""
+    known = ready.corpus.train.labels
+    labels: Labels = np.concatenate([known, chosen(said[len(known) :], None, ready.corpus.task)])
+    return labels
+
+
+def _mixed(one: Probabilities, other: Probabilities, share: float) -> Probabilities:
+    """Return the mean with that share of the `other`."""
+    return (1 - share) * one + share * other
+
+
+def _scores(ready: Prepared, validation: Probabilities) -> dict[str, Any]:
+    return quick_scores(ready.corpus.validation.labels, validation, ready.corpus.task)

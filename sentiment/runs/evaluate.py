@@ -1,0 +1,156 @@
+"""Score a bundle again, or somebody's predictions."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentiment.core import config
+from sentiment.core.config import Config, ReportConfig
+from sentiment.core.errors import CorpusError, UsageError
+from sentiment.data.corpus import Split, divide, load_for_scoring, read_corpus
+from sentiment.data.corpus.memory import MEMORY
+from sentiment.data.corpus.reading import Reading
+from sentiment.data.sequences import Encoded
+from sentiment.evaluation import evaluate as evaluation
+from sentiment.evaluation import predictions, redaction, schema
+from sentiment.evaluation.error_analysis import error_analysis
+from sentiment.inference import bundle
+from sentiment.inference.explain import explain
+from sentiment.inference.predictor import Predictor
+from sentiment.models import runtime
+from sentiment.report import phrases
+from sentiment.runs.folder import now, pinned
+
+KEPT = (  # settings of a corpus, for another one too
+    "invalid_rows", "audio", "audio_bands", "audio_rate", "labels", "label_separator", "label_spelling",
+)  # fmt: skip
+
+
+def evaluate(
+    folder: Path,
+    corpus_name: str | None = None,
+    device: str = "auto",
+    texts: bool | None = None,
+    columns: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Score a bundle again, on its own test texts or on another corpus.
+
+    Parameters
+    ----------
+    texts
+        Whether texts are quoted; by default as the bundle's settings say, and always of another corpus.
+    columns
+        Settings of the section ``corpus`` by which another corpus is read; the columns of training come
+        first.
+
+    Returns
+    -------
+    dict
+        A report; on the bundle's own corpus with the baselines and the training of the stored one.
+    """
+    loaded = bundle.load(folder)
+    settings = loaded.config.model_copy(deep=True)
+    settings.runtime.device = device  # type: ignore[assignment]  # that of training may not be here
+    with runtime.prepared(settings.runtime, settings.seed) as torch_device:
+        result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name, columns)
+    if texts is None:
+        texts = settings.report.texts or corpus_name is not None
+    return result if texts else redaction.without_texts(result)
+
+
+def evaluate_predictions(
+    path: Path, positive: str | None = None, settings: ReportConfig | None = None
+) -> dict[str, Any]:
+    """Report on somebody's predictions in a file, as `sentiment.evaluation.predictions.read` takes them.
+
+    No model is needed; the parts that are about one are not there.
+    """
+    found = predictions.read(path, positive)
+    result: dict[str, Any] = {
+        "schema": schema.SCHEMA,
+        "created": now(),
+        "corpus": {
+            "name": path.name,
+            "source": str(path),
+            "revision": None,
+            "sizes": {"test": len(found.labels)},
+            "labels": list(found.names),
+        },
+        **evaluation.evaluate(
+            found.labels, found.probabilities, found.names, settings or ReportConfig(), task=found.task
+        ),
+    }
+    return {"verdict": phrases.verdict(result), **result}
+
+
+def _evaluate(
+    predictor: Predictor, settings: Config, corpus_name: str | None, columns: dict[str, Any] | None
+) -> dict[str, Any]:
+    loaded = predictor.bundle
+    result = dict(loaded.report)
+    like = Reading.from_dict(loaded.manifest["reading"]) if loaded.manifest.get("reading") else None
+    if corpus_name is None:
+        revision = loaded.manifest["corpus"]["revision"]
+        if settings.corpus.name == MEMORY:
+            raise UsageError(
+                f"{loaded.folder}: trained on texts from memory, which are not stored; to score on a corpus, "
+                "give --corpus"
+            )
+        corpus = divide(read_corpus(pinned(settings, revision).corpus, like), settings.corpus, settings.seed)
+        if corpus.fingerprint() != loaded.manifest["corpus"]["fingerprint"]:
+            raise CorpusError(
+                f"{settings.corpus.name}: the corpus is not the one that this model was trained on; "
+                "to score on another, give --corpus"
+            )
+        test = corpus.test
+        validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
+    else:
+        about, test = load_for_scoring(
+            config.CorpusConfig(
+                name=corpus_name,
+                task=loaded.task,  # type: ignore[arg-type]  # checked now
+                **{name: getattr(settings.corpus, name) for name in KEPT} | (columns or {}),
+            ),
+            loaded.labels,
+            getattr(loaded.tokenizer, "width", None),
+            like,
+        )
+        for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus
+            result.pop(part, None)
+        result["corpus"] = about | {
+            "trained_on": loaded.manifest["corpus"].get("source", settings.corpus.name)
+        }
+        validation = None
+    probabilities, encoded = predictor.probabilities(test.texts)
+    result |= evaluation.evaluate(
+        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths,
+        loaded.task,
+    )  # fmt: skip
+    result["failures"] = failures_of(predictor, test, probabilities, encoded, validation)
+    result["schema"] = schema.SCHEMA  # of an older bundle, the rest of the report is older
+    result["tokenizer"] = dict(result["tokenizer"]) | {
+        "test": evaluation.token_statistics(encoded, test.texts)
+    }
+    result["verdict"] = phrases.verdict(result)
+    return result
+
+
+def failures_of(
+    predictor: Predictor,
+    test: Split,
+    probabilities: NDArray[np.float64],
+    encoded: Encoded,
+    validation: tuple[Split, NDArray[np.float64]] | None,
+) -> dict[str, Any]:
+    held_out = None
+    if validation is not None:
+        split, its = validation
+        held_out = split.texts, split.labels, its
+    return error_analysis(
+        test.texts, test.labels, probabilities, encoded, predictor.labels,
+        explain=partial(explain, predictor), validation=held_out,
+        thresholds=predictor.bundle.decision.thresholds, task=predictor.bundle.task,
+    )  # fmt: skip

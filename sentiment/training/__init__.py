@@ -1,0 +1,1 @@
+"""One optimisation, as a stream of events."""

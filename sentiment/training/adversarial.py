@@ -1,0 +1,224 @@
+"""Losses beside the cross-entropy: adversarial, virtual adversarial, entropy.
+
+They are those of Miyato et al. 2017 and Sachan et al. 2019. Perturbations are of embeddings normalised by the
+frequencies of the types: each dimension is measured in its standard deviation, so that larger embeddings are
+no way out. The model itself stays as it is.
+
+Shapes: B texts, N tokens of all (packed), V types, E numbers in an embedding, C classes or labels.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from sentiment.core.config import TrainingConfig
+from sentiment.metrics.link import MULTILABEL
+from sentiment.models.batches import positions
+from sentiment.models.network import Network
+
+SURE = 1e-7  # of 1 - p: below it, its power of less than 1 is too steep
+TINY = 1e-30  # a gradient of 0 has no direction, and stays 0
+
+
+def wanted(config: TrainingConfig) -> bool:
+    """Whether any is on beside the cross-entropy."""
+    return bool(config.adversarial or on_unlabelled(config))
+
+
+def on_unlabelled(config: TrainingConfig) -> bool:
+    """Whether one is on that needs no labels."""
+    return bool(config.virtual_adversarial or config.entropy)
+
+
+def accumulate(
+    model: Network,
+    inputs: PackedSequence,
+    spread: Tensor,
+    config: TrainingConfig,
+    loss: Callable[[Tensor], Tensor] | None = None,
+    *,
+    counts: Tensor | None = None,
+    scale: Callable[[Tensor], Tensor] = lambda total: total,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Tensor | None:
+    """Add the gradients of all losses of a batch, means over its texts, to those of the parameters.
+
+    There are no second derivatives: a perturbation is a constant, found by a gradient of the first order.
+    The model is in training mode, which cuDNN's backward needs; every pass sees the same dropout.
+
+    Parameters
+    ----------
+    inputs
+        Packed ids (N,).
+    spread
+        (E,), of `spread_of`.
+    loss
+        Takes logits (B, C) to their summed cross-entropy; None for unlabelled texts.
+    counts
+        (B,) packed windows of each text; None if each has one.
+    scale
+        Of the gradients, for training in half precision.
+    autocast
+        The precision of the passes.
+
+    Returns
+    -------
+    Tensor or None
+        The summed cross-entropy of the labelled texts, without gradient.
+    """
+    assert model.embedding is not None
+    assert config.adversarial != "auto"
+    texts = int(inputs.batch_sizes[0]) if counts is None else len(counts)
+    with autocast():
+        embedded = model.embedding(inputs)  # (N, E)
+    # Gradients of all passes meet in this leaf, and go into the embedding once.
+    leaf = embedded.detach().float().requires_grad_()
+    slot, _ = positions(inputs.batch_sizes, leaf.device)  # (N,) window, then text, of each token
+    if inputs.sorted_indices is not None:
+        slot = inputs.sorted_indices[slot]
+    if counts is not None:
+        slot = torch.arange(texts, device=leaf.device).repeat_interleave(counts)[slot]
+    noise = _NoiseState(leaf.device)
+
+    def classify(vectors: Tensor) -> Tensor:
+        with noise.replayed(), autocast():
+            return model.classify(inputs._replace(data=vectors), counts).float()
+
+    def backward(total: Tensor, weight: float, again: bool = False) -> None:
+        torch.autograd.backward(scale(total * (weight / texts)), retain_graph=again)
+
+    with torch.set_grad_enabled(loss is not None or config.entropy > 0):
+        logits = classify(leaf)
+    clean = logits.detach()
+    total = gradient = None
+    if loss is not None:
+        total = loss(logits)
+        backward(total, 1.0, again=config.entropy > 0)
+        gradient = leaf.grad
+    if config.adversarial and loss is not None and gradient is not None:
+        step = perturbation(gradient, spread, slot, texts, config.adversarial_norm)
+        backward(loss(classify(leaf + step)), config.adversarial)
+    if config.entropy:
+        backward(entropy(logits, model.task), config.entropy)
+    if config.virtual_adversarial:
+        step = virtual_perturbation(classify, leaf.detach(), clean, spread, slot, config, scale, model.task)
+        moved = divergence(clean, classify(leaf + step), model.task)
+        backward(moved, config.virtual_adversarial)
+    if embedded.requires_grad and leaf.grad is not None:
+        embedded.backward(leaf.grad.to(embedded.dtype))
+    return None if total is None else total.detach()
+
+
+def perturbation(gradient: Tensor, spread: Tensor, slot: Tensor, texts: int, norm: float) -> Tensor:
+    """Return the step (N, E) of each text that raises a loss most, to the first order.
+
+    Parameters
+    ----------
+    gradient
+        (N, E), of the loss by the embeddings.
+    spread
+        (E,) units in which a step is measured.
+    slot
+        (N,) text of each row.
+    norm
+        Length of the step in these units, the root mean square over the tokens of a text: a short text
+        bears a shorter step than a long one. (The papers give all texts the same, 5, which for their 400
+        tokens is 0.25.)
+    """
+    lengths = slot.bincount(minlength=texts).to(gradient.dtype)
+    return spread * _scaled(gradient * spread, slot, norm * lengths.sqrt())
+
+
+def virtual_perturbation(
+    classify: Callable[[Tensor], Tensor],
+    vectors: Tensor,
+    clean: Tensor,
+    spread: Tensor,
+    slot: Tensor,
+    config: TrainingConfig,
+    scale: Callable[[Tensor], Tensor] = lambda total: total,
+    task: str = "multiclass",
+) -> Tensor:
+    """Return the step (N, E) of each text that changes its prediction most, by one power step.
+
+    The gradient of the divergence a little way in a random direction, by finite difference, has most of
+    the direction in which it grows fastest.
+
+    Parameters
+    ----------
+    clean
+        (B, C) logits without a step.
+    """
+    texts = len(clean)
+    random = _scaled(
+        torch.randn_like(vectors), slot, vectors.new_full((texts,), config.virtual_adversarial_step)
+    )
+    step = (spread * random).requires_grad_()
+    (gradient,) = torch.autograd.grad(scale(divergence(clean, classify(vectors + step), task)), step)
+    return perturbation(gradient, spread, slot, texts, config.virtual_adversarial_norm)
+
+
+def divergence(clean: Tensor, logits: Tensor, task: str = "multiclass") -> Tensor:
+    """Return the summed Kullback-Leibler divergence of predictions from clean ones, logits (B, C) both.
+
+    Of several labels it is the mean over them, and so is the entropy.
+    """
+    before, after = log_probabilities_of(clean, task), log_probabilities_of(logits, task)
+    return (before.exp() * (before - after)).sum(-1).mean(1).sum()
+
+
+def entropy(logits: Tensor, task: str = "multiclass") -> Tensor:
+    """Return the summed entropy of predictions, from logits (B, C)."""
+    log_probabilities = log_probabilities_of(logits, task)
+    return -(log_probabilities.exp() * log_probabilities).sum(-1).mean(1).sum()
+
+
+def log_probabilities_of(logits: Tensor, task: str) -> Tensor:
+    """Return (B, questions, answers): one question of C answers, or each of L labels with two."""
+    if task == MULTILABEL:
+        return torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], -1)  # (B, L, 2)
+    return logits.log_softmax(1)[:, None]  # (B, 1, C)
+
+
+def spread_of(weight: Tensor, frequencies: Tensor) -> Tensor:
+    """Return the standard deviation (E,) of embeddings (V, E), types weighing by their frequencies (V,)."""
+    weight = weight.detach()
+    mean = frequencies @ weight
+    return (frequencies @ weight.square() - mean.square()).clamp_min(0).sqrt()
+
+
+def _scaled(direction: Tensor, slot: Tensor, norms: Tensor) -> Tensor:
+    """Give the rows (N, E) of each text together the asked norm, of (B,)."""
+    texts = len(norms)
+    # Gradients of short texts can be so small that their squares vanish; the largest number goes first.
+    largest = direction.abs().amax(1)
+    peak = largest.new_zeros(texts).scatter_reduce(0, slot, largest, "amax").clamp_min(TINY)
+    direction = direction / peak[slot, None]
+    squares = direction.new_zeros(texts).index_add(0, slot, direction.square().sum(1))
+    return direction * (norms / squares.sqrt().clamp_min(TINY))[slot, None]
+
+
+class _NoiseState:
+    """The random state at a moment, from which every pass draws its dropout anew."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.devices = [device] if device.type == "cuda" else []
+        self.states = [torch.get_rng_state(), *map(torch.cuda.get_rng_state, self.devices)]
+        self.used = False
+
+    @contextmanager
+    def replayed(self) -> Iterator[None]:
+        """Go back to it for a while; the first time is where the run's random numbers go on from."""
+        if not self.used:
+            self.used = True
+            yield
+            return
+        with torch.random.fork_rng(self.devices):
+            torch.set_rng_state(self.states[0])
+            for device, state in zip(self.devices, self.states[1:], strict=True):
+                torch.cuda.set_rng_state(state, device)
+            yield
