@@ -115,7 +115,7 @@ def _evaluate(
                 **{name: getattr(settings.corpus, name) for name in KEPT} | (columns or {}),
             ),
             loaded.labels,
-            getattr(loaded.tokenizer, "width", None),
+            loaded.input,
             like,
         )
         for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus

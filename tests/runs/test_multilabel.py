@@ -22,8 +22,8 @@ from sentiment.core.errors import CorpusError, SentimentError, UsageError
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool
-from sentiment.data.corpus.identity import normalise
 from sentiment.data.corpus.stratify import stratify
+from sentiment.data.identity import normalise
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import baselines, predictions
 from sentiment.inference import bundle

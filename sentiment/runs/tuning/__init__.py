@@ -32,7 +32,7 @@ from sentiment.report.phrases import number, seconds
 from sentiment.report.scores import SCORES
 from sentiment.report.tuning import render
 from sentiment.runs.folder import pinned, stored_settings
-from sentiment.runs.prepare import OF_TEXTS, Prepared, check_kind, prepare, tell_of_kernel
+from sentiment.runs.prepare import Prepared, check_kind, prepare, tell_of_kernel
 from sentiment.runs.tuning import outcome, space
 from sentiment.runs.tuning.outcome import RECIPE
 from sentiment.runs.tuning.space import Space
@@ -116,8 +116,7 @@ def tune(
         check_kind(settings, corpus)
         settings = settings.model_copy(deep=True)
         settings.training.metric = metric_of(settings.training, corpus.task)  # type: ignore[assignment]
-        if corpus.width is not None:
-            fixed = [*fixed, *(name for name in space.SPACE if name.startswith(OF_TEXTS))]
+        fixed = [*fixed, *(name for name in space.SPACE if not corpus.input.uses(name))]
         searched = space.free(settings, fixed)
         if out is None:
             out = ARTIFACTS / f"{corpus.name}-tune-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
