@@ -27,13 +27,14 @@ from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
+from sentiment.metrics.catalogue import metric_of
 from sentiment.metrics.link import MULTILABEL
 from sentiment.models import embeddings, recurrent, runtime
 from sentiment.report.provenance import long_words
 from sentiment.training import adversarial, tensorboard
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener
-from sentiment.training.trainer import Examples, Trainer, metric_of
+from sentiment.training.trainer import Examples, Trainer
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
 # Of features: epochs of few updates, in large batches, generalise worse, and fewer can be chosen from.
@@ -122,7 +123,7 @@ class Prepared:
 def check_kind(settings: Config, corpus: Corpus) -> None:
     """Refuse settings that were changed and mean nothing for texts, or for features, or for the task."""
     decision.read_target(settings.decision, corpus.labels, corpus.task)
-    metric_of(settings.training, corpus.task)
+    metric_of(settings.training.metric, corpus.task)
     if corpus.task == MULTILABEL and settings.training.sampling == "balanced":
         raise UsageError(
             "training.sampling = 'balanced' is for one label a text, and these may have several; "
