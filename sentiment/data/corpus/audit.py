@@ -13,7 +13,8 @@ from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import SentimentError
 from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.identity import normalise
-from sentiment.data.corpus.labels import Task, odd_labels
+from sentiment.data.corpus.label_audit import odd_labels
+from sentiment.data.corpus.labels import Task
 from sentiment.data.corpus.leakage import leakage
 from sentiment.data.corpus.near import near_duplicates
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
