@@ -125,8 +125,9 @@ def scores(report: dict[str, Any]) -> Section:
         tested = "of approximate randomisation" if phrases.several(report) else "McNemar's exact test on them"
         sentences.append(
             f"Baselines saw the same training {texts}. Difference: the model's {SCORES[score].title} less "
-            f"theirs, in points, with the 95 % interval of a paired bootstrap. Alone right: {texts} that "
-            f"only the model : only the baseline gets {'wholly ' * phrases.several(report)}right; p: {tested}."
+            "theirs, in points, with the 95 % interval of a paired bootstrap. Alone right: "
+            f"{texts} that only the model : only the baseline gets {'wholly ' * phrases.several(report)}"
+            f"right; p: {tested}."
         )
         head = ["", SCORES[score].title, "difference", "alone right", "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
