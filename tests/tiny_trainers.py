@@ -6,7 +6,7 @@ import torch
 from sentiment.core.config import ModelConfig, TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.network import Network
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
 
@@ -28,9 +28,8 @@ def trainer(seed=0, frozen_epochs=0, model=None, **changes):
     )
     classifier = Network(2, config, vocab_size=20, embedding_size=6)
     settings = TrainingConfig(**{"epochs": 4, "batch_size": 16, "learning_rate": 0.02, "ema": 0.0, **changes})
-    return Trainer(
-        classifier, examples(), examples(60, 1), settings, device=CPU, seed=seed, frozen_epochs=frozen_epochs
-    )
+    data = Data(examples(), examples(60, 1))
+    return Trainer(classifier, data, settings, CPU, seed=seed, frozen_epochs=frozen_epochs)
 
 
 def weights(done):

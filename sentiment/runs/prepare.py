@@ -33,7 +33,7 @@ from sentiment.report.provenance import long_words
 from sentiment.training import adversarial, tensorboard
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener
-from sentiment.training.trainer import Examples, Trainer, metric_of
+from sentiment.training.trainer import Data, Examples, Trainer, metric_of
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
 # Of features: epochs of few updates, in large batches, generalise worse, and fewer can be chosen from.
@@ -104,18 +104,21 @@ class Prepared:
             most = min(training.batch_size, max(FEWEST_ROWS, len(self.corpus.train) // EPOCH_UPDATES))
             training = training.model_copy(update={"batch_size": most})
             change = partial(augment, config=settings.features) if settings.features.augments else None
-        return Trainer(
-            model,
+        data = Data(
             examples or Examples(self.train.sequences, self.corpus.train.labels),
             Examples(self.validation.sequences, self.corpus.validation.labels),
+            None if self.unlabelled is None else self.unlabelled.sequences,
+            None if self.twins is None else self.twins.sequences,
+            change,
+        )
+        return Trainer(
+            model,
+            data,
             training,
-            device=device,
+            device,
             seed=settings.seed,
             frozen_epochs=settings.embedding.frozen_epochs,
             precision=runtime.choose_precision(settings.runtime.precision, device),
-            unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
-            twins=None if self.twins is None else self.twins.sequences,
-            augment=change,
         )
 
 

@@ -38,7 +38,7 @@ from sentiment.runs import distillation
 from sentiment.runs.prepare import prepare
 from sentiment.training import adversarial, losses
 from sentiment.training.events import Listener
-from sentiment.training.trainer import Examples, Trainer, metric_of
+from sentiment.training.trainer import Data, Examples, Trainer, metric_of
 
 CPU = torch.device("cpu")
 TOPICS = {
@@ -368,7 +368,7 @@ def test_every_objective_learns(changes):
     config = TrainingConfig(
         **{"epochs": 10, "batch_size": 8, "learning_rate": 0.05, "adversarial": 0.0} | changes
     )
-    trainer = Trainer(model, examples, examples, config, device=CPU)
+    trainer = Trainer(model, Data(examples, examples), config, CPU)
     list(trainer.run())
     assert trainer.history[-1]["validation"]["micro_f1"] > 0.95
     assert trainer.config.metric == changes.get("metric", "micro_f1")
@@ -378,7 +378,7 @@ def test_weights_balance_both_sides_of_each_label():
     labels = np.array([[1, 1], [0, 1], [0, 1], [0, 0]])
     model = Network(2, ModelConfig(hidden_size=2), vocab_size=5, embedding_size=2, task="multilabel")
     examples = Examples(Sequences.of([[2]] * 4), labels)
-    trainer = Trainer(model, examples, examples, TrainingConfig(class_weights="balanced"), device=CPU)
+    trainer = Trainer(model, Data(examples, examples), TrainingConfig(class_weights="balanced"), CPU)
     torch.testing.assert_close(trainer.loss.weights, torch.tensor([[2 / 3, 2.0], [2.0, 2 / 3]]))  # (L, 2)
 
 

@@ -13,7 +13,8 @@ from sentiment.data.sequences import Sequences
 from sentiment.models.network import Network
 from sentiment.training import trainer as trainer_module
 from sentiment.training.events import Epoch, Step
-from sentiment.training.trainer import Examples, Trainer, schedule
+from sentiment.training.loop import schedule
+from sentiment.training.trainer import Data, Examples, Trainer
 
 NO_DROPOUT = {"word_dropout": 0.0, "embedding_dropout": 0.0, "output_dropout": 0.0}
 
@@ -170,7 +171,7 @@ def test_auto_epochs_are_bounded():
         data = Examples(Sequences.of([[1]] * min(count, 4800)), np.arange(min(count, 4800)) % 2)
         if count <= 4800:
             classifier = Network(2, ModelConfig(hidden_size=2), vocab_size=3, embedding_size=2)
-            run = Trainer(classifier, data, examples(9), TrainingConfig(), device=CPU)
+            run = Trainer(classifier, Data(data, examples(9)), TrainingConfig(), CPU)
             assert run.epochs == expected
 
 

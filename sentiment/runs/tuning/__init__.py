@@ -410,7 +410,7 @@ def _judge(
     trainer: Trainer, settings: Config, device: torch.device
 ) -> tuple[dict[str, Any], list[float] | None]:
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
-    held_out = trainer.validation
+    held_out = trainer.data.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
     labels, resamples, task = held_out.labels, settings.report.bootstrap, trainer.model.task
     if labels.ndim == 2:
