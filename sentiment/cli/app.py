@@ -771,6 +771,7 @@ def _settings(
 ) -> Any:
     """Merge what the options say into the settings."""
     from sentiment.core import config_io, recipes
+    from sentiment.metrics.catalogue import checked
 
     base = recipes.read(recipe).settings if recipe is not None else {}
     if init_from is not None:
@@ -782,7 +783,7 @@ def _settings(
     named = {"corpus.name": corpus, "seed": seed, "model.init_from": init_from, **(extra or {})}
     named |= {f"corpus.{name}": value for name, value in columns.items()}
     overrides |= {name: value for name, value in named.items() if value is not None}
-    return config_io.load(file, overrides, base)
+    return checked(config_io.load(file, overrides, base))
 
 
 def _of_corpus(corpus: str | None, assignments: tuple[str, ...], columns: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentiment.evaluation.schema import SCHEMA
+from sentiment.core.schema.report import SCHEMA
 from sentiment.inference.bundle import versions
 from sentiment.report.phrases import verdict
 

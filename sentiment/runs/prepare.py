@@ -27,13 +27,14 @@ from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
+from sentiment.metrics.catalogue import metric_of
 from sentiment.metrics.link import MULTILABEL
 from sentiment.models import embeddings, recurrent, runtime
 from sentiment.report.provenance import long_words
 from sentiment.training import adversarial, tensorboard
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener
-from sentiment.training.trainer import Examples, Trainer, metric_of
+from sentiment.training.trainer import Data, Examples, Trainer
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
 
@@ -88,25 +89,28 @@ class Prepared:
         training = settings.training.model_copy(update={"batch_size": size})
         augments = self.corpus.input.uses("features.noise") and settings.features.augments
         change = partial(augment, config=settings.features) if augments else None
-        return Trainer(
-            model,
+        data = Data(
             examples or Examples(self.train.sequences, self.corpus.train.labels),
             Examples(self.validation.sequences, self.corpus.validation.labels),
+            None if self.unlabelled is None else self.unlabelled.sequences,
+            None if self.twins is None else self.twins.sequences,
+            change,
+        )
+        return Trainer(
+            model,
+            data,
             training,
-            device=device,
+            device,
             seed=settings.seed,
             frozen_epochs=settings.embedding.frozen_epochs,
             precision=runtime.choose_precision(settings.runtime.precision, device),
-            unlabelled=None if self.unlabelled is None else self.unlabelled.sequences,
-            twins=None if self.twins is None else self.twins.sequences,
-            augment=change,
         )
 
 
 def check_kind(settings: Config, corpus: Corpus) -> None:
     """Refuse settings that were changed and mean nothing for texts, or for features, or for the task."""
     decision.read_target(settings.decision, corpus.labels, corpus.task)
-    metric_of(settings.training, corpus.task)
+    metric_of(settings.training.metric, corpus.task)
     if corpus.task == MULTILABEL and settings.training.sampling == "balanced":
         raise UsageError(
             "training.sampling = 'balanced' is for one label a text, and these may have several; "

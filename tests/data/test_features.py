@@ -41,7 +41,7 @@ from sentiment.runs.crossval import _fingerprint
 from sentiment.runs.prepare import prepare
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Listener
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
 PLAIN = FeaturesConfig(deltas=0, noise=0)
@@ -382,8 +382,8 @@ def test_a_training_with_augmentation_resumes_to_the_bit(tmp_path):
         model = Network(3, ModelConfig(hidden_size=4), input_size=3)
         settings = FeaturesConfig(noise=noise, time_mask=0.3)
         return Trainer(
-            model, examples, examples, TrainingConfig(epochs=3, batch_size=16), device=CPU,
-            augment=lambda inputs: augment(inputs, settings),
+            model, Data(examples, examples, augment=lambda inputs: augment(inputs, settings)),
+            TrainingConfig(epochs=3, batch_size=16), CPU,
         )  # fmt: skip
 
     whole = trainer()

@@ -9,7 +9,8 @@ from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import SentimentError
 from sentiment.core.notices import Say, warn
 from sentiment.data.corpus.checks import without_missing
-from sentiment.data.corpus.labels import Task, odd_labels
+from sentiment.data.corpus.label_audit import odd_labels
+from sentiment.data.corpus.labels import Task
 from sentiment.data.corpus.leakage import leakage
 from sentiment.data.corpus.near import near_duplicates
 from sentiment.data.corpus.oddities import FINDERS, SHOWN, script, short

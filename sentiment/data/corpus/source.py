@@ -14,7 +14,8 @@ from sentiment.core.notices import Say, warn
 from sentiment.core.strings import printable
 from sentiment.data.corpus.columns import NoColumn, Unclear, find
 from sentiment.data.corpus.folders import files_left, files_of_rows, read_folder
-from sentiment.data.corpus.labels import is_list, odd_labels
+from sentiment.data.corpus.label_audit import odd_labels
+from sentiment.data.corpus.labels import is_list
 from sentiment.data.corpus.presets import PRESETS, Preset
 from sentiment.data.corpus.raw import (
     Meaning,
