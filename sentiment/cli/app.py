@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from sentiment.cli.say import say
 from sentiment.core.errors import ResourceError, SentimentError, UsageError, from_machine
 
 EXIT_CODES = """
@@ -497,7 +498,7 @@ def report(
     if png is not None:
         png.mkdir(parents=True, exist_ok=True)
     if folder is not None:
-        result = evaluate.evaluate(builtin.find(folder), corpus, device, texts, columns)
+        result = evaluate.evaluate(builtin.find(folder), corpus, device, texts, columns, say)
     elif file is not None:
         result = evaluate.evaluate_predictions(file, positive)
     if page is not None:
@@ -678,7 +679,7 @@ def audit(near: bool, as_json: bool, **options: Any) -> None:
     from sentiment.data.corpus.audit import audit as look_over
     from sentiment.report.audit import render
 
-    _print(look_over(_settings(**options).corpus, near), as_json, render)
+    _print(look_over(_settings(**options).corpus, near, say), as_json, render)
 
 
 @cli.command(
