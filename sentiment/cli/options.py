@@ -118,6 +118,7 @@ def settings_from(
 ) -> "Config":
     """Merge what the options say into the settings."""
     from sentiment.core import config_io, recipes
+    from sentiment.metrics.catalogue import checked
 
     base = recipes.read(recipe).settings if recipe is not None else {}
     if init_from is not None:
@@ -129,7 +130,7 @@ def settings_from(
     named = {"corpus.name": corpus, "seed": seed, "model.init_from": init_from, **(extra or {})}
     named |= {f"corpus.{name}": value for name, value in columns.items()}
     overrides |= {name: value for name, value in named.items() if value is not None}
-    return config_io.load(file, overrides, base)
+    return checked(config_io.load(file, overrides, base))
 
 
 def to_json(content: Any, indent: int | None = None) -> str:

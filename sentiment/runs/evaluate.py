@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from sentiment.core import config
 from sentiment.core.config import Config, ReportConfig
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.schema.report import SCHEMA
 from sentiment.data.corpus import Split, divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.corpus.reading import Reading
 from sentiment.data.sequences import Encoded
 from sentiment.evaluation import evaluate as evaluation
-from sentiment.evaluation import predictions, redaction, schema
+from sentiment.evaluation import predictions, redaction
 from sentiment.evaluation.error_analysis import error_analysis
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
@@ -70,7 +71,7 @@ def evaluate_predictions(
     """
     found = predictions.read(path, positive)
     result: dict[str, Any] = {
-        "schema": schema.SCHEMA,
+        "schema": SCHEMA,
         "created": now(),
         "corpus": {
             "name": path.name,
@@ -115,7 +116,7 @@ def _evaluate(
                 **{name: getattr(settings.corpus, name) for name in KEPT} | (columns or {}),
             ),
             loaded.labels,
-            getattr(loaded.tokenizer, "width", None),
+            loaded.input,
             like,
         )
         for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus
@@ -130,7 +131,7 @@ def _evaluate(
         loaded.task,
     )  # fmt: skip
     result["failures"] = failures_of(predictor, test, probabilities, encoded, validation)
-    result["schema"] = schema.SCHEMA  # of an older bundle, the rest of the report is older
+    result["schema"] = SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {
         "test": evaluation.token_statistics(encoded, test.texts)
     }

@@ -154,8 +154,8 @@ def _run(
     again: str,
 ) -> dict[str, Any]:
     """Do what comes after the corpus, from wherever an earlier run has come to, until time is up."""
-    if corpus.width is not None:
-        raise UsageError(f"{corpus.source} is a corpus of features, and pretraining is for texts")
+    if not corpus.input.written:
+        raise UsageError(f"{corpus.source} is a corpus of {corpus.input.what}, and pretraining is for texts")
     working = files.partial(out)
     texts = [*corpus.train.texts, *corpus.unlabelled]
     left_out = {why: count for why, count in corpus.left_out.items() if why.endswith("in test")}

@@ -11,12 +11,13 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from sentiment.core.config import ReportConfig
-from sentiment.evaluation import evaluate, schema
+from sentiment.core.schema.report import SCHEMA
+from sentiment.evaluation import evaluate
 from sentiment.metrics import multilabel
+from sentiment.metrics.catalogue import SCORES
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.multiclass import Ranking, confusion_scores, intervals, quick_scores, scores
 from sentiment.report import html, phrases, renderers
-from sentiment.report.scores import SCORES
 
 
 def example(count=200, classes=2, seed=0, ties=False):
@@ -179,14 +180,16 @@ def test_a_report_is_written_of_scores_that_are_not_defined(kind):
     plain = Decision.plain(names, task)
     found = evaluate.evaluate(labels, probabilities, names, ReportConfig(), plain, lengths, task)
     corpus = {"name": "x", "source": "x", "revision": None, "sizes": {"test": len(labels)}, "labels": names}
-    whole = {"schema": schema.SCHEMA, "created": "2000-01-01", "corpus": corpus, **found}
+    whole = {"schema": SCHEMA, "created": "2000-01-01", "corpus": corpus, **found}
     whole = {"verdict": phrases.verdict(whole), **whole}
     assert json.loads(json.dumps(whole, allow_nan=False))
     card, page = renderers.card(whole), html.page(whole)
     for text in (card, page):
         assert not re.search(r"\b(nan|None)\b", text)
     undefined = found["test"]["average_precision"] is None
-    row = next(line for line in card.splitlines() if line.startswith(f"| {SCORES['average_precision']} |"))
+    row = next(
+        line for line in card.splitlines() if line.startswith(f"| {SCORES['average_precision'].title} |")
+    )
     assert ("–" in row, "[" in row) == (undefined, not undefined)
 
 
