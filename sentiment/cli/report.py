@@ -16,6 +16,7 @@ from sentiment.cli.options import (
     settings_from,
     show,
 )
+from sentiment.cli.say import say
 from sentiment.core.errors import UsageError
 
 
@@ -103,7 +104,7 @@ def report(
     if png is not None:
         png.mkdir(parents=True, exist_ok=True)
     if folder is not None:
-        result = evaluate.evaluate(builtin.find(folder), corpus, device, texts, columns)
+        result = evaluate.evaluate(builtin.find(folder), corpus, device, texts, columns, say)
     elif file is not None:
         result = evaluate.evaluate_predictions(file, positive)
     if page is not None:
@@ -152,7 +153,7 @@ def audit(near: bool, as_json: bool, **options: Any) -> None:
     from sentiment.data.corpus.audit import audit as look_over
     from sentiment.report.audit import render
 
-    show(look_over(settings_from(**options).corpus, near), as_json, render)
+    show(look_over(settings_from(**options).corpus, near, say), as_json, render)
 
 
 def _of_corpus(corpus: str | None, assignments: tuple[str, ...], columns: dict[str, Any]) -> dict[str, Any]:

@@ -235,7 +235,9 @@ def _vectors(
         listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
     if settings.embedding.source == "skipgram":
         further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
-    made = embeddings.build(tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed)
+    made = embeddings.build(
+        tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed, listener.notice
+    )
     about = {
         "source": made.source,
         "vectors": settings.embedding.vectors,

@@ -80,9 +80,9 @@ def train(
         raw = corpus if isinstance(corpus, RawCorpus) else None
         if corpus is None:
             listener.stage(f"loading {settings.corpus.name}")
-            raw = read_corpus(settings.corpus)
+            raw = read_corpus(settings.corpus, say=listener.notice)
         if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed)
+            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
         assert isinstance(corpus, Corpus)
         if out is None:
             out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
@@ -136,9 +136,9 @@ def resume(
                 raise UsageError(
                     f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
                 )
-            raw = read_corpus(pinned(settings, state["revision"]).corpus)
+            raw = read_corpus(pinned(settings, state["revision"]).corpus, say=listener.notice)
         if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed)
+            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
         assert isinstance(corpus, Corpus)
         if corpus.fingerprint() != state["fingerprint"]:
             raise CorpusError(

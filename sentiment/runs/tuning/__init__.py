@@ -112,7 +112,7 @@ def tune(
                 "and give them to train beside the recipe"
             )
         listener.stage(f"loading {settings.corpus.name}")
-        corpus = load_corpus(settings.corpus, settings.seed)
+        corpus = load_corpus(settings.corpus, settings.seed, listener.notice)
         check_kind(settings, corpus)
         settings = settings.model_copy(deep=True)
         settings.training.metric = metric_of(settings.training.metric, corpus.task)
@@ -182,7 +182,8 @@ def resume(
     listener.stage(f"going on with {out}")
     with runtime.prepared(settings.runtime, settings.seed) as torch_device:
         state["device"] = runtime.describe(torch_device)
-        corpus = load_corpus(pinned(settings, state["corpus"]["revision"]).corpus, settings.seed)
+        asked = pinned(settings, state["corpus"]["revision"]).corpus
+        corpus = load_corpus(asked, settings.seed, listener.notice)
         if corpus.fingerprint() != state["corpus"]["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus has changed since this search began; "
