@@ -248,7 +248,7 @@ BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
 
 def made_for(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
     """Return the baselines that are made for a corpus: of texts, or of features; of classes, or grades."""
-    texts, ordinal = corpus.width is None, corpus.task == "ordinal"
+    texts, ordinal = corpus.input.written, corpus.task == "ordinal"
     fits = {"median" if ordinal else "majority"}
     fits |= {"tfidf_lr", "tfidf_ridge" if ordinal else "nbsvm"} if texts else {"statistics_lr"}
     return {name: both for name, both in BASELINES.items() if name in fits}

@@ -14,6 +14,7 @@ from sentiment.inference.bundle import PREDICTIONS
 from sentiment.metrics import multilabel
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import calibration
+from sentiment.metrics.catalogue import signed
 from sentiment.metrics.link import MULTILABEL
 from sentiment.metrics.multiclass import (
     Labels,
@@ -95,8 +96,7 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     models, task = [_fit(one, first) for one in opened], first.task
     rows = [_row(model, task) for model in models]
     score = "micro_f1" if first.several else "mae" if task == "ordinal" else "accuracy"
-    sign = 1 if score == "mae" else -1
-    order = sorted(range(len(rows)), key=lambda one: (sign * rows[one][score], rows[one]["log_loss"]))
+    order = sorted(range(len(rows)), key=lambda at: (-signed(score, rows[at][score]), rows[at]["log_loss"]))
     best = models[order[0]].decided(task)
     results = [rows[one] | {"comparison": None} for one in order]
     for number, result in zip(order[1:], results[1:], strict=True):

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.core.config import TrainingConfig
-from sentiment.core.errors import Diverged, UsageError, listed
+from sentiment.core.errors import Diverged, UsageError
 from sentiment.data.sequences import Sequences
-from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.catalogue import metric_of, signed
 from sentiment.metrics.multiclass import quick_scores
 from sentiment.models.batches import Batch, balanced, buckets, pack, resident
 from sentiment.models.forward import infer
@@ -29,13 +29,6 @@ UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 1500, 4, 30  # of epochs = "auto"
 # Of adversarial = "auto": on validation parts, short texts gain a point from it, long ones by the thousand
 # nothing within four epochs.
 ADVERSARIAL_TOKENS = 2_000_000
-LOWER_IS_BETTER = {"log_loss", "mae"}
-METRICS = {  # of each task; the first is that of metric = "auto"
-    "multiclass": ("mcc", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss"),
-    MULTILABEL: ("micro_f1", "macro_f1", "samples_f1", "jaccard", "accuracy", "roc_auc", "average_precision",
-                 "log_loss"),
-}  # fmt: skip
-METRICS["ordinal"] = ("quadratic_kappa", "mae", *METRICS["multiclass"])
 
 
 @dataclass(frozen=True)
@@ -236,24 +229,11 @@ class Trainer(Loop[Network]):
                 f"training.metric = {self.config.metric!r} is not defined on this validation split, "
                 "which lacks a class; choose another, such as accuracy"
             )
-        sign = -1 if self.config.metric in LOWER_IS_BETTER else 1
-        return sign * value, -validation["log_loss"]
+        return signed(self.config.metric, value), -validation["log_loss"]
 
     def copies(self) -> Groups:
         """Return the averaged weights, and the best ones."""
         return {"average": self.average, "best": self.best}
-
-
-def metric_of(config: TrainingConfig, task: str) -> str:
-    """Return the score that chooses the epoch; UsageError if it is not one of this task."""
-    known = METRICS[task]
-    if config.metric == "auto":
-        return known[0]
-    if config.metric not in known:
-        raise UsageError(
-            f"training.metric = {config.metric!r} is not for the task {task}; choose one of {listed(known)}"
-        )
-    return config.metric
 
 
 def _count_epochs(config: TrainingConfig, examples: int) -> int:
@@ -265,7 +245,7 @@ def _count_epochs(config: TrainingConfig, examples: int) -> int:
 
 def _without_auto(config: TrainingConfig, train: Examples, model: Network) -> TrainingConfig:
     """Return the settings with a number for ``adversarial``, and a name for ``metric``."""
-    found: dict[str, Any] = {"metric": metric_of(config, model.task)}
+    found: dict[str, Any] = {"metric": metric_of(config.metric, model.task)}
     if config.adversarial == "auto":
         helps = model.embedding is not None and len(train.sequences.values) <= ADVERSARIAL_TOKENS
         found["adversarial"] = float(helps)

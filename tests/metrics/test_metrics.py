@@ -14,10 +14,10 @@ from sentiment.core.config import ReportConfig
 from sentiment.core.schema.report import SCHEMA
 from sentiment.evaluation import evaluate
 from sentiment.metrics import multilabel
+from sentiment.metrics.catalogue import SCORES
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.multiclass import Ranking, confusion_scores, intervals, quick_scores, scores
 from sentiment.report import html, phrases, renderers
-from sentiment.report.scores import SCORES
 
 
 def example(count=200, classes=2, seed=0, ties=False):
@@ -187,7 +187,9 @@ def test_a_report_is_written_of_scores_that_are_not_defined(kind):
     for text in (card, page):
         assert not re.search(r"\b(nan|None)\b", text)
     undefined = found["test"]["average_precision"] is None
-    row = next(line for line in card.splitlines() if line.startswith(f"| {SCORES['average_precision']} |"))
+    row = next(
+        line for line in card.splitlines() if line.startswith(f"| {SCORES['average_precision'].title} |")
+    )
     assert ("–" in row, "[" in row) == (undefined, not undefined)
 
 

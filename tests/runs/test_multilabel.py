@@ -22,13 +22,14 @@ from sentiment.core.errors import CorpusError, SentimentError, UsageError
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool
-from sentiment.data.corpus.identity import normalise
 from sentiment.data.corpus.stratify import stratify
+from sentiment.data.identity import normalise
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import baselines, predictions
 from sentiment.inference import bundle
 from sentiment.metrics import decision, link
 from sentiment.metrics.calibration import fit_temperature, temper
+from sentiment.metrics.catalogue import metric_of
 from sentiment.models import ngrams
 from sentiment.models.forward import infer
 from sentiment.models.network import Network
@@ -38,7 +39,7 @@ from sentiment.runs import distillation
 from sentiment.runs.prepare import prepare
 from sentiment.training import adversarial, losses
 from sentiment.training.events import Listener
-from sentiment.training.trainer import Data, Examples, Trainer, metric_of
+from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
 TOPICS = {
@@ -396,7 +397,7 @@ def test_settings_for_one_label_are_refused_before_the_work(source, command, tmp
         assert words in done.err
         assert not (tmp_path / "out.partial").exists()
     with pytest.raises(UsageError, match="metric = 'micro_f1' is not for the task multiclass"):
-        metric_of(TrainingConfig(metric="micro_f1"), "multiclass")
+        metric_of("micro_f1", "multiclass")
 
 
 def test_thresholds_are_those_of_the_best_f1():
