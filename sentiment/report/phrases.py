@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from sentiment.core.strings import printable
-from sentiment.metrics.link import MULTILABEL
 
 BASELINES = {
     "majority": "majority",
@@ -36,7 +35,7 @@ def tokens(report: dict[str, Any]) -> str:
 
 def several(report: dict[str, Any]) -> bool:
     """Say whether a text may have several labels, or none."""
-    return report.get("task") == MULTILABEL
+    return report.get("task") == "multilabel"
 
 
 def ordinal(report: dict[str, Any]) -> bool:
