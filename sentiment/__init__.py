@@ -47,6 +47,9 @@ def train(
 ) -> "Predictor":
     """Train a classifier and store it.
 
+    What was guessed of the corpus, or left out of it, is a warning of the logger ``sentiment`` of Python's
+    logging, which comes on stderr unless the program routes or silences it.
+
     Parameters
     ----------
     corpus
@@ -69,6 +72,7 @@ def train(
     """
     from sentiment.core import config_io, recipes
     from sentiment.core.errors import UsageError
+    from sentiment.metrics.catalogue import checked
     from sentiment.runs import train
 
     base = recipes.read(recipe).settings if recipe is not None else None
@@ -83,11 +87,11 @@ def train(
     if corpus is None or isinstance(corpus, str | Path):
         if corpus is not None:
             overrides["corpus.name"] = str(corpus)
-        return train.train(config_io.load(None, overrides, base), place)
+        return train.train(checked(config_io.load(None, overrides, base)), place)
     from sentiment.data.corpus.memory import MEMORY, read_memory
 
     overrides["corpus.name"] = MEMORY
-    loaded = config_io.load(None, overrides, base)
+    loaded = checked(config_io.load(None, overrides, base))
     return train.train(loaded, place, corpus=read_memory(corpus, loaded.corpus))
 
 

@@ -14,7 +14,7 @@ from benchmark_parts.tasks import classifier
 from sentiment.core.config import Config, TrainingConfig
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.models.forward import infer
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 
 class Ours:
@@ -25,7 +25,7 @@ class Ours:
         examples = Examples(self.tokenizer.encode(texts).sequences, labels)
         self.model = classifier(self.tokenizer)
         few = Examples(first(examples.sequences, 32), labels[:32])  # the last epoch is as good
-        trainer = Trainer(self.model, examples, few, TrainingConfig(epochs=4, metric="log_loss"), device=CPU)
+        trainer = Trainer(self.model, Data(examples, few), TrainingConfig(epochs=4, metric="log_loss"), CPU)
         for _ in trainer.run():
             pass
 

@@ -48,7 +48,7 @@ from sentiment.metrics.decision import Decision
 from sentiment.models.batches import buckets, pack
 from sentiment.models.network import Network
 from sentiment.training.events import Step
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 
 def classifier(tokenizer: Tokenizer, **sizes: Any) -> Network:
@@ -63,7 +63,7 @@ def epoch_seconds(
     """Time the updates of one epoch of the package's trainer, where the model is."""
     device = next(model.parameters()).device
     few = Examples(first(examples.sequences, 2), examples.labels[:2])
-    trainer = Trainer(model, examples, few, training, device=device, precision=precision)
+    trainer = Trainer(model, Data(examples, few), training, device, precision=precision)
     synchronize()
     begun = time.perf_counter()
     for event in trainer.run():

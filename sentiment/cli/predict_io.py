@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from sentiment.cli.say import say
 from sentiment.core.errors import CorpusError
 from sentiment.core.strings import printable
 from sentiment.data.audio import SUFFIXES
@@ -84,7 +85,7 @@ def read(
         return rows, "text"
     choice = find(columns, head, where, text_column, None, like.choice if like else None, labelled=False)
     reading = Reading(form, choice)
-    tell(reading.like_training(like) if text_column is None else reading, where)
+    tell(reading.like_training(like) if text_column is None else reading, where, say)
     if len(choice.text) == 1:
         return rows, choice.text[0]
     from sentiment.data.corpus.raw import text_of

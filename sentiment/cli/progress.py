@@ -5,13 +5,15 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
+from sentiment.cli.say import say
+from sentiment.metrics.catalogue import short
 from sentiment.training.events import Epoch, Judging, Listener, Running, Step
 
 REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
 COLUMNS = {  # scores on validation, by task
-    "multiclass": {"accuracy": "accuracy", "macro_f1": "macro F1", "mcc": "MCC"},
-    "multilabel": {"accuracy": "accuracy", "macro_f1": "macro F1", "micro_f1": "micro F1"},
-    "ordinal": {"mae": "MAE", "quadratic_kappa": "kappa", "accuracy": "accuracy"},
+    "multiclass": ("accuracy", "macro_f1", "mcc"),
+    "multilabel": ("accuracy", "macro_f1", "micro_f1"),
+    "ordinal": ("mae", "quadratic_kappa", "accuracy"),
 }
 
 
@@ -41,6 +43,10 @@ class ConsoleListener(Listener):
             self.said.add(text)
             self.stage(text)
 
+    def notice(self, text: str) -> None:
+        """Print a line."""
+        say(text)
+
     def step(self, event: Step, trainer: Running) -> None:
         """Move the bar, a few times a second at most: reading the loss waits for the device."""
         now = time.monotonic()
@@ -68,7 +74,7 @@ class ConsoleListener(Listener):
     def epoch(self, event: Epoch, trainer: Judging) -> None:
         """Print the epoch's row."""
         record, scores = event.record, event.record["validation"]
-        columns = {"log_loss": "val loss"} | COLUMNS[trainer.task]
+        columns = {"log_loss": "val loss"} | {key: short(key) for key in COLUMNS[trainer.task]}
         if not self.rows:
             head = ("epoch", "loss", *columns.values(), "tokens/s", "seconds")
             self.console.print("  ".join(f"{name:>9}" for name in head), markup=False)

@@ -239,7 +239,7 @@ BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
 
 def made_for(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
     """Return the baselines that are made for a corpus: of texts, or of features; of classes, or grades."""
-    other_kind = {"statistics_lr"} if corpus.width is None else {"tfidf_lr", "tfidf_ridge", "nbsvm"}
+    other_kind = {"statistics_lr"} if corpus.input.written else {"tfidf_lr", "tfidf_ridge", "nbsvm"}
     fits = set(task(corpus.task).baselines) - other_kind
     return {name: both for name, both in BASELINES.items() if name in fits}
 

@@ -13,6 +13,7 @@ from sentiment.inference import builtin, bundle
 from sentiment.inference.bundle import PREDICTIONS
 from sentiment.metrics.arrays import Labels, Probabilities, Thresholds
 from sentiment.metrics.calibration import calibration
+from sentiment.metrics.catalogue import signed
 from sentiment.metrics.significance import holm
 from sentiment.metrics.task import Task, task
 
@@ -72,13 +73,10 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     opened = [_open(path) for path in paths]
     first = next((model for model in opened if model.task.ordered), opened[0])
     models, asked = [_fit(model, first) for model in opened], first.task
-    rows = [_row(model, asked) for model in models]
-    score, sign = asked.main_score, 1 if asked.lower_is_better else -1
-    order = sorted(
-        range(len(rows)), key=lambda number: (sign * rows[number][score], rows[number]["log_loss"])
-    )
+    rows, score = [_row(model, asked) for model in models], asked.main_score
+    order = sorted(range(len(rows)), key=lambda at: (-signed(score, rows[at][score]), rows[at]["log_loss"]))
     best = models[order[0]].decided(asked)
-    results = [rows[number] | {"comparison": None} for number in order]
+    results = [rows[at] | {"comparison": None} for at in order]
     for number, result in zip(order[1:], results[1:], strict=True):
         found = asked.compare(first.labels, models[number].decided(asked), best, RESAMPLES)
         result["comparison"] = found | found.get(score, {})  # whose difference, interval and p count

@@ -32,8 +32,6 @@ class Multiclass:
         Whether a text has exactly one class, so that its probabilities sum to 1.
     ordered
         Whether the classes have an order.
-    lower_is_better
-        Of the main score.
     positive
         The answer that rates over all questions call positive; None if a class has to be named for that.
     """
@@ -43,7 +41,7 @@ class Multiclass:
     rule: Literal["argmax", "thresholds", "median"] = "argmax"
     main_score, part_score = "accuracy", "accuracy"
     baselines: tuple[str, ...] = ("majority", "tfidf_lr", "nbsvm", "statistics_lr")
-    exclusive, ordered, lower_is_better = True, False, False
+    exclusive, ordered = True, False
     positive: int | None = None
     compared: tuple[str, ...] = ("accuracy", "mcc")  # scores whose differences are tested
 

@@ -20,8 +20,7 @@ from sentiment.metrics.significance import sign_flips
 class Ordinal(Multiclass):
     """Each text has one of C grades in order, such as 1 to 5 stars; three or more."""
 
-    name, rule = "ordinal", "median"
-    main_score, lower_is_better, ordered = "mae", True, True
+    name, rule, main_score, ordered = "ordinal", "median", "mae", True
     baselines = ("median", "tfidf_lr", "tfidf_ridge", "statistics_lr")
     compared = ("accuracy", "mcc", "mae", "quadratic_kappa")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sentiment.core.strings import printable
-from sentiment.data.corpus.audit import SHOWN
+from sentiment.data.corpus.oddities import SHOWN
 
 
 def render(result: dict[str, Any]) -> Any:

@@ -6,17 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sentiment.core.strings import printable
+from sentiment.metrics.catalogue import ALL_RIGHT, column
 from sentiment.report.phrases import p_value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SCORES = {
-    "accuracy": ("", "accuracy, %", "MCC", "macro F1", "log loss", "ECE"),
-    "micro_f1": ("", "micro F1, %", "macro F1", "all right", "log loss", "ECE"),
-    "mae": ("", "MAE, grades", "quadratic kappa", "accuracy", "log loss", "ECE"),
-}
-FURTHER = {
+FURTHER = {  # scores, beside the one that models are put in order by
     "accuracy": ("mcc", "macro_f1", "log_loss", "ece"),
     "micro_f1": ("macro_f1", "accuracy", "log_loss", "ece"),
     "mae": ("quadratic_kappa", "accuracy", "log_loss", "ece"),
@@ -37,7 +33,7 @@ def render(result: dict[str, Any]) -> "RenderableType":
     tables = []
     differences = [name.format("grades" if score == "mae" else "points") for name in DIFFERENCES]
     for head, cells in (
-        (SCORES[score], partial(_scores, score)),
+        (_titles(score), partial(_scores, score)),
         (differences, partial(_differences, score)),
     ):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -63,6 +59,14 @@ def render(result: dict[str, Any]) -> "RenderableType":
             "dim",
         ),
     )
+
+
+def _titles(score: str) -> list[str]:
+    titles = {key: column(key) for key in (score, *FURTHER[score])}
+    if score == "micro_f1":
+        titles["accuracy"] = ALL_RIGHT.column
+    titles[score] += "" if score == "mae" else ", %"
+    return ["", *titles.values()]
 
 
 def _scores(score: str, model: dict[str, Any]) -> list[str]:

@@ -4,15 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.core.strings import printable
 from sentiment.evaluation.baselines import BASELINES
+from sentiment.metrics.catalogue import column
 from sentiment.report.phrases import p_value
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-SHOWN = {
-    "accuracy": "accuracy", "mcc": "MCC", "micro_f1": "micro F1", "macro_f1": "macro F1",
-    "mae": "MAE, grades", "quadratic_kappa": "quadratic kappa", "roc_auc": "ROC-AUC", "log_loss": "log loss",
-}  # fmt: skip
+SHOWN = ("accuracy", "mcc", "micro_f1", "macro_f1", "mae", "quadratic_kappa", "roc_auc", "log_loss")
 COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
 TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
@@ -26,20 +24,20 @@ def render(result: dict[str, Any]) -> "RenderableType":
 
     def table(head: list[str], rows: list[list[str]], names: int) -> Table:
         made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for column, name in enumerate(head):
-            made.add_column(name, justify="left" if column < names else "right")
+        for place, name in enumerate(head):
+            made.add_column(name, justify="left" if place < names else "right")
         for row in rows:
             made.add_row(*row)
         return made
 
     corpus, rivals = result["corpus"], result["baselines"]
     means = [
-        [name, *(_plus_minus(one["scores"][key]) for one in (result["model"], *rivals.values()))]
-        for key, name in SHOWN.items()
+        [column(key), *(_plus_minus(one["scores"][key]) for one in (result["model"], *rivals.values()))]
+        for key in SHOWN
         if key in result["model"]["scores"]
     ]
     differences = [
-        [title, SHOWN[key], f"{one['mean']:+.4f}",
+        [title, column(key), f"{one['mean']:+.4f}",
          "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
         for rival, title in TITLES.items()
         for key in COMPARED

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sentiment.metrics.catalogue import CALIBRATION, SCORES
 from sentiment.report import phrases
 from sentiment.report.document import Cell, Section, Table
 from sentiment.report.phrases import number, percent
 from sentiment.report.scores import measured
 
-ERRORS = {"ece": "expected calibration error", "adaptive_ece": "adaptive calibration error"}
 BRIER = {
-    "score": "Brier score",
+    "score": SCORES["brier"].title,
     "reliability": "- reliability, less is better",
     "resolution": "- resolution, more is better",
     "uncertainty": "- uncertainty of the classes",
@@ -39,7 +39,9 @@ def decision(report: dict[str, Any]) -> Section:
         tables.append(Table(["", "validation", "test, 95 % interval"], rows, title))
     if calibration:
         states = [calibration, calibration["before"]] if "before" in calibration else [calibration]
-        rows = [[name, *(percent(state[key]) for state in states)] for key, name in ERRORS.items()]
+        rows = [
+            [error.title, *(percent(state[key]) for state in states)] for key, error in CALIBRATION.items()
+        ]
         rows += [[name, *(number(state["brier"][key]) for state in states)] for key, name in BRIER.items()]
         head = ["", "model", "before temperature"][: 1 + len(states)]
         what = "labels true" if phrases.several(report) else f"{phrases.texts(report)} right"

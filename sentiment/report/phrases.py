@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sentiment.core.strings import printable
+from sentiment.metrics.catalogue import signed
 
 BASELINES = {
     "majority": "majority",
@@ -160,8 +161,7 @@ def strongest(report: dict[str, Any]) -> str | None:
     Of grades it is the one with the least absolute error.
     """
     rivals, score = report.get("baselines") or {}, main_score(report)
-    sign = -1 if ordinal(report) else 1
-    return max(rivals, key=lambda name: sign * rivals[name][score]) if rivals else None
+    return max(rivals, key=lambda name: signed(score, rivals[name][score])) if rivals else None
 
 
 def verdict(report: dict[str, Any]) -> str:

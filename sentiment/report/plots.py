@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.metrics.catalogue import SCORES
 from sentiment.report import phrases
 from sentiment.report.classes import WORST
 from sentiment.report.confusion import confusion
@@ -26,7 +27,6 @@ from sentiment.report.figure import (
     thousands,
 )
 from sentiment.report.phrases import percent, shorten
-from sentiment.report.scores import SCORES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +135,7 @@ def _learning(report: dict[str, Any]) -> Iterator[Plot]:
     }
     panels: dict[str, list[tuple[str, list[float]]]] = {
         "loss": list(losses.values()),
-        SCORES[metric]: [(FIRST, [one["validation"][metric] for one in history])],
+        SCORES[metric].title: [(FIRST, [one["validation"][metric] for one in history])],
         "learning rate": [(MUTED, [one["learning_rate"] for one in history])],
     }
 

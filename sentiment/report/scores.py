@@ -3,31 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sentiment.metrics.catalogue import ALL_RIGHT, SCORES
 from sentiment.report import phrases
 from sentiment.report.document import Cell, Section, Table
 from sentiment.report.phrases import BASELINES, interval, number, p_value, percent, points, seconds
-
-SCORES = {  # in their order; a report has those of its task
-    "mae": "MAE, in grades",
-    "quadratic_kappa": "quadratic kappa",
-    "within_one": "within one grade",
-    "spearman": "Spearman",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "micro_f1": "micro F1",
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-    "samples_f1": "F1 of a text, mean",
-    "jaccard": "Jaccard index of a text, mean",
-    "hamming_loss": "Hamming loss",
-    "mcc": "MCC",
-    "lrap": "label ranking average precision",
-    "coverage_error": "coverage error",
-    "roc_auc": "ROC-AUC",
-    "average_precision": "average precision",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-}
 
 
 def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -37,14 +16,14 @@ def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     second = "mcc" if len(test["labels"]) == 2 and not phrases.several(report) else "macro_f1"
     figures = []
     if phrases.ordinal(report):
-        figures.append((SCORES["mae"], f"{test['mae']:.3f}", score_range(edges.get("mae"))))
+        figures.append((SCORES["mae"].title, f"{test['mae']:.3f}", score_range(edges.get("mae"))))
         score, second = "accuracy", "quadratic_kappa"
-    figures.append((SCORES[score], percent(test[score]), percent_range(edges.get(score))))
-    figures.append((SCORES[second], f"{test[second]:.3f}".replace("-", "−"), score_range(edges.get(second))))
+    figures.append((SCORES[score].title, percent(test[score]), percent_range(edges.get(score))))
+    figures.append(
+        (SCORES[second].title, f"{test[second]:.3f}".replace("-", "−"), score_range(edges.get(second)))
+    )
     if phrases.several(report):
-        figures.append(
-            ("all labels of a text right", percent(test["accuracy"]), percent_range(edges.get("accuracy")))
-        )
+        figures.append((ALL_RIGHT.title, percent(test["accuracy"]), percent_range(edges.get("accuracy"))))
     if decision.get("rule") == "threshold":
         names = phrases.operating_names(decision, test["labels"])
         for key in ("recall", "false_positive_rate"):
@@ -80,15 +59,15 @@ def percent_range(edges: Sequence[float] | None) -> str:
 def score_table(report: dict[str, Any]) -> Table:
     """Return the table of scores: name, model, interval, baselines."""
     rivals = report.get("baselines") or {}
-    names = SCORES | ({"accuracy": "all labels of a text right"} if phrases.several(report) else {})
+    known = SCORES | ({"accuracy": ALL_RIGHT} if phrases.several(report) else {})
     rows: list[list[Cell]] = [
         [
-            name,
+            score.title,
             number(report["test"][key]),
             interval(report["intervals"].get(key)),
             *(number(rival.get(key)) for rival in rivals.values()),
         ]
-        for key, name in names.items()
+        for key, score in known.items()
         if key in report["test"]
     ]
     times = (
@@ -140,16 +119,17 @@ def scores(report: dict[str, Any]) -> Section:
             "model's mean absolute error less theirs, in grades (below 0 the model is better), with the 95 % "
             "interval of a paired bootstrap; p: exact permutation test of the paired errors."
         )
-        head = ["", "MAE", "difference", "quadratic kappa", "p"]
+        head = ["", SCORES["mae"].short, "difference", SCORES["quadratic_kappa"].title, "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
     elif rivals:
         tested = "of approximate randomisation" if phrases.several(report) else "McNemar's exact test on them"
         sentences.append(
-            f"Baselines saw the same training {texts}. Difference: the model's {SCORES[score]} less theirs, "
-            f"in points, with the 95 % interval of a paired bootstrap. Alone right: {texts} that only the "
-            f"model : only the baseline gets {'wholly ' * phrases.several(report)}right; p: {tested}."
+            f"Baselines saw the same training {texts}. Difference: the model's {SCORES[score].title} less "
+            "theirs, in points, with the 95 % interval of a paired bootstrap. Alone right: "
+            f"{texts} that only the model : only the baseline gets {'wholly ' * phrases.several(report)}"
+            f"right; p: {tested}."
         )
-        head = ["", SCORES[score], "difference", "alone right", "p"]
+        head = ["", SCORES[score].title, "difference", "alone right", "p"]
         tables.insert(0, Table(head, rows, "Against baselines"))
     return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
 
@@ -166,7 +146,9 @@ def _ngrams(about: dict[str, Any], score: str) -> Table:
         [names[part], *(number(scores.get(key)) for key in (score, "log_loss", "roc_auc"))]
         for part, scores in about["validation"].items()
     ]
-    return Table(["", f"validation: {SCORES[score]}", "log loss", "ROC-AUC"], rows, "Recurrence and n-grams")
+    return Table(
+        ["", f"validation: {SCORES[score].title}", "log loss", "ROC-AUC"], rows, "Recurrence and n-grams"
+    )
 
 
 def _teachers(report: dict[str, Any]) -> Table:
@@ -190,7 +172,7 @@ def _teachers(report: dict[str, Any]) -> Table:
         [name, *(number(part.get(key)) for part in parts for key in (score, "log_loss"))]
         for name, *parts in found
     ]
-    head = ["", f"validation: {SCORES[score]}", "log loss", f"test: {SCORES[score]}", "log loss"]
+    head = ["", f"validation: {SCORES[score].title}", "log loss", f"test: {SCORES[score].title}", "log loss"]
     return Table(head, rows, "Teachers")
 
 

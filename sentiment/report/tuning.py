@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from sentiment.core.strings import printable
+from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.report.phrases import number, percent, seconds
-from sentiment.report.scores import SCORES
-from sentiment.training.trainer import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,7 +15,9 @@ SHOWN = 10  # trials in the table
 def ranked(trials: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
     """Return the finished trials, the best first: by the metric, then the log loss, then the number."""
     finished = [trial for trial in trials if trial["state"] == "finished"]
-    return sorted(finished, key=lambda one: (-signed(one, metric), one["validation"]["log_loss"]))
+    return sorted(
+        finished, key=lambda one: (-signed(metric, one["validation"][metric]), one["validation"]["log_loss"])
+    )
 
 
 def listed(settings: dict[str, Any]) -> str:
@@ -61,24 +62,19 @@ def render(result: dict[str, Any]) -> "RenderableType":
         f"the best on {result['corpus']['sizes']['validation']:,} validation texts of "
         f"{result['corpus']['name']}"
     )
-    head = ["trial", *(SCORES[name] for name in shown), "epochs", "time", "what differs from the first"]
+    head = ["trial", *(SCORES[name].title for name in shown), "epochs", "time", "what differs from the first"]
     parts: list[RenderableType] = [Text(printable(title), "bold"), table(head, cells)]
     if result["importance"]:
         parts += [
-            Text(f"Importance for the {SCORES[metric]} of finished trials (PED-ANOVA)", "bold"),
+            Text(f"Importance for the {SCORES[metric].title} of finished trials (PED-ANOVA)", "bold"),
             table(["setting", "share"], [[k, percent(v)] for k, v in result["importance"].items()]),
         ]
     return Group(*parts, Text(result["caution"]), Text(f"\n    {printable(result['command'])}"))
 
 
-def signed(trial: dict[str, Any], metric: str) -> float:
-    """Return a score of which more is better."""
-    return float(trial["validation"][metric]) * (-1 if metric in LOWER_IS_BETTER else 1)
-
-
 def caution(result: dict[str, Any]) -> str:
     """Say how far the best score is to be trusted."""
-    name, count = SCORES[result["metric"]], result["counts"]["finished"]
+    name, count = SCORES[result["metric"]].title, result["counts"]["finished"]
     on = f"{result['corpus']['sizes']['validation']:,} validation texts"
     if result["best"] == result["first"]:
         said = f"No trial did better on the {on} than the starting settings, which the recipe holds."

@@ -32,7 +32,8 @@ from sentiment.core.config_io import dumps, load
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.data.corpus import RawCorpus, divide, load_corpus, read_corpus
 from sentiment.data.corpus.audit import audit
-from sentiment.data.corpus.labels import Meaning, alike, joined_by, label_name, label_names
+from sentiment.data.corpus.label_audit import alike, joined_by
+from sentiment.data.corpus.labels import Meaning, label_name, label_names
 from sentiment.data.rows import Asked, NoLabel, guess_encoding, read, read_rows
 from sentiment.report.audit import findings
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.core.errors import CorpusError
-from sentiment.data.rows import read_rows, read_stream, text_error
+from sentiment.data.rows import read_open, read_rows, text_error
 
 RECORDS = [{"text": 'He said "well, no"', "label": "neg"}, {"text": "café 😀\tyes", "label": "pos"}]
 
@@ -56,7 +56,7 @@ def test_whatever_csv_writes_is_read_back(texts):
     writer.writerow(["text", "n"])
     writer.writerows([text, 1] for text in texts)
     stream = io.BytesIO(buffer.getvalue().encode())
-    assert [row.values["text"] for row in read_stream(stream, "csv", "x")] == texts
+    assert [row.values["text"] for row in read_open(stream, "csv", "x")[1]] == texts
 
 
 def test_a_ragged_row_is_an_error_at_its_line_and_the_rest_go_on(tmp_path):

@@ -8,7 +8,7 @@ import torch
 from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
-from test_training import assert_equal, examples, trainer, weights
+from tiny_trainers import assert_equal, examples, trainer, weights
 
 import sentiment
 from sentiment.core import config_io
@@ -22,7 +22,7 @@ from sentiment.data.tokenizer import PAD, UNKNOWN_ID, Tokenizer
 from sentiment.evaluation import baselines
 from sentiment.inference.explain import explain
 from sentiment.report.audit import findings
-from sentiment.training.trainer import Trainer
+from sentiment.training.trainer import Data, Trainer
 
 STRANDS = st.text(BASES + BASES.lower().replace("u", "") + " \n-", max_size=40).map(
     lambda text: text.replace("U", "T")
@@ -120,12 +120,11 @@ def test_mixed_sequences_are_those_of_the_chosen_side(rows):
 
 def twin_trainer():
     whole = trainer()
-    twins = Sequences.of([whole.train.sequences[row][::-1].copy() for row in range(120)])
+    twins = Sequences.of([whole.data.train.sequences[row][::-1].copy() for row in range(120)])
     torch.manual_seed(0)
     classifier = type(whole.model)(2, whole.model.config, vocab_size=20, embedding_size=6)
-    return Trainer(
-        classifier, examples(), examples(60, 1), whole.config, device=torch.device("cpu"), twins=twins
-    )
+    data = Data(examples(), examples(60, 1), twins=twins)
+    return Trainer(classifier, data, whole.config, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("stop", [3, 11])

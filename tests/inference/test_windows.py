@@ -32,7 +32,7 @@ from sentiment.models.numpy_engine import NumpyClassifier
 from sentiment.report import explanation
 from sentiment.training import adversarial
 from sentiment.training.events import Epoch
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
 ALL = ["last", "max", "mean", "attention"]
@@ -276,7 +276,7 @@ def trainer(epochs: int = 3, **changes) -> Trainer:
     settings = TrainingConfig(
         **{"epochs": epochs, "batch_size": 16, "learning_rate": 0.02, "ema": 0.0, **changes}
     )
-    return Trainer(model, train, validation, settings, device=CPU)
+    return Trainer(model, Data(train, validation), settings, CPU)
 
 
 def test_windows_learn_what_truncation_cannot_see():
@@ -284,7 +284,7 @@ def test_windows_learn_what_truncation_cannot_see():
     list(run.run())
     assert max(record["validation"]["accuracy"] for record in run.history) > 0.95
     cut = trainer(5)
-    for one in (cut.train, cut.validation):
+    for one in (cut.data.train, cut.data.validation):
         object.__setattr__(one, "sequences", one.sequences.truncated(WINDOW, "head+tail"))
     list(cut.run())
     assert max(record["validation"]["accuracy"] for record in cut.history) < 0.7

@@ -11,12 +11,13 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from sentiment.core.config import ReportConfig
-from sentiment.evaluation import evaluate, schema
+from sentiment.core.schema.report import SCHEMA
+from sentiment.evaluation import evaluate
+from sentiment.metrics.catalogue import SCORES
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.ranking import Ranking
 from sentiment.metrics.task import MULTICLASS, task
 from sentiment.report import html, phrases, renderers
-from sentiment.report.scores import SCORES
 
 quick_scores, scores = MULTICLASS.quick_scores, MULTICLASS.scores
 
@@ -183,14 +184,16 @@ def test_a_report_is_written_of_scores_that_are_not_defined(kind):
     plain = Decision.plain(names, task(name))
     found = evaluate.evaluate(labels, probabilities, names, ReportConfig(), task(name), plain, lengths)
     corpus = {"name": "x", "source": "x", "revision": None, "sizes": {"test": len(labels)}, "labels": names}
-    whole = {"schema": schema.SCHEMA, "created": "2000-01-01", "corpus": corpus, **found}
+    whole = {"schema": SCHEMA, "created": "2000-01-01", "corpus": corpus, **found}
     whole = {"verdict": phrases.verdict(whole), **whole}
     assert json.loads(json.dumps(whole, allow_nan=False))
     card, page = renderers.card(whole), html.page(whole)
     for text in (card, page):
         assert not re.search(r"\b(nan|None)\b", text)
     undefined = found["test"]["average_precision"] is None
-    row = next(line for line in card.splitlines() if line.startswith(f"| {SCORES['average_precision']} |"))
+    row = next(
+        line for line in card.splitlines() if line.startswith(f"| {SCORES['average_precision'].title} |")
+    )
     assert ("–" in row, "[" in row) == (undefined, not undefined)
 
 

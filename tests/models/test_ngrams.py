@@ -19,7 +19,7 @@ from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.task import task
-from sentiment.models import ngrams, patterns
+from sentiment.models import ngrams
 from sentiment.models.ngrams import Counted, NGrams, Patterns
 from sentiment.report.renderers import card
 
@@ -79,7 +79,7 @@ def test_parts_of_many_texts_are_counted_as_one(monkeypatch: pytest.MonkeyPatch)
     asked = Patterns(3, 2, 4)
     found = table(sequences, 2, asked)
     whole = found.logits(sequences)
-    monkeypatch.setattr(patterns, "AT_ONCE", 20)
+    monkeypatch.setattr("sentiment.models.patterns.AT_ONCE", 20)
     assert found.logits(sequences) == pytest.approx(whole)
     assert np.array_equal(asked.counted(sequences)[0], found.hashes)
 

@@ -22,13 +22,14 @@ from sentiment.core.errors import CorpusError, SentimentError, UsageError
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool
-from sentiment.data.corpus.identity import normalise
 from sentiment.data.corpus.stratify import stratify
+from sentiment.data.identity import normalise
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import baselines, predictions
 from sentiment.inference import bundle
 from sentiment.metrics import decision
 from sentiment.metrics.calibration import fit_temperature
+from sentiment.metrics.catalogue import metric_of
 from sentiment.metrics.task import task
 from sentiment.metrics.thresholds import label_thresholds
 from sentiment.models import ngrams
@@ -40,7 +41,7 @@ from sentiment.runs import distillation
 from sentiment.runs.prepare import prepare
 from sentiment.training import adversarial, losses
 from sentiment.training.events import Listener
-from sentiment.training.trainer import Examples, Trainer, metric_of
+from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
 TOPICS = {
@@ -369,7 +370,7 @@ def test_every_objective_learns(changes):
     config = TrainingConfig(
         **{"epochs": 10, "batch_size": 8, "learning_rate": 0.05, "adversarial": 0.0} | changes
     )
-    trainer = Trainer(model, examples, examples, config, device=CPU)
+    trainer = Trainer(model, Data(examples, examples), config, CPU)
     list(trainer.run())
     assert trainer.history[-1]["validation"]["micro_f1"] > 0.95
     assert trainer.config.metric == changes.get("metric", "micro_f1")
@@ -379,7 +380,7 @@ def test_weights_balance_both_sides_of_each_label():
     labels = np.array([[1, 1], [0, 1], [0, 1], [0, 0]])
     model = Network(2, ModelConfig(hidden_size=2), vocab_size=5, embedding_size=2, task="multilabel")
     examples = Examples(Sequences.of([[2]] * 4), labels)
-    trainer = Trainer(model, examples, examples, TrainingConfig(class_weights="balanced"), device=CPU)
+    trainer = Trainer(model, Data(examples, examples), TrainingConfig(class_weights="balanced"), CPU)
     torch.testing.assert_close(trainer.loss.weights, torch.tensor([[2 / 3, 2.0], [2.0, 2 / 3]]))  # (L, 2)
 
 
@@ -397,7 +398,7 @@ def test_settings_for_one_label_are_refused_before_the_work(source, command, tmp
         assert words in done.err
         assert not (tmp_path / "out.partial").exists()
     with pytest.raises(UsageError, match="metric = 'micro_f1' is not for the task multiclass"):
-        metric_of(TrainingConfig(metric="micro_f1"), "multiclass")
+        metric_of("micro_f1", "multiclass")
 
 
 def test_thresholds_are_those_of_the_best_f1():

@@ -19,7 +19,7 @@ from sentiment.models.forward import infer
 from sentiment.models.network import Network
 from sentiment.training.events import Step
 from sentiment.training.losses import CrossEntropy
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
 
@@ -117,9 +117,8 @@ def test_a_rare_class_is_told_apart_with_weights_and_smoothing(task, focal):
         epochs=10, batch_size=16, class_weights="balanced", label_smoothing=smoothing, focal=focal,
         learning_rate=0.02, metric="log_loss",
     )  # fmt: skip
-    run = Trainer(
-        model, Examples(sequences, labels, targets), Examples(sequences, labels), config, device=CPU
-    )
+    data = Data(Examples(sequences, labels, targets), Examples(sequences, labels))
+    run = Trainer(model, data, config, CPU)
     list(run.run())
     found = infer(model, sequences, CPU)[:, 0 if task == "multilabel" else 1]
     assert ((found > 0.5) == rare).all()
@@ -132,7 +131,7 @@ def test_a_class_without_texts_has_no_say():
     labels = np.array([0, 0, 0, 2])
     data = Examples(Sequences.of([[2]] * 4), labels)
     model = Network(4, ModelConfig(hidden_size=2), vocab_size=5, embedding_size=2)
-    run = Trainer(model, data, data, TrainingConfig(class_weights="balanced"), device=CPU)
+    run = Trainer(model, Data(data, data), TrainingConfig(class_weights="balanced"), CPU)
     torch.testing.assert_close(run.loss.weights[[0, 2]], torch.tensor([1 / 3, 1.0]))
     assert run.loss.weights.isfinite().all()
     assert run.loss(torch.zeros(4, 4), torch.from_numpy(labels)).isfinite()
@@ -169,25 +168,25 @@ def trainer(**changes) -> Trainer:
     data = Examples(Sequences.of([rng.integers(2, 20, 6).astype(np.int32) for _ in labels]), labels)
     torch.manual_seed(0)
     model = Network(2, ModelConfig(hidden_size=4), vocab_size=20, embedding_size=4)
-    return Trainer(model, data, data, TrainingConfig(epochs=2, batch_size=16, **changes), device=CPU)
+    return Trainer(model, Data(data, data), TrainingConfig(epochs=2, batch_size=16, **changes), CPU)
 
 
 @pytest.mark.parametrize(("sampling", "expected"), [("natural", 10), ("balanced", 100)])
 def test_an_epoch_has_the_texts_that_were_asked_for(sampling, expected, monkeypatch):
     run, epochs = trainer(sampling=sampling), ([], [])
-    update = run._update
+    backward = run.backward
 
     def noted(batch, *others):
         epochs[run.epoch].append(batch.rows)
-        update(batch, *others)
+        return backward(batch, *others)
 
-    monkeypatch.setattr(run, "_update", noted)
+    monkeypatch.setattr(run, "backward", noted)
     steps = sum(isinstance(event, Step) for event in run.run())
     assert steps == 2 * 13
     for batches in epochs:
         rows = np.concatenate(batches)
         assert len(rows) == 200
-        assert run.train.labels[rows].sum() == expected
+        assert run.data.train.labels[rows].sum() == expected
     assert not np.array_equal(*map(np.concatenate, epochs))
 
 

@@ -14,7 +14,7 @@ from sentiment.data.sequences import Sequences
 from sentiment.models.batches import pack, positions
 from sentiment.models.network import Network
 from sentiment.training import adversarial
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
 TYPES, SIZE = 20, 6
@@ -213,10 +213,8 @@ def trainer(unlabelled=True, **changes):
     )
     labels = np.arange(40) % 3
     further = sequences(70, 5) if unlabelled else None
-    return Trainer(
-        model, Examples(sequences(), labels), Examples(sequences(30, 1), labels[:30]), config,
-        device=CPU, unlabelled=further,
-    )  # fmt: skip
+    data = Data(Examples(sequences(), labels), Examples(sequences(30, 1), labels[:30]), further)
+    return Trainer(model, data, config, CPU)
 
 
 def final(run):
@@ -265,7 +263,7 @@ def test_features_have_no_embeddings_to_perturb():
     data = Examples(features, np.arange(9) % 3)
     model = Network(3, ModelConfig(hidden_size=2), input_size=4)
     with pytest.raises(UsageError, match="for texts"):
-        Trainer(model, data, data, TrainingConfig(adversarial=1.0), device=CPU)
+        Trainer(model, Data(data, data), TrainingConfig(adversarial=1.0), CPU)
 
 
 def test_the_command_trains_with_all_of_them(command, tmp_path):

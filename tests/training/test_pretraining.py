@@ -272,7 +272,7 @@ def test_resumed_equals_uninterrupted(tied, stop, tmp_path):
 @pytest.mark.parametrize("horizon", [1, 4])
 def test_it_learns(horizon):
     run = pretrainer(horizon=horizon, epochs=15, learning_rate=0.03)
-    before = held_out_loss(run.model, run.held_out, CPU, run.kept)
+    before = held_out_loss(run.model, run.held_out, CPU, run.keeping)
     list(run.run())
     assert run.history[-1]["held_out_loss"] < before - 0.3
 

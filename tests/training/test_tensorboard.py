@@ -10,7 +10,7 @@ from sentiment.data.sequences import Sequences
 from sentiment.models.network import Network
 from sentiment.training import tensorboard
 from sentiment.training.events import Epoch
-from sentiment.training.trainer import Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer
 
 
 def fresh() -> Trainer:
@@ -22,7 +22,7 @@ def fresh() -> Trainer:
     )
     model = Network(2, ModelConfig(hidden_size=4), vocab_size=20, embedding_size=4)
     config = TrainingConfig(epochs=3, batch_size=4)  # 24 updates an epoch
-    return Trainer(model, examples, examples, config, device=torch.device("cpu"))
+    return Trainer(model, Data(examples, examples), config, torch.device("cpu"))
 
 
 def log(trainer, folder, stop=None):

@@ -9,8 +9,7 @@ import math
 import re
 import reprlib
 import unicodedata
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -29,18 +28,10 @@ WRITTEN_LIST = re.compile(
     re.DOTALL,
 )
 BETWEEN_QUOTES = re.compile(r"""(?<=['"])\s+(?=['"])""")  # as numpy writes lists
-BARE_LIST = re.compile(r"\[[^\[\]]*,[^\[\]]*\]")  # [a, b]
 FRACTION = re.compile(r"([-+]?\d+)\.(\d+)")
 WHITE = re.compile(r"\s+")
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 COLUMN_VALUES = {"1": True, "true": True, "1.0": True, "0": False, "false": False, "0.0": False}
-DOUBTFUL = {  # labels that may stand for none
-    "n/a", "na", "n.a.", "-", "--", "?", ".", "\\n", "#ref!", "#value!", "#div/0!", "nil", "nan", "null",
-    "none", "undefined", "missing", "unlabeled", "unlabelled", "(null)", "<na>", "(none)", "#n/a",
-}  # fmt: skip
-SHOWN = 12  # findings of a kind
-SEPARATORS = "|;,#/+&\n"  # between labels in a cell, likeliest first
-ENOUGH = 10  # cells, from which their parts tell something
 HALF = 0.5  # from which a number beside a label means that the text has it
 
 
@@ -286,82 +277,3 @@ def is_list(value: Any, written: bool = True) -> bool:
     return isinstance(value, list | set | dict) or (
         isinstance(value, tuple) and not isinstance(value, NoLabel)
     )
-
-
-def alike(names: Collection[str]) -> list[list[str]]:
-    """Return the labels that differ only by what people do not mean: case, spaces, form of number."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        key = folded(name)
-        if re.fullmatch(r"[-+]?\d+([.,]\d+)?", key):
-            key = format(Decimal(key.replace(",", ".")).normalize(), "f")
-        groups.setdefault(key, []).append(name)
-    return [sorted(group) for group in groups.values() if len(group) > 1]
-
-
-def odd_labels(train: Sequence[Label | None], every: Sequence[Label | None], task: Task) -> list[str]:
-    """Say what is odd about labels, with the setting that mends it.
-
-    Labels that are written alike, that may stand for none, several of them in one, lists of one.
-
-    Parameters
-    ----------
-    train, every
-        Labels of the training texts, and of all.
-    """
-    counts = Counter(name for label in every for name in names_in(label))
-    lines = [
-        f"the labels {' and '.join(map(repr, group))} are written alike, and are different classes; "
-        "--set corpus.label_spelling=fold joins what differs by case, spaces or invisible characters, and "
-        "corpus.labels renames"
-        for group in alike(counts)[:SHOWN]
-    ]
-    lines += [
-        f"the label {name!r}, of {count:,} texts, may stand for no label; if so, leave these texts out with "
-        f"--set 'corpus.labels={{{json.dumps(name)} = \"\"}}' --set corpus.invalid_rows=drop"
-        for name, count in counts.items()
-        if name.casefold() in DOUBTFUL
-    ]
-    given = [names_in(label) for label in train if label is not None]
-    cells = [names[0] for names in given if len(names) == 1]
-    separator = joined_by(cells)
-    written = next((name for name in counts if BARE_LIST.fullmatch(name)), None)
-    if written is not None:
-        lines.append(
-            f'the label {written!r} looks like a list, but is not one of JSON; write ["a", "b"], or divide '
-            "it with --set 'corpus.label_separator=\",\"'"
-        )
-    elif separator is not None:
-        some = next(cell for cell in cells if separator in cell)
-        lines.append(
-            f"several labels seem to be in one cell, such as {some!r}; divide them with --set "
-            f"'corpus.label_separator={json.dumps(separator)}'"
-        )
-    elif task == "multilabel" and given and len(cells) == len(given):
-        lines.append("each text has exactly one label; --set corpus.task=multiclass reads them as classes")
-    return lines
-
-
-def joined_by(cells: Iterable[str]) -> str | None:
-    """Return what seems to stand between several labels in one cell, or None if there is only one in each.
-
-    So it seems if most parts are in several different cells, or one is a cell by itself.
-    """
-    counts = Counter(cell.strip() for cell in cells)
-    if sum(counts.values()) < ENOUGH:
-        return None
-    for separator in SEPARATORS:
-        divided = {cell: [part.strip() for part in cell.split(separator) if part.strip()] for cell in counts}
-        several = [parts for parts in divided.values() if len(parts) > 1]
-        if not several or not all(_short(part) for parts in several for part in parts):
-            continue
-        among = Counter(part for parts in divided.values() for part in set(parts))
-        mixed = {part for parts in several for part in parts}
-        again = sum(among[part] > 1 for part in mixed)
-        if len(mixed) > 1 and (again > 0.5 * len(mixed) or mixed & set(counts)):
-            return separator
-    return None
-
-
-def _short(part: str) -> bool:
-    return 0 < len(part.strip()) <= 30 and len(part.split()) <= 3

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from sentiment.core.errors import CorpusError
-from sentiment.data.rows.dialect import HEADINGS
+from sentiment.data.rows.header import HEADINGS
 from sentiment.data.rows.row import Row
 
 PART = 1 << 16  # characters read at once

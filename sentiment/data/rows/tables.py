@@ -1,13 +1,12 @@
 """Binary tables: Parquet, and spreadsheets by `python_calamine`."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sentiment.core.errors import CorpusError, ResourceError
-from sentiment.data.rows.dialect import above, judge_header
 from sentiment.data.rows.form import Asked, Form
+from sentiment.data.rows.header import column_names, judge_header, rows_above
 from sentiment.data.rows.row import Row
 
 
@@ -72,15 +71,16 @@ def read_excel(path: Path, asked: Asked) -> tuple[Form, Iterator[Row]]:
         which = "first sheet," if name == sheets[0][0] else "sheet"
         notes = (f"read its {which} {name!r}; the others were left: {others}",)
     cells = [[str(cell) if _filled(cell) else "" for cell in row] for row in rows[:200]]
-    titles = above(cells) if asked.header is not False else 0
+    titles = rows_above(cells) if asked.header is not False else 0
     if titles:
         first = " ".join(cells[0]).strip()[:40]
         notes += (f"its header is row {titles + 1}; what stands above is left, such as {first!r}",)
         rows, cells = rows[titles:], cells[titles:]
-    form, names = judge_header(cells, Form("xlsx", notes=notes), asked, len(rows[0]), str(path))
+    form = judge_header(cells, Form("xlsx", notes=notes), asked, len(rows[0]))
+    names = column_names(cells[0], form, len(rows[0]), str(path))
     rest = rows[1:] if form.header else rows
     begin = titles + (2 if form.header else 1)
-    return replace(form), (
+    return form, (
         Row(f"{path.name}:{number}", {key: _cell(cell) for key, cell in zip(names, row, strict=False) if key})
         for number, row in enumerate(rest, begin)
         if any(_filled(cell) for cell in row)

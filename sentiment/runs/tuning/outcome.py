@@ -11,9 +11,9 @@ from sentiment.core import config_io
 from sentiment.core.config import Config
 from sentiment.core.errors import SentimentError
 from sentiment.inference import bundle
+from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.report.phrases import seconds
-from sentiment.report.scores import SCORES
-from sentiment.report.tuning import caution, ranked, signed
+from sentiment.report.tuning import caution, ranked
 from sentiment.runs.folder import now
 from sentiment.runs.tuning import space
 
@@ -73,7 +73,7 @@ def summary(study: "Study", settings: Config, state: dict[str, Any], out: Path) 
         "counts": {name: sum(one["state"] == name for one in trials) for name in STATES.values()},
         "best": best,
         "first": first,
-        "gain": signed(best, metric) - signed(first, metric),
+        "gain": signed(metric, best["validation"][metric]) - signed(metric, first["validation"][metric]),
         "standard_error": error,
         "luck": luck,
         "importance": _importance(study, order, metric),
@@ -96,8 +96,8 @@ def recipe(settings: Config, result: dict[str, Any]) -> str:
             f"finished ones on the {texts:,} validation texts of {corpus['name']}",
             "command": result["command"],
             "costs": f"{seconds(best['seconds'])} for that trial; {result['device']}",
-            "reaches": f"{SCORES[metric]} {value:.4f} on the validation texts that chose it; the settings "
-            f"that the search started from: {start:.4f}",
+            "reaches": f"{SCORES[metric].title} {value:.4f} on the validation texts that chose it; the "
+            f"settings that the search started from: {start:.4f}",
         }
     }
     for name, chosen in config_io.changed(space.changed(settings, best["settings"])):
