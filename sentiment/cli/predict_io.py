@@ -214,18 +214,8 @@ def _jsonl(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
 
 def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [
-            "id",
-            "label",
-            "probability",
-            "unsure",
-            *(f"p_{label}" for label in labels),
-            "unknown_rate",
-            "truncated",
-            "error",
-        ]
-    )
+    classes = [f"p_{label}" for label in labels]
+    writer.writerow(["id", "label", "probability", "unsure", *classes, "unknown_rate", "truncated", "error"])
 
     def write_one(result: Result) -> None:
         found = result.prediction
