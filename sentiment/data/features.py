@@ -23,58 +23,47 @@ Array = NDArray[np.float32]
 REACH = 2  # steps to either side that a delta looks at
 
 
-class Reader:
-    """What reads the values of a column, each as an array (T, F), all of the width of the first.
+def read_array(value: object, width: int | None = None) -> Array:
+    """Return the array (T, F) that a value holds.
 
-    Attributes
+    Parameters
     ----------
+    value
+        A list of steps, each a list of numbers; or of numbers, for one feature; or such an array.
     width
-        F, or None before the first.
+        F, where it is known.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or has no step, another width, or a number that is not finite.
     """
-
-    def __init__(self, width: int | None = None) -> None:
-        self.width = width
-
-    def __call__(self, value: object) -> Array:
-        """Return the array that a value holds.
-
-        Parameters
-        ----------
-        value
-            A list of steps, each a list of numbers; or of numbers, for one feature; or such an array.
-
-        Raises
-        ------
-        ValueError
-            If it is none, or has no step, another width, or a number that is not finite.
-        """
-        if value is None:
-            raise ValueError("the features are missing")
-        if not isinstance(value, list | tuple | np.ndarray):
-            raise ValueError(f"the features are of type {type(value).__name__}, not a list of steps")
-        if not len(value):
-            raise ValueError("the features have no step")
-        try:
-            given = np.asarray(value)
-        except ValueError:  # lists of different lengths
-            raise ValueError(_fault(value)) from None
-        if given.dtype.kind not in "iuf":
-            raise ValueError(_fault(value))
-        if given.ndim == 1:
-            given = given[:, None]
-        if given.ndim != 2 or not given.shape[1]:
-            raise ValueError("the features are not a list of steps, each a list of numbers")
-        if self.width is not None and given.shape[1] != self.width:
-            raise ValueError(f"{given.shape[1]} features a step, where {self.width} are expected")
-        with np.errstate(over="ignore"):
-            array: Array = np.ascontiguousarray(given, np.float32)
-        if not np.isfinite(array).all():
-            step, feature = np.argwhere(~np.isfinite(array))[0]
-            raise ValueError(
-                f"step {step + 1}, feature {feature + 1} is {given[step, feature]}, not a finite number"
-            )
-        self.width = array.shape[1]
-        return array
+    if value is None:
+        raise ValueError("the features are missing")
+    if not isinstance(value, list | tuple | np.ndarray):
+        raise ValueError(f"the features are of type {type(value).__name__}, not a list of steps")
+    if not len(value):
+        raise ValueError("the features have no step")
+    try:
+        given = np.asarray(value)
+    except ValueError:  # lists of different lengths
+        raise ValueError(_fault(value)) from None
+    if given.dtype.kind not in "iuf":
+        raise ValueError(_fault(value))
+    if given.ndim == 1:
+        given = given[:, None]
+    if given.ndim != 2 or not given.shape[1]:
+        raise ValueError("the features are not a list of steps, each a list of numbers")
+    if width is not None and given.shape[1] != width:
+        raise ValueError(f"{given.shape[1]} features a step, where {width} are expected")
+    with np.errstate(over="ignore"):
+        array: Array = np.ascontiguousarray(given, np.float32)
+    if not np.isfinite(array).all():
+        step, feature = np.argwhere(~np.isfinite(array))[0]
+        raise ValueError(
+            f"step {step + 1}, feature {feature + 1} is {given[step, feature]}, not a finite number"
+        )
+    return array
 
 
 def _fault(value: Iterable[Any]) -> str:
@@ -103,9 +92,9 @@ def is_series(value: object, kind: Any = float) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], kind)
 
 
-def content(item: str | Array) -> bytes:
-    """Return the bytes of a text or of features; equal ones have equal bytes."""
-    return item.encode() if isinstance(item, str) else repr(item.shape).encode() + item.tobytes()
+def content(item: Array) -> bytes:
+    """Return the bytes of features; equal ones have equal bytes."""
+    return repr(item.shape).encode() + item.tobytes()
 
 
 def digest(item: Array) -> str:
@@ -126,6 +115,8 @@ class Features:
     mean, scale
         (D,) taken from each step, and what it is then divided by.
     """
+
+    kind = "features"
 
     def __init__(self, mean: NDArray[np.float64], scale: NDArray[np.float64], config: FeaturesConfig) -> None:
         self.mean, self.scale, self.config = mean, scale, config
@@ -174,7 +165,7 @@ class Features:
 
     def read(self, value: object) -> Array:
         """Return the features (T, F) that a value holds; ValueError if it holds none of this width."""
-        return Reader(self.width)(value)
+        return read_array(value, self.width)
 
     def encode(self, sequences: Sequence[Array]) -> Encoded:
         """Normalise arrays (T, F), and truncate them.

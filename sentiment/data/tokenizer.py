@@ -131,6 +131,11 @@ class Tokenizer:
     read = staticmethod(read_text)
 
     @property
+    def kind(self) -> str:
+        """What a token is, by the settings."""
+        return self.config.kind
+
+    @property
     def vocabulary(self) -> list[str]:
         """Tokens by id."""
         ids = self.inner.get_vocab()

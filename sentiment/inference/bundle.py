@@ -24,8 +24,10 @@ from safetensors import SafetensorError
 from sentiment.core.errors import BundleError, UsageError
 from sentiment.core.files import partial, sha256, write_json
 from sentiment.data.features import Features
+from sentiment.data.inputs import Input, TextInput, of_kind
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.metrics.decision import Decision
+from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
 from sentiment.models.ngrams import NGrams
 from sentiment.models.numpy_engine import NumpyClassifier, shapes
@@ -38,7 +40,7 @@ SCHEMA = 2
 MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetensors"
 ENCODER = "encoder.json"  # instead of the manifest, in a folder of `sentiment pretrain`
 # The card is not among them: a person may add to it.
-TOKENIZER, FEATURES = "tokenizer.json", "features.json"  # the first of texts, the second of features
+TOKENIZER = TextInput.encoder_file  # of features it is another
 FIRST_FILES = ("config.toml", TOKENIZER, "model.safetensors", "history.jsonl", "report.json")
 NGRAMS = "ngrams.safetensors"  # of a model that has them
 DECISION, PREDICTIONS = "decision.json", "predictions.parquet"
@@ -85,6 +87,11 @@ class Bundle:
     def task(self) -> str:
         """What a label is, see `sentiment.data.corpus.Corpus`."""
         return str(self.manifest.get("task", "multiclass"))
+
+    @cached_property
+    def input(self) -> Input:
+        """What the model reads: texts, or features."""
+        return of_kind(self.manifest.get("kind"), getattr(self.tokenizer, "width", None))
 
     @cached_property
     def config(self) -> Config:
@@ -144,8 +151,8 @@ def complete(
 
 def files_of(manifest: dict[str, Any]) -> tuple[str, ...]:
     """Return the files of a bundle, of texts or of features, with n-grams or without."""
-    features = manifest.get("kind") == "features"
-    files = tuple(FEATURES if features and name == TOKENIZER else name for name in FILES)
+    encoder = of_kind(manifest.get("kind")).encoder_file
+    files = tuple(encoder if name == TOKENIZER else name for name in FILES)
     return (*files, NGRAMS) if manifest.get("ngrams") else files
 
 
@@ -189,26 +196,23 @@ def load(folder: str | Path) -> Bundle:
     with readable(folder):
         settings = tomllib.loads((folder / "config.toml").read_text("utf-8"))
         sizes = manifest["model"]
-        tokenizer: Tokenizer | Features
-        if manifest.get("kind") == "features":
-            tokenizer = Features.load(folder / FEATURES, _section(settings, "features"))
-            wanted, what = sizes["input_size"], f"{FEATURES} has {len(tokenizer)} features"
-        else:
-            tokenizer = Tokenizer.load(folder / TOKENIZER, _section(settings, "tokenizer"))
-            wanted, what = sizes["vocab_size"], f"the tokenizer has {len(tokenizer)} tokens"
+        reads = of_kind(manifest.get("kind"))
+        tokenizer = reads.load(folder / reads.encoder_file, _section(settings, reads.section))
+        wanted = sizes[reads.size]
         if len(tokenizer) != wanted:
+            what = reads.encoder_size.format(len(tokenizer))
             raise BundleError(f"{folder}: {what}, but the model {wanted}")
         task = str(manifest.get("task", "multiclass"))
         weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]), task)
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-        decision = Decision.plain(manifest["labels"], task)
+        decision = Decision.plain(manifest["labels"], task_of(task))
         if not first:
             decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
-        if decision.task != task:
+        if decision.task.name != task:
             raise BundleError(f"{folder / DECISION}: its task is not that of {MANIFEST}")
         ngrams = None
         if manifest.get("ngrams"):

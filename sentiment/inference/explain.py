@@ -154,7 +154,7 @@ def explain(
     check_several(texts, "explain")
     texts = list(texts)
     predictions = predictor.predict(texts)
-    if label is None and predictor.bundle.task == "ordinal":
+    if label is None and predictor.task.ordered:
         label, against = predictor.labels[-1], predictor.labels[0]
     return [
         _explain(predictor, text, found, label, against)

@@ -18,7 +18,7 @@ from sentiment.core import config_io, files
 from sentiment.core.config import Config
 from sentiment.core.errors import BundleError, CorpusError, UsageError
 from sentiment.data.corpus import Corpus
-from sentiment.data.corpus.identity import normalise
+from sentiment.data.identity import normalise
 from sentiment.inference import bundle
 from sentiment.models.language_model import LanguageModel
 from sentiment.models.network import Network

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sentiment.core.strings import printable
-from sentiment.data.corpus.audit import SHOWN
+from sentiment.data.corpus.oddities import SHOWN
 from sentiment.report.phrases import percent
 
 SHOWN_IN_REPORT = 6  # classes of a split

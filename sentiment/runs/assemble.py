@@ -39,7 +39,6 @@ def assemble(
     best = [record for record in history if record["best"]][-1]
     seconds = sum(record["seconds"] for record in history)
     model = settings.model.model_dump()
-    kind = "features" if corpus.width is not None else settings.tokenizer.kind
     kernel = {}
     if trainer.device.type == "cpu":
         kernel = {"kernel": recurrent.kernel()}
@@ -57,7 +56,7 @@ def assemble(
             "left_out": corpus.left_out,
             "scored_split": "test",
         },
-        "tokenizer": {"kind": kind, "types": len(tokenizer), **tokens},
+        "tokenizer": {"kind": tokenizer.kind, "types": len(tokenizer), **tokens},
         "embedding": {key: value for key, value in embeddings.items() if key != "matrix"},
         "model": {"parameters": count_parameters(trainer.model), **model},
         "training": {

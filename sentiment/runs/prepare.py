@@ -27,9 +27,9 @@ from sentiment.evaluation import evaluate
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT
 from sentiment.inference.pretrained import Encoder
-from sentiment.metrics import decision
 from sentiment.metrics.catalogue import metric_of
-from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.targets import read_target
+from sentiment.metrics.task import task
 from sentiment.models import embeddings, recurrent, runtime
 from sentiment.training import adversarial, tensorboard
 from sentiment.training.augmentation import augment
@@ -37,15 +37,6 @@ from sentiment.training.events import Epoch, Listener
 from sentiment.training.trainer import Data, Examples, Trainer
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
-# Of features: epochs of few updates, in large batches, generalise worse, and fewer can be chosen from.
-FEWEST_ROWS, EPOCH_UPDATES = 8, 30
-# Settings, by how they begin, that are of use for one kind of corpus only.
-OF_FEATURES = ("features.",)
-OF_TEXTS = (
-    "tokenizer.", "embedding.", "model.word_", "model.embedding_", "model.spatial_", "model.init_from",
-    "ngrams.", "pretraining.", "distillation.ngrams", "training.adversarial", "training.virtual_adversarial",
-    "training.entropy", "training.max_windows",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,30 +72,22 @@ class Prepared:
     @property
     def sizes(self) -> dict[str, int | None]:
         """What `bundle.build_model` wants to know beside the settings."""
-        if isinstance(self.tokenizer, Features):
-            return {"vocab_size": None, "embedding_size": None, "input_size": len(self.tokenizer)}
-        return {
-            "vocab_size": len(self.tokenizer),
-            "embedding_size": self.embeddings["size"],
-            "input_size": None,
-        }
+        return self.corpus.input.sizes(len(self.tokenizer), self.embeddings["size"])
 
     def trainer(self, settings: Config, device: torch.device, examples: Examples | None = None) -> Trainer:
         """Build the model with its initial weights, and what trains it, on other examples if given."""
         runtime.seed_torch(settings.seed, device)
         model = bundle.build_model(settings, self.sizes, len(self.corpus.labels), self.corpus.task)
-        if model.task == "ordinal":
-            model.begin_grades(np.bincount(self.corpus.train.labels, minlength=len(self.corpus.labels)))
+        model.begin(self.corpus.train.labels)
         if self.matrix is not None and model.embedding is not None:
             with torch.no_grad():
                 model.embedding.weight.copy_(torch.from_numpy(self.matrix))
         if self.begun_from is not None:
             self.begun_from.initialise(model)
-        training, change = settings.training, None
-        if self.corpus.width is not None:
-            most = min(training.batch_size, max(FEWEST_ROWS, len(self.corpus.train) // EPOCH_UPDATES))
-            training = training.model_copy(update={"batch_size": most})
-            change = partial(augment, config=settings.features) if settings.features.augments else None
+        size = self.corpus.input.batch_size(settings.training.batch_size, len(self.corpus.train))
+        training = settings.training.model_copy(update={"batch_size": size})
+        augments = self.corpus.input.uses("features.noise") and settings.features.augments
+        change = partial(augment, config=settings.features) if augments else None
         data = Data(
             examples or Examples(self.train.sequences, self.corpus.train.labels),
             Examples(self.validation.sequences, self.corpus.validation.labels),
@@ -125,19 +108,18 @@ class Prepared:
 
 def check_kind(settings: Config, corpus: Corpus) -> None:
     """Refuse settings that were changed and mean nothing for texts, or for features, or for the task."""
-    decision.read_target(settings.decision, corpus.labels, corpus.task)
+    read_target(settings.decision, corpus.labels, task(corpus.task))
     metric_of(settings.training.metric, corpus.task)
-    if corpus.task == MULTILABEL and settings.training.sampling == "balanced":
+    if settings.training.sampling == "balanced" and not task(corpus.task).exclusive:
         raise UsageError(
             "training.sampling = 'balanced' is for one label a text, and these may have several; "
             "training.class_weights = 'balanced' is for them too"
         )
-    kind, other = ("texts", "features") if corpus.width is None else ("features", "texts")
-    prefixes = OF_FEATURES if kind == "texts" else OF_TEXTS
-    wrong = [name for name, _ in changed(settings) if name.startswith(prefixes)]
+    wrong = [name for name, _ in changed(settings) if not corpus.input.uses(name)]
     if wrong:
         raise UsageError(
-            f"{corpus.source} is a corpus of {kind}; leave out what is for {other}: {listed(wrong)}"
+            f"{corpus.source} is a corpus of {corpus.input.what}; leave out what is for "
+            f"{corpus.input.other}: {listed(wrong)}"
         )
 
 
@@ -170,7 +152,7 @@ def prepare(
             about = files.read_json(working / VECTORS, "source", "vectors", "size")
         elif begun_from is not None:
             about = _of_encoder(begun_from)
-        elif isinstance(tokenizer, Features):
+        elif not corpus.input.written:
             about = {"source": "features", "vectors": None, "size": len(tokenizer)}
         else:
             about, matrix = _vectors(settings, corpus, tokenizer, train, validation, listener)
@@ -229,35 +211,32 @@ def timed(timing: dict[str, float], name: str) -> Iterator[None]:
 def _tokenizer(
     settings: Config, corpus: Corpus, strands: list[str], working: Path, begun_from: Encoder | None
 ) -> Tokenizer | Features:
-    if corpus.width is not None:
-        path = working / bundle.FEATURES
-        if not path.exists():
-            Features.fit(corpus.train.texts, settings.features).save(path)
-        return Features.load(path, settings.features)
-    path = working / bundle.TOKENIZER
+    path, section = working / corpus.input.encoder_file, getattr(settings, corpus.input.section)
     if begun_from is not None:
         shutil.copyfile(begun_from.folder / pretrained.TOKENIZER, path)
     elif not path.exists():
-        texts = [*corpus.train.texts, *corpus.unlabelled, *strands]
-        Tokenizer.train(texts, settings.tokenizer).save(path)
-    return Tokenizer.load(path, settings.tokenizer)  # what later runs will load
+        corpus.input.fit(corpus.train.texts, [*corpus.unlabelled, *strands], section).save(path)
+    return corpus.input.load(path, section)  # what later runs will load
 
 
 def _vectors(
     settings: Config,
     corpus: Corpus,
-    tokenizer: Tokenizer,
+    tokenizer: Tokenizer | Features,
     train: Encoded,
     validation: Encoded,
     listener: Listener,
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Return what is reported of the initial embedding, and it (V, E)."""
+    assert isinstance(tokenizer, Tokenizer)
     further = [validation.sequences]
     if settings.embedding.source in ("pretrained", "skipgram"):
         listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
     if settings.embedding.source == "skipgram":
         further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
-    made = embeddings.build(tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed)
+    made = embeddings.build(
+        tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed, listener.notice
+    )
     about = {
         "source": made.source,
         "vectors": settings.embedding.vectors,

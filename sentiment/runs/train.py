@@ -29,7 +29,7 @@ from sentiment.inference.predictor import Predictor
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.task import task
 from sentiment.models import ngrams, runtime
 from sentiment.models.ngrams import Counted, NGrams
 from sentiment.report import html, renderers
@@ -80,9 +80,9 @@ def train(
         raw = corpus if isinstance(corpus, RawCorpus) else None
         if corpus is None:
             listener.stage(f"loading {settings.corpus.name}")
-            raw = read_corpus(settings.corpus)
+            raw = read_corpus(settings.corpus, say=listener.notice)
         if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed)
+            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
         assert isinstance(corpus, Corpus)
         if out is None:
             out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
@@ -136,9 +136,9 @@ def resume(
                 raise UsageError(
                     f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
                 )
-            raw = read_corpus(pinned(settings, state["revision"]).corpus)
+            raw = read_corpus(pinned(settings, state["revision"]).corpus, say=listener.notice)
         if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed)
+            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
         assert isinstance(corpus, Corpus)
         if corpus.fingerprint() != state["fingerprint"]:
             raise CorpusError(
@@ -164,8 +164,7 @@ def _run(
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test {corpus.noun}, {len(corpus.labels)} "
-        f"{'labels' if corpus.task == MULTILABEL else 'classes'}"
+        f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} {task(corpus.task).noun[1]}"
     )
     resumed = (working / CHECKPOINT).exists()
     begun_from = None
@@ -193,10 +192,10 @@ def _run(
         working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
     )
     unfitted = Bundle(
-        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task)
+        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, task(corpus.task))
     )
     wide = None
-    if settings.ngrams.longest and corpus.width is None:
+    if settings.ngrams.longest and corpus.input.written:
         with timed(timing, "ngrams"):
             unfitted, wide = _with_ngrams(unfitted, ready, counted(), examples, device, working, listener)
     scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
@@ -235,7 +234,7 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
     """Say what a model is of: what has to be known before its weights are read."""
     manifest: dict[str, Any] = {
         "created": now(),
-        "kind": "text" if corpus.width is None else "features",
+        "kind": corpus.input.kind,
         "task": corpus.task,
         "labels": list(corpus.labels),
         "model": ready.sizes,
@@ -322,14 +321,14 @@ def _score(
     with timed(timing, "decision"):
         fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
     predictor = Predictor(replace(unfitted, decision=fitted), device)
-    listener.stage(f"scoring {len(corpus.test):,} test {corpus.noun}")
+    listener.stage(f"scoring {len(corpus.test):,} test {corpus.input.noun}")
     with timed(timing, "test"):
         probabilities, encoded = predictor.probabilities(corpus.test.texts)
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
     with timed(timing, "scores"):
         scored = evaluation.evaluate(
-            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths,
-            corpus.task,
+            corpus.test.labels, probabilities, corpus.labels, settings.report, task(corpus.task), fitted,
+            encoded.lengths,
         )  # fmt: skip
     if settings.report.baselines:
         with timed(timing, "baselines"):
@@ -350,7 +349,7 @@ def _decision(
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     labels = corpus.validation.labels
     probabilities, _ = predictor.probabilities(corpus.validation.texts)
-    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, corpus.task)
+    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, task(corpus.task))
     probabilities = fitted.temper(probabilities)
     files.write_json(working / bundle.DECISION, fitted.as_dict())
     predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)

@@ -13,9 +13,9 @@ from sentiment.core.errors import CorpusError
 from sentiment.data.corpus import PRESETS, RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.columns import find_column
-from sentiment.data.corpus.identity import normalise
 from sentiment.data.corpus.labels import label_name
 from sentiment.data.corpus.near import near_duplicates
+from sentiment.data.identity import normalise
 
 WORDS = st.sampled_from(
     ["good", "Good!", "good.", "bad", "BAD", "so so", "fine", "a", "b", "c", "d", "😀", "😡"]

@@ -22,13 +22,16 @@ from sentiment.core.errors import BundleError, CorpusError
 from sentiment.data.corpus import divide, load_corpus, read_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool
-from sentiment.data.features import Features, Reader, with_deltas
+from sentiment.data.features import Features, read_array, with_deltas
+from sentiment.data.inputs import FeatureInput
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation.baselines import statistics_lr
+from sentiment.evaluation.scored import Scored
 from sentiment.evaluation.slices import slices
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
+from sentiment.metrics.decision import Decision
 from sentiment.models.batches import pack
 from sentiment.models.forward import infer
 from sentiment.models.network import Network
@@ -37,7 +40,7 @@ from sentiment.report.audit import findings
 from sentiment.report.renderers import card
 from sentiment.runs import evaluate, tuning
 from sentiment.runs.crossval import _fingerprint
-from sentiment.runs.prepare import OF_TEXTS, prepare
+from sentiment.runs.prepare import prepare
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Listener
 from sentiment.training.trainer import Data, Examples, Trainer
@@ -103,13 +106,13 @@ matrices = arrays.arrays(
 @hypothesis.given(matrices)
 def test_any_matrix_is_read_as_it_is_from_lists_too(matrix):
     for value in (matrix, matrix.tolist(), [tuple(step) for step in matrix.tolist()]):
-        read = Reader(matrix.shape[1])(value)
+        read = read_array(value, matrix.shape[1])
         np.testing.assert_array_equal(read, matrix.astype(np.float32))
         assert read.dtype == np.float32
 
 
 def test_a_list_of_numbers_is_one_feature():
-    assert Reader()([1, 2.5, 3]).tolist() == [[1.0], [2.5], [3.0]]
+    assert read_array([1, 2.5, 3]).tolist() == [[1.0], [2.5], [3.0]]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_a_list_of_numbers_is_one_feature():
 )
 def test_what_is_no_sequence_of_features_is_refused_with_its_place(value, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        Reader(2)(value)
+        read_array(value, 2)
 
 
 def test_jsonl_parquet_and_folders_of_arrays_hold_the_same_corpus(tmp_path, file):
@@ -172,7 +175,7 @@ def test_a_column_of_numbers_is_found_where_nothing_else_fits(tmp_path):
     rows = [{"n": number, "readings": [0.5, number / 3], "kind": "ab"[number % 2]} for number in range(30)]
     path = write_jsonl(tmp_path / "one.jsonl", rows)
     found = load_corpus(CorpusConfig(name=str(path), label_column="kind"))
-    assert found.width == 1
+    assert found.input.width == 1
     assert found.sizes["train"] > 10
 
 
@@ -204,8 +207,8 @@ def test_bad_rows_and_other_widths_are_named(tmp_path):
 def test_a_column_of_texts_comes_before_one_of_features(tmp_path):
     rows = [row | {"text": f"word {number}"} for number, row in enumerate(made(30))]
     path = str(write_jsonl(tmp_path / "both.jsonl", rows))
-    assert load_corpus(path).width is None
-    assert load_corpus(CorpusConfig(name=path, text_column="features")).width == 3
+    assert load_corpus(path).input.written
+    assert load_corpus(CorpusConfig(name=path, text_column="features")).input.width == 3
 
 
 def test_a_list_among_texts_is_a_bad_row_not_a_corpus_of_features(tmp_path):
@@ -543,7 +546,9 @@ def test_slices_of_sequences_are_lengths_labels_and_truncation():
     texts = [np.zeros((int(length), 2), np.float32) for length in rng.integers(1, 50, 400)]
     encoded = Features.fit([np.eye(2, dtype=np.float32)], FeaturesConfig(max_length=25)).encode(texts)
     labels = rng.integers(0, 2, 400)
-    found = slices(texts, labels, np.eye(2)[rng.integers(0, 2, 400)], encoded, ["a", "b"])
+    found = slices(
+        Scored(texts, labels, np.eye(2)[rng.integers(0, 2, 400)], Decision.plain(["a", "b"])), encoded
+    )
     assert {one["slice"] for one in found} == {"length", "label", "truncated"}
     assert all("steps" in one["value"] for one in found if one["slice"] == "length")
 
@@ -601,7 +606,7 @@ def test_a_search_on_sequences_leaves_settings_of_texts_alone(file, tmp_path):
     result = tuning.tune(settings, trials=2, out=tmp_path / "search")
     assert result["counts"]["finished"] == 2
     assert "model.hidden_size" in result["space"]
-    assert not any(name.startswith(OF_TEXTS) for name in result["space"])
+    assert not any(not FeatureInput().uses(name) for name in result["space"])
     assert recipes.read(result["recipe"]).settings["features"]["time_mask"] == SETTINGS["features.time_mask"]
 
 

@@ -8,7 +8,7 @@ import torch
 from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
-from test_training import assert_equal, examples, trainer, weights
+from tiny_trainers import assert_equal, examples, trainer, weights
 
 import sentiment
 from sentiment.core import config_io

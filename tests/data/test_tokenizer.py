@@ -4,24 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_tokenizers import KINDS, TEXTS, TOKENIZERS, trained
 
 from sentiment.core.config import TokenizerConfig
 from sentiment.core.errors import BundleError, CorpusError
 from sentiment.data import tokenizer as module
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import CHUNK, MANY, PAD, UNKNOWN, Tokenizer
-
-TEXTS = [
-    "The film was not good at all, a waste of 120 minutes.",
-    "A good film!<br /><br />Not a minute too long, see https://films.example/now please.",
-    "The Café was good, the film was long and the minutes were long.",
-    "Good good GOOD film, the best of 1997 and 1998 and 2 more.",
-] * 3
-KINDS = ["word", "bpe", "unigram", "char", "kmer"]
-
-
-def trained(**settings):
-    return Tokenizer.train(TEXTS, TokenizerConfig(**{"max_size": 80, **settings}))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,7 +49,6 @@ def test_every_text_has_a_token_and_the_same_ones_alone(kind, texts):
         assert 0 <= alone.unknown_rate[0] <= 1
 
 
-TOKENIZERS = {kind: trained(kind=kind) for kind in KINDS}
 PIECES = ["a", "B", "1", "22", "333", "4444", "ä", "Ä", "ß", "²", "µ", "İ", "Σ", "ſ", "\xa0", "<br />", "<br>", "<pad>", "www.", "WWW.", "http://", "://",
           " ", "\n", "\t", "\x1c", "\x85", ".", "-", "_", "0"]  # fmt: skip
 BULK = [

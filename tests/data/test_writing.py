@@ -13,7 +13,7 @@ from sentiment.core.config import CorpusConfig, TokenizerConfig
 from sentiment.core.strings import LEFTWARD, isolated, quoted
 from sentiment.data.corpus import load_corpus
 from sentiment.data.corpus.audit import audit
-from sentiment.data.corpus.identity import normalise
+from sentiment.data.identity import normalise
 from sentiment.data.scripts import has_words, marks
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.evaluation import baselines

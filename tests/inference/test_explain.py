@@ -13,8 +13,8 @@ import torch
 from conftest import TINY
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_engine import SIZES
-from test_tokenizer import KINDS, TEXTS, TOKENIZERS, trained
+from tiny_engines import SIZES
+from tiny_tokenizers import KINDS, TEXTS, TOKENIZERS, trained
 
 import sentiment
 from sentiment.core.config import ModelConfig

@@ -15,32 +15,17 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from tiny_engines import pair
 
 import sentiment
-from sentiment.core.config import ModelConfig
 from sentiment.core.errors import BundleError, UsageError
 from sentiment.data.rows import Row
 from sentiment.data.sequences import Sequences
 from sentiment.inference import bundle, predictor
 from sentiment.inference.predictor import Predictor
 from sentiment.models.forward import infer
-from sentiment.models.network import Network
-from sentiment.models.numpy_engine import NumpyClassifier, shapes
 
-SIZES = {"vocab_size": 50, "embedding_size": 7, "input_size": None}
 POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "max"])
-
-
-def pair(labels: int = 3, **settings) -> tuple[Network, NumpyClassifier]:
-    """Return one model in both forms, with random weights that do not stay near 0."""
-    torch.manual_seed(0)
-    model = Network(labels, ModelConfig(**settings), **SIZES)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.uniform_(-2 * model.config.hidden_size**-0.5, 2 * model.config.hidden_size**-0.5)
-    weights = {name: value.numpy() for name, value in model.state_dict().items()}
-    assert {name: value.shape for name, value in weights.items()} == shapes(model.config, labels, **SIZES)
-    return model, NumpyClassifier(model.config, weights)
 
 
 def random_sequences(*lengths: int) -> Sequences:
@@ -270,7 +255,7 @@ OVERLAPPING = """
 import threading
 import numpy as np
 import threadpoolctl
-from test_engine import pair
+from tiny_engines import pair
 from sentiment.data.sequences import Sequences
 
 def threads():
@@ -309,14 +294,14 @@ def test_threads_that_overlap_leave_blas_as_it_was(order):
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     subprocess.run(
         [sys.executable, "-c", f"ORDER = {order!r}{OVERLAPPING}"],
-        check=True, cwd=Path(__file__).parent, env=environment,
+        check=True, cwd=Path(__file__).parents[1], env=environment,
     )  # fmt: skip
 
 
 FORKED = """
 import os
 import threading
-from test_engine import pair
+from tiny_engines import pair
 import numpy as np
 import threadpoolctl
 from sentiment.data.sequences import Sequences
@@ -351,4 +336,4 @@ assert threads() == before and max(before) == 2
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_process_that_is_forked_meanwhile_has_all_threads_of_blas():
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
-    subprocess.run([sys.executable, "-c", FORKED], check=True, cwd=Path(__file__).parent, env=environment)
+    subprocess.run([sys.executable, "-c", FORKED], check=True, cwd=Path(__file__).parents[1], env=environment)

@@ -17,7 +17,7 @@ from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
 from sentiment.data.corpus import RawCorpus, RawSplit, divide
 from sentiment.data.corpus.folds import cut, read_pool
-from sentiment.data.corpus.identity import normalise
+from sentiment.data.identity import normalise
 from sentiment.report import crossval
 from sentiment.runs import train as runs_train
 

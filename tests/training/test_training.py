@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from tiny_trainers import CPU, assert_equal, examples, trainer, weights
 
 from sentiment.core.config import ModelConfig, TrainingConfig
 from sentiment.core.errors import SentimentError
@@ -15,38 +16,7 @@ from sentiment.training.events import Epoch, Step
 from sentiment.training.loop import schedule
 from sentiment.training.trainer import Data, Examples, Trainer
 
-CPU = torch.device("cpu")
 NO_DROPOUT = {"word_dropout": 0.0, "embedding_dropout": 0.0, "output_dropout": 0.0}
-
-
-def examples(count=120, seed=0):
-    """Sequences whose class is whether token 5 comes before token 6."""
-    rng = np.random.default_rng(seed)
-    rows = [rng.integers(7, 20, rng.integers(4, 15)) for _ in range(count)]
-    labels = rng.integers(0, 2, count)
-    for row, label in zip(rows, labels, strict=True):
-        row[0], row[-1] = (5, 6) if label else (6, 5)
-    return Examples(Sequences.of([row.astype(np.int32) for row in rows]), labels)
-
-
-def trainer(seed=0, frozen_epochs=0, model=None, **changes):
-    torch.manual_seed(seed)
-    config = ModelConfig(
-        **{"hidden_size": 8, "embedding_dropout": 0.1, "output_dropout": 0.2, **(model or {})}
-    )
-    classifier = Network(2, config, vocab_size=20, embedding_size=6)
-    settings = TrainingConfig(**{"epochs": 4, "batch_size": 16, "learning_rate": 0.02, "ema": 0.0, **changes})
-    data = Data(examples(), examples(60, 1))
-    return Trainer(classifier, data, settings, CPU, seed=seed, frozen_epochs=frozen_epochs)
-
-
-def weights(done):
-    return {name: value.detach().clone() for name, value in done.model.state_dict().items()}
-
-
-def assert_equal(one, two):
-    for name, value in one.items():
-        assert torch.equal(value, two[name]), name
 
 
 @pytest.mark.parametrize(
@@ -170,11 +140,11 @@ def test_the_loss_of_an_epoch_is_the_mean_over_texts():
     )
     list(run.run())
     scored = trainer(model=NO_DROPOUT)
-    from sentiment.metrics.multiclass import quick_scores
+    from sentiment.metrics.task import MULTICLASS
     from sentiment.models.forward import infer
 
     data = examples()
-    expected = quick_scores(data.labels, infer(scored.model, data.sequences, CPU))["log_loss"]
+    expected = MULTICLASS.quick_scores(data.labels, infer(scored.model, data.sequences, CPU))["log_loss"]
     assert run.history[0]["loss"] == pytest.approx(expected, abs=1e-6)
 
 

@@ -1,14 +1,13 @@
 """What a corpus must fulfil before it is divided: usable rows, known and frequent labels."""
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, listed
-from sentiment.data.corpus.identity import normalise
+from sentiment.core.notices import Say, warn
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
 
 SHOWN = 3  # rows named in a message
@@ -16,7 +15,7 @@ UNSEEN = "{} texts of labels that no training text has"
 OTHER = "other"  # the class of merged rare ones
 
 
-def check_rows(raw: RawCorpus, config: CorpusConfig) -> tuple[RawCorpus, int]:
+def check_rows(raw: RawCorpus, config: CorpusConfig, say: Say = warn) -> tuple[RawCorpus, int]:
     """Refuse unusable rows, or leave them out and count them; the corpus itself stays as it is.
 
     Rows without a label are unusable where others have one.
@@ -36,10 +35,7 @@ def check_rows(raw: RawCorpus, config: CorpusConfig) -> tuple[RawCorpus, int]:
         )
     every = [*invalid, *further]
     if every:
-        print(
-            f"{raw.source}: left out {len(every)} unusable rows, such as {every[0]}",
-            file=sys.stderr,
-        )
+        say(f"{raw.source}: left out {len(every)} unusable rows, such as {every[0]}")
     return replace(raw, splits=splits), len(every)
 
 
@@ -53,7 +49,9 @@ def without_missing(role: str, split: RawSplit) -> RawSplit:
     return kept
 
 
-def leave_unseen(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig) -> dict[str, int]:
+def leave_unseen(
+    raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig, say: Say
+) -> dict[str, int]:
     """Leave out texts of validation and test with a label that no training text has; say so and count them.
 
     Raises
@@ -84,24 +82,24 @@ def leave_unseen(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
             )
         scored = "; they were left out"
         scored += ", and the report has the accuracy with them as wrong" if role == "test" else ""
-        print(f"{raw.source}: {what}{scored}", file=sys.stderr)
+        say(f"{raw.source}: {what}{scored}")
         splits[role] = split.take(kept)
         counts[UNSEEN.format(role)] = lost
     return counts
 
 
-def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig) -> dict[str, int]:
+def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig, say: Say) -> dict[str, int]:
     """Leave out, or merge, classes with too few different training texts, if the settings say so."""
     if config.rare_classes == "error" or "train" not in splits:
         return {}
     own = [splits[role] for role in ("validation", "test") if role in splits]
-    beside = {normalise(text) for split in own for text in split.texts}
+    key = raw.input.key
+    beside = {key(text) for split in own for text in split.texts}
     groups = {
-        normalise(text): label
-        for text, label in zip(splits["train"].texts, splits["train"].labels, strict=True)
+        key(text): label for text, label in zip(splits["train"].texts, splits["train"].labels, strict=True)
     }
     counts = Counter({name: 0 for label in groups.values() for name in names_in(label)})
-    counts.update(name for key, label in groups.items() if key not in beside for name in names_in(label))
+    counts.update(name for text, label in groups.items() if text not in beside for name in names_in(label))
     rare = {name for name, count in counts.items() if count < 3 - len(own)}
     if not rare:
         return {}
@@ -121,7 +119,7 @@ def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig
             labels[row] = tuple(dict.fromkeys(names)) if raw.task == "multilabel" else names[0]
         splits[role] = replace(split, labels=labels)
     done = "left out" if config.rare_classes == "drop" else f"joined as {OTHER!r}"
-    print(f"{raw.source}: {len(rare)} rare classes were {done}: {listed(sorted(rare))}", file=sys.stderr)
+    say(f"{raw.source}: {len(rare)} rare classes were {done}: {listed(sorted(rare))}")
     merged = config.rare_classes == "merge" or raw.task == "multilabel"
     return {} if merged else {"texts of rare classes": lost}
 

@@ -13,8 +13,8 @@ from sentiment.data.audio import SUFFIXES, read_file, read_label
 from sentiment.data.corpus.columns import SPLIT_NAMES
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, collect, find_task, meaning_of
 from sentiment.data.corpus.reading import Choice, Reading
-from sentiment.data.features import Reader
-from sentiment.data.rows import Form, Row, name_format, read_text
+from sentiment.data.inputs import FeatureInput, Input, TextInput
+from sentiment.data.rows import Form, Row, name_format
 
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
 ROLES = ("train", "validation", "test")
@@ -75,11 +75,11 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     whole, path = path, _descended(path)
     layout = _layout(path)
     kind = layout.kind
-    read = Reader() if kind in SUFFIXES else read_text
+    read_as: Input = FeatureInput() if kind in SUFFIXES else TextInput()
     task = find_task([], ["label"], config.task, str(path))
     left: Counter[str] = Counter()
     splits = {
-        role: _read_labels(path, folder, labels, kind, read, config, task, left)
+        role: _read_labels(path, folder, labels, kind, read_as.read, config, task, left)
         for role, (folder, labels) in sorted(layout.splits.items(), key=lambda pair: ROLES.index(pair[0]))
     }
     unlabelled = RawSplit()
@@ -89,7 +89,7 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
                 files, others = _files(folder, kind)
                 left.update(others)
                 rows = (_read_one(file, kind, config) for file in files)
-                unlabelled.extend(collect(rows, Choice(("text",)), read))
+                unlabelled.extend(collect(rows, Choice(("text",)), read_as.read))
     notes = [
         f"the folder {folder.name!r} with {sum(1 for _ in _all_files(folder)):,} files was left: its name "
         "says no split (train, validation, test)"
@@ -102,7 +102,9 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
         notes.append(f"files of other kinds than {kind or 'those without a suffix'} were left: {shown}")
     reading = Reading(Form("folder", config.encoding or "utf-8"), CHOICE, tuple(notes))
     splits["unlabelled"] = unlabelled
-    return RawCorpus(whole.resolve().name, str(whole), None, splits, task=task, reading=reading)
+    return RawCorpus(
+        whole.resolve().name, str(whole), None, splits, task=task, reading=reading, input=read_as
+    )
 
 
 @dataclass(frozen=True)

@@ -9,27 +9,27 @@ from numpy.typing import NDArray
 
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
+from sentiment.core.notices import Say, warn
 from sentiment.data.corpus.checks import check_labels, check_rows
-from sentiment.data.corpus.identity import normalise
 from sentiment.data.corpus.raw import Label, RawCorpus, RawSplit, names_in
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.stratify import stratify
 
 
-def read_pool(config: CorpusConfig) -> RawCorpus:
+def read_pool(config: CorpusConfig, say: Say = warn) -> RawCorpus:
     """Read the texts that are cross-validated, as the split ``train``.
 
     They are the training and validation texts. The corpus's own test split is left for a last, single
     scoring: it is not used, and texts that are in it leave, but for case and punctuation; so do repeats,
     unless they are to be kept. Each text has an id: the corpus's own, or its place in the source.
     """
-    raw, _ = check_rows(read_corpus(config), config)
-    seen = {normalise(text) for text in raw.splits.get("test", RawSplit()).texts}
+    raw, _ = check_rows(read_corpus(config, say=say), config, say)
+    seen = {raw.input.key(text) for text in raw.splits.get("test", RawSplit()).texts}
     pool = RawSplit()
     for role in ("train", "validation"):
         split = raw.splits.get(role, RawSplit())
         for row, text in enumerate(split.texts):
-            key = normalise(text)
+            key = raw.input.key(text)
             if key not in seen and split.labels[row] is not None:
                 for column in ("texts", "labels", "places", "ids"):
                     getattr(pool, column).append(getattr(split, column)[row])
@@ -53,7 +53,7 @@ def cut(pool: RawCorpus, folds: int, seed: int) -> list[RawCorpus]:
         If a class has too few different texts to be on every side of every fold.
     """
     split = pool.splits["train"]
-    keys = [normalise(text) for text in split.texts]
+    keys = [pool.input.key(text) for text in split.texts]
     first: dict[str, int] = {}  # of each group of equal texts, which are labelled as the first one is
     for row, key in enumerate(keys):
         first.setdefault(key, row)

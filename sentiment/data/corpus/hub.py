@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, HubError, SentimentError, did_you_mean
+from sentiment.core.notices import Say, warn
 from sentiment.data.corpus.columns import find
 from sentiment.data.corpus.presets import Preset
 from sentiment.data.corpus.raw import (
@@ -18,9 +20,9 @@ from sentiment.data.corpus.raw import (
     RawSplit,
     collect_by_split,
     find_task,
+    input_of,
     marked_columns,
     meaning_of,
-    reader_of,
     take_parts,
 )
 from sentiment.data.corpus.reading import Choice, Reading
@@ -45,6 +47,7 @@ def read_hub(
     configuration: str | None,
     revision: str | None,
     like: Reading | None = None,
+    say: Say = warn,
 ) -> RawCorpus:
     """Load a corpus from the Hub, or from the cache if HF_HUB_OFFLINE is set.
 
@@ -58,25 +61,27 @@ def read_hub(
         Asked for with ``org/name:configuration@revision``.
     like
         How the corpus of a model was read, whose columns come first.
+    say
+        Told of attempts that failed, and of test labels that are not public.
     """
     repo = str(preset.hub_id)
     configuration = configuration or preset.config
-    dataset, commit = _load(repo, configuration, revision)
+    dataset, commit = _load(repo, configuration, revision, say)
     source = f"{repo}:{configuration}" if configuration else repo
     known = like.choice if like else None
     if preset.about:
         known = Choice((preset.text,), (preset.label,))
-    return read_dataset(dataset, config, name, source, commit, known, preset)
+    raw = read_dataset(dataset, config, source, known, preset, say)
+    return replace(raw, name=name, revision=commit)
 
 
 def read_dataset(
     dataset: Any,
     config: CorpusConfig,
-    name: str,
     source: str,
-    commit: str | None = None,
     known: Choice | None = None,
     preset: Preset = UNKNOWN,
+    say: Say = warn,
 ) -> RawCorpus:
     """Read a `datasets.DatasetDict`, or a mapping of data sets; rows that were filtered out stay out.
 
@@ -90,7 +95,7 @@ def read_dataset(
     first = dataset[roles["train"]]
     head = [Row("", values) for values in _table(first.take(min(len(first), LOOK_AHEAD))).to_pylist()]
     choice = find(first.column_names, head, source, config.text_column, config.label_column, known)
-    reader = reader_of(head, choice.text)
+    read_as = input_of(head, choice.text)
     labels = choice.labels
     feature = first.features[labels[0]]
     task = find_task([row.values.get(labels[0]) for row in head], labels, config.task, source, choice.one_hot)
@@ -105,7 +110,7 @@ def read_dataset(
     notes: list[str] = []
     for role, split in roles.items():
         rows = _rows(dataset[split], f"{source}[{split}]", choice, order)
-        parts, said = collect_by_split(rows, role, choice, reader, meaning)
+        parts, said = collect_by_split(rows, role, choice, read_as.read, meaning)
         notes += [*said, *take_parts(splits, role, parts, roles)]
     if len(labels) > 1:
         order, said = marked_columns(splits["train"], list(map(meaning.named, labels)))
@@ -117,11 +122,12 @@ def read_dataset(
         instead = (
             "validation is the test" if "validation" in splits else "the test is cut from the training texts"
         )
-        print(f"{source}: the labels of its test split are not public; {instead}", file=sys.stderr)
+        say(f"{source}: the labels of its test split are not public; {instead}")
         del splits["test"]
         if "validation" in splits:
             splits["test"] = splits.pop("validation")
-    return RawCorpus(name, source, commit, splits, order, task, Reading(Form("hub"), choice, tuple(notes)))
+    reading = Reading(Form("hub"), choice, tuple(notes))
+    return RawCorpus(source, source, None, splits, order, task, reading, read_as)
 
 
 def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dict[str, str]:
@@ -206,7 +212,7 @@ def _values(column: Any) -> Iterator[Any]:
             yield from chunk.slice(start, PART).to_pylist()
 
 
-def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[Any, str]:
+def _load(repo: str, configuration: str | None, revision: str | None, say: Say) -> tuple[Any, str]:
     """Return the dataset's splits and the commit they are of."""
     import datasets
     import huggingface_hub
@@ -217,12 +223,13 @@ def _load(repo: str, configuration: str | None, revision: str | None) -> tuple[A
     else:
         api = huggingface_hub.HfApi()
         wanted = f"{repo}@{revision}" if revision else repo
-        asked = _retried(wanted, lambda: api.dataset_info(repo, revision=revision, timeout=30).sha)
+        asked = _retried(wanted, lambda: api.dataset_info(repo, revision=revision, timeout=30).sha, say)
     try:
         with _bars_for_people():
             loaded = _retried(
                 repo,
                 lambda: datasets.load_dataset(repo, configuration, revision=asked),
+                say,
                 1 if offline else ATTEMPTS,
             )
     except HubError as error:
@@ -274,7 +281,7 @@ def _cached_commit(repo: str, revision: str) -> str:
     return reference.read_text().strip()
 
 
-def _retried(repo: str, call: Callable[[], T], attempts: int = ATTEMPTS) -> T:
+def _retried(repo: str, call: Callable[[], T], say: Say, attempts: int = ATTEMPTS) -> T:
     """Call, and call again after a failure that may pass, with growing pauses."""
     for attempt in range(1, attempts + 1):
         try:
@@ -289,10 +296,9 @@ def _retried(repo: str, call: Callable[[], T], attempts: int = ATTEMPTS) -> T:
                     "check HF_ENDPOINT, or use a copy in the cache with HF_HUB_OFFLINE=1"
                 ) from error
             pause = 2.0 ** (attempt - 1)
-            print(
+            say(
                 f"{repo}: no answer from the Hub ({_first_line(error)}); "
-                f"again in {pause:.0f} s ({attempt + 1} of {attempts})",
-                file=sys.stderr,
+                f"again in {pause:.0f} s ({attempt + 1} of {attempts})"
             )
             time.sleep(pause)
     raise AssertionError("unreachable")

@@ -8,19 +8,20 @@ from typing import Any
 
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.notices import Say, warn
 from sentiment.data.corpus.columns import find
 from sentiment.data.corpus.raw import (
     RawCorpus,
     RawSplit,
     collect_by_split,
     find_task,
+    input_of,
     marked_columns,
     meaning_of,
-    reader_of,
     take_parts,
 )
 from sentiment.data.corpus.reading import Reading
-from sentiment.data.corpus.source import say, tell
+from sentiment.data.corpus.source import tell, tell_corpus
 from sentiment.data.rows import Form, Row, columns_of
 
 MEMORY = "(memory)"  # the name of a corpus that is nowhere else
@@ -30,13 +31,15 @@ KINDS = (
 )
 
 
-def read_memory(corpus: Any, config: CorpusConfig) -> RawCorpus:
+def read_memory(corpus: Any, config: CorpusConfig, say: Say = warn) -> RawCorpus:
     """Read what a program holds: a table, a data set of `datasets`, or rows.
 
     Parameters
     ----------
     corpus
         A mapping of splits to such (``train``, ``validation``, ``test``) is taken, too.
+    say
+        Told what was guessed; a warning of Python's logging by default.
 
     Raises
     ------
@@ -47,21 +50,21 @@ def read_memory(corpus: Any, config: CorpusConfig) -> RawCorpus:
         from sentiment.data.corpus.hub import read_dataset
 
         splits = corpus if hasattr(corpus, "keys") else {"train": corpus}
-        raw = read_dataset(splits, config, "memory", "a data set in memory")
+        raw = replace(read_dataset(splits, config, "a data set in memory", say=say), name="memory")
     else:
         roles = ("train", "validation", "test", "unlabelled")
         parts = corpus if isinstance(corpus, Mapping) else {"train": corpus}
         if "train" not in parts or not set(parts) <= set(roles):
             raise UsageError(f"a mapping has to be of splits: {', '.join(roles)}; a corpus is {KINDS}")
         raw = _read_parts(parts, config)
-    say(raw)
+    tell_corpus(raw, say)
     return raw
 
 
 def _read_parts(parts: Mapping[str, Any], config: CorpusConfig) -> RawCorpus:
     splits: dict[str, RawSplit] = {}
     reading: Reading | None = None
-    meaning = read = None
+    meaning = read_as = None
     for role in sorted(parts, key=lambda role: role != "train"):
         rows, columns, head = columns_of(rows_of(parts[role], role))
         if not head:
@@ -69,22 +72,23 @@ def _read_parts(parts: Mapping[str, Any], config: CorpusConfig) -> RawCorpus:
         labelled = role != "unlabelled"
         like = reading.choice if reading else None
         choice = find(columns, head, role, config.text_column, config.label_column, like, labelled)
-        if reading is None or meaning is None or read is None:
-            reading, read = Reading(Form("memory"), choice), reader_of(head, choice.text)
+        if reading is None or meaning is None or read_as is None:
+            reading, read_as = Reading(Form("memory"), choice), input_of(head, choice.text)
             values = [row.values.get(choice.labels[0]) for row in head]
             task = find_task(values, choice.labels, config.task, role, choice.one_hot)
             task = "multilabel" if config.label_separator and config.task == "auto" else task
             meaning = meaning_of(config, task, config.task != "auto")
-        found, said = collect_by_split(rows, role, choice, read, meaning)
+        found, said = collect_by_split(rows, role, choice, read_as.read, meaning)
         notes = (*reading.notes, *said, *take_parts(splits, role, found, parts))
         reading = replace(reading, notes=notes)
     assert reading is not None
     assert meaning is not None
+    assert read_as is not None
     order = None
     if len(reading.choice.labels) > 1:
         order, said = marked_columns(splits["train"], list(map(meaning.named, reading.choice.labels)))
         reading = replace(reading, notes=(*reading.notes, *said))
-    return RawCorpus("memory", "memory", None, splits, order, meaning.task, reading)
+    return RawCorpus("memory", "memory", None, splits, order, meaning.task, reading, read_as)
 
 
 def rows_of(data: Any, where: str) -> Iterator[Row]:
@@ -168,7 +172,7 @@ def pairs(texts: Any, labels: Any) -> list[dict[str, Any]]:
     return [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
 
 
-def texts_to_classify(data: Any, like: Reading | None) -> Iterator[Row] | None:
+def texts_to_classify(data: Any, like: Reading | None, say: Say = warn) -> Iterator[Row] | None:
     """Return the rows of a table by the columns of training, as ``text``; None if it is none."""
     kind = type(data).__module__.partition(".")[0]
     table = kind in ("pandas", "polars", "pyarrow", "datasets") and hasattr(
@@ -182,5 +186,5 @@ def texts_to_classify(data: Any, like: Reading | None) -> Iterator[Row] | None:
     if not head:
         return iter(())
     choice = find(columns, head, "the table", None, None, like.choice if like else None, labelled=False)
-    tell(Reading(Form("memory"), choice).like_training(like), "the table")
+    tell(Reading(Form("memory"), choice).like_training(like), "the table", say)
     return (row._replace(values={"text": text_of(row.values, choice.text)}) for row in rows)

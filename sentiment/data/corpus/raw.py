@@ -9,7 +9,7 @@ from sentiment.core.errors import CorpusError
 from sentiment.data.corpus.columns import SPLIT_NAMES, listed_columns
 from sentiment.data.corpus.labels import Label, Meaning, Task, is_list, label_names, names_in
 from sentiment.data.corpus.reading import Choice, Reading
-from sentiment.data.features import Reader
+from sentiment.data.inputs import FeatureInput, Input, TextInput
 from sentiment.data.rows import NoLabel, Row, guess_encoding, read_text
 
 __all__ = [
@@ -21,11 +21,11 @@ __all__ = [
     "collect",
     "collect_by_split",
     "find_task",
+    "input_of",
     "marked_columns",
     "meaning_of",
     "names_in",
     "read_label",
-    "reader_of",
     "take_parts",
     "text_of",
 ]
@@ -107,6 +107,8 @@ class RawCorpus:
         What a label is, see `sentiment.data.corpus.Corpus`.
     reading
         How it was read, of a source that has columns.
+    input
+        What its texts are: texts, or features.
     """
 
     name: str
@@ -116,15 +118,16 @@ class RawCorpus:
     label_order: tuple[str, ...] | None = None
     task: Task = "multiclass"
     reading: Reading | None = None
+    input: Input = field(default_factory=TextInput)
 
 
-def reader_of(head: Sequence[Row], columns: Sequence[str]) -> Callable[[object], Any]:
-    """Return what reads the values of a column: features if the first rows have nothing but lists there."""
+def input_of(head: Sequence[Row], columns: Sequence[str]) -> Input:
+    """Say what a column holds: features if the first rows have only lists there, not of words."""
     column = columns[0]
     values = [row.values[column] for row in head if row.values.get(column) is not None]
     lists = bool(values) and all(isinstance(value, list) for value in values)
     words = lists and all(isinstance(one, str) for value in values for one in value)
-    return Reader() if lists and not words else read_text
+    return FeatureInput() if lists and not words else TextInput()
 
 
 def text_of(values: Mapping[str, Any], columns: Sequence[str]) -> Any:

@@ -5,23 +5,29 @@ from typing import Any
 
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, listed
+from sentiment.core.notices import Say, warn
 from sentiment.data.corpus.checks import SHOWN, check_rows
 from sentiment.data.corpus.labels import folded
 from sentiment.data.corpus.raw import RawSplit, names_in
 from sentiment.data.corpus.reading import Reading
 from sentiment.data.corpus.source import read_corpus
-from sentiment.data.corpus.splits import Split, Texts, width_of
+from sentiment.data.corpus.splits import Split, Texts
+from sentiment.data.inputs import Input
 
 
 def load_for_scoring(
-    config: CorpusConfig, labels: tuple[str, ...], width: int | None = None, like: Reading | None = None
+    config: CorpusConfig,
+    labels: tuple[str, ...],
+    takes: Input,
+    like: Reading | None = None,
+    say: Say = warn,
 ) -> tuple[dict[str, Any], Split]:
     """Read what a corpus offers to score a model of known `labels` on: its test split, or all of it.
 
     Parameters
     ----------
-    width
-        Number of features that the model takes, or None for texts.
+    takes
+        What the model takes.
     like
         How the corpus of the model was read; its columns come first.
 
@@ -35,14 +41,11 @@ def load_for_scoring(
     CorpusError
         If it has labels that the model does not know, or other features.
     """
-    raw, left_out = check_rows(read_corpus(config, like), config)
+    raw, left_out = check_rows(read_corpus(config, like, say), config, say)
     role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
     split = raw.splits[role]
-    if split.texts and width_of(split.texts) != width:
-        theirs, ours = (
-            "texts" if one is None else f"{one} features a step" for one in (width_of(split.texts), width)
-        )
-        raise CorpusError(f"{raw.source}: it has {theirs}, but the model is of {ours}")
+    if split.texts and raw.input != takes:
+        raise CorpusError(f"{raw.source}: it has {raw.input}, but the model is of {takes}")
     if not split.labelled:
         raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
     unknown = sorted({name for label in split.labels for name in names_in(label)} - set(labels))
@@ -64,4 +67,4 @@ def load_for_scoring(
         "left_out": {"invalid rows": left_out} if left_out else {},
         "reading": raw.reading.as_dict() if raw.reading is not None else None,
     }
-    return about, Texts.of(split, labels, raw.task).split()
+    return about, Texts.of(split, labels, raw).split()

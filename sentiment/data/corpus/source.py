@@ -2,8 +2,7 @@
 
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, UsageError, did_you_mean, listed
+from sentiment.core.notices import Say, warn
 from sentiment.core.strings import printable
 from sentiment.data.corpus.columns import NoColumn, Unclear, find
 from sentiment.data.corpus.folders import files_left, files_of_rows, read_folder
@@ -25,13 +25,13 @@ from sentiment.data.corpus.raw import (
     collect,
     collect_by_split,
     find_task,
+    input_of,
     marked_columns,
     meaning_of,
-    reader_of,
     take_parts,
 )
 from sentiment.data.corpus.reading import Choice, Reading
-from sentiment.data.features import Reader
+from sentiment.data.inputs import Input
 from sentiment.data.rows import (
     COMPRESSED,
     FORMATS,
@@ -42,20 +42,21 @@ from sentiment.data.rows import (
     columns_of,
     read,
     read_rows,
-    read_text,
 )
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.-]+))?(?:@(?P<revision>[\w./-]+))?")
 PLAIN = Choice(("text",), ("label",))  # columns of what is in the package
 
 
-def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
-    """Read all splits of a corpus, as they are, and say on stderr how.
+def read_corpus(config: CorpusConfig, like: Reading | None = None, say: Say = warn) -> RawCorpus:
+    """Read all splits of a corpus, as they are, and say how.
 
     Parameters
     ----------
     like
         How the corpus of a model was read, for another one of the same kind: its columns come first.
+    say
+        Told what was guessed; a warning of Python's logging by default.
 
     Raises
     ------
@@ -64,11 +65,9 @@ def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
     HubError
         If the Hub does not answer, or refuses.
     """
-    raw = _read(config, like)
+    raw = _read(config, like, say)
     if config.unlabelled is not None:
-        texts = raw.splits["train"].texts
-        reader = Reader(texts[0].shape[1]) if texts and not isinstance(texts[0], str) else read_text
-        raw.splits["unlabelled"] = _read_unlabelled(Path(config.unlabelled).expanduser(), config, reader)
+        raw.splits["unlabelled"] = _read_unlabelled(Path(config.unlabelled).expanduser(), config, raw.input)
     for role, split in raw.splits.items():
         if split.encoding is not None and raw.reading is not None:
             note = (
@@ -78,24 +77,24 @@ def read_corpus(config: CorpusConfig, like: Reading | None = None) -> RawCorpus:
             raw.reading = raw.reading if known else replace(raw.reading, notes=(*raw.reading.notes, note))
     if raw.reading is not None and config.text_column is None:
         raw.reading = raw.reading.like_training(like)
-    say(raw)
+    tell_corpus(raw, say)
     return raw
 
 
-def say(raw: RawCorpus) -> None:
-    """Say on stderr how a corpus was read and what is odd about its labels; its reading keeps both."""
+def tell_corpus(raw: RawCorpus, say: Say) -> None:
+    """Say how a corpus was read and what is odd about its labels; its reading keeps both."""
     if raw.reading is None:
         return
     train = raw.splits.get("train", RawSplit()).labels
     every = [label for split in raw.splits.values() for label in split.labels]
     raw.reading = replace(raw.reading, odd=tuple(odd_labels(train, every, raw.task)))
-    tell(raw.reading, raw.source)
+    tell(raw.reading, raw.source, say)
 
 
-def tell(reading: Reading, source: str) -> None:
-    """Say on stderr how something was read, where a choice was made."""
+def tell(reading: Reading, source: str, say: Say) -> None:
+    """Say how something was read, where a choice was made."""
     for line in reading.told():
-        print(printable(f"{source}: {line}"), file=sys.stderr)
+        say(printable(f"{source}: {line}"))
 
 
 def asked_of(config: CorpusConfig) -> Asked:
@@ -103,7 +102,7 @@ def asked_of(config: CorpusConfig) -> Asked:
     return Asked(config.separator, config.header, config.encoding)
 
 
-def _read(config: CorpusConfig, like: Reading | None) -> RawCorpus:
+def _read(config: CorpusConfig, like: Reading | None, say: Say) -> RawCorpus:
     match = HUB_ID.fullmatch(config.name)
     preset = PRESETS.get(match["repo"]) if match else None
     if not config.name.strip():
@@ -136,7 +135,7 @@ def _read(config: CorpusConfig, like: Reading | None) -> RawCorpus:
         preset, name = Preset("", match["repo"]), match["repo"].rpartition("/")[2]
     else:
         name = match["repo"]
-    return read_hub(preset, config, name, match["config"], match["revision"], like)
+    return read_hub(preset, config, name, match["config"], match["revision"], like, say)
 
 
 def _stem(path: Path) -> str:
@@ -157,7 +156,7 @@ def _looks_like_file(name: str) -> bool:
 class _Form:
     """What the first file of a corpus has, and so the next ones too."""
 
-    read: Callable[[object], Any]
+    input: Input
     reading: Reading
     meaning: Meaning
 
@@ -204,8 +203,8 @@ def _read_files(
         for note in notes:
             first = _noted(first, note)
     for path in files.get("unlabelled", []):
-        splits.setdefault("unlabelled", RawSplit()).extend(_read_unlabelled(path, config, first.read))
-    return RawCorpus(name, source, None, splits, order, first.meaning.task, first.reading)
+        splits.setdefault("unlabelled", RawSplit()).extend(_read_unlabelled(path, config, first.input))
+    return RawCorpus(name, source, None, splits, order, first.meaning.task, first.reading, first.input)
 
 
 def _noted(first: _Form, note: str) -> _Form:
@@ -243,7 +242,7 @@ def _read_file(
         ]
         for note in notes:
             first = _noted(first, note)
-    parts, notes = collect_by_split(rows, role, choice, first.read, first.meaning)
+    parts, notes = collect_by_split(rows, role, choice, first.input.read, first.meaning)
     for note in notes:
         first = _noted(first, note)
     return parts, first
@@ -261,7 +260,7 @@ def _first_form(head: list[Row], reading: Reading, config: CorpusConfig, where: 
     else:
         task = find_task(values, labels, config.task, where, one_hot)
     meaning = meaning_of(config, task, lists or any(_has_choices(value) for value in values))
-    return _Form(reader_of(head, reading.choice.text), reading, meaning)
+    return _Form(input_of(head, reading.choice.text), reading, meaning)
 
 
 def _has_choices(value: Any) -> bool:
@@ -283,7 +282,7 @@ def _beside(texts: Path, labels: Path, config: CorpusConfig) -> tuple[Form, Iter
     return Form("txt", config.encoding or "utf-8", notes=(f"labels are the lines of {labels}",)), rows()
 
 
-def _read_unlabelled(path: Path, config: CorpusConfig, reader: Callable[[object], Any]) -> RawSplit:
+def _read_unlabelled(path: Path, config: CorpusConfig, like: Input) -> RawSplit:
     rows, columns, head = columns_of(read(path, Asked(None, None, config.encoding))[1])
     if not head:
         raise CorpusError(f"{path}: there are no rows in it")
@@ -291,4 +290,4 @@ def _read_unlabelled(path: Path, config: CorpusConfig, reader: Callable[[object]
     if wanted is not None and not set(wanted.split(",")) <= set(columns):
         wanted = None  # a .txt has its own name for it
     choice = find(columns, head, str(path), wanted, labelled=False)
-    return collect(rows, choice, reader)
+    return collect(rows, choice, like.read)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, UsageError, listed
+from sentiment.core.notices import Say, warn
 from sentiment.data import grades
 from sentiment.data.corpus.checks import check_labels, check_rows, leave_rare, leave_unseen
-from sentiment.data.corpus.identity import normalise
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, names_in
 from sentiment.data.corpus.reading import Reading
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.stratify import stratify
-from sentiment.data.features import content
+from sentiment.data.inputs import Input, TextInput
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Corpus:
         What a label is: one of the classes, any number of them, or one of classes that are in order.
     reading
         How the source was read: its columns are the model's.
+    input
+        What its texts are: texts, or features.
     """
 
     name: str
@@ -69,22 +71,13 @@ class Corpus:
     left_out: dict[str, int] = field(default_factory=dict)
     task: Task = "multiclass"
     reading: Reading | None = None
+    input: Input = field(default_factory=TextInput)
 
     @property
     def sizes(self) -> dict[str, int]:
         """Number of texts of each split."""
         sizes = {role: len(getattr(self, role)) for role in ("train", "validation", "test")}
         return sizes | {"unlabelled": len(self.unlabelled)}
-
-    @property
-    def width(self) -> int | None:
-        """Number of features of a step, or None for texts."""
-        return width_of(self.train.texts)
-
-    @property
-    def noun(self) -> str:
-        """What its texts are called where people read."""
-        return "texts" if self.width is None else "sequences"
 
     def fingerprint(self) -> str:
         """SHA-256 of every text and label, in order: equal corpora have equal ones."""
@@ -98,19 +91,14 @@ class Corpus:
         sha256 = hashlib.sha256(repr(self.labels).encode())
         for split in splits:
             for text in split.texts:
-                sha256.update(content(text) + b"\0")
+                sha256.update(self.input.content(text) + b"\0")
             sha256.update(split.labels.astype("<i8").tobytes())
         for text in texts:
-            sha256.update(content(text) + b"\0")
+            sha256.update(self.input.content(text) + b"\0")
         return sha256.hexdigest()
 
 
-def width_of(texts: Sequence[Any]) -> int | None:
-    """Return the number of features of a step, or None if they are texts."""
-    return None if isinstance(texts[0], str) else int(texts[0].shape[1])
-
-
-def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0) -> Corpus:
+def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0, say: Say = warn) -> Corpus:
     """Read and divide a corpus.
 
     Parameters
@@ -119,13 +107,15 @@ def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0) -> Corpus:
         All settings, or just the name of the corpus.
     seed
         Of the cuts, where the settings give none.
+    say
+        Told what was guessed or left out; a warning of Python's logging by default.
     """
     if isinstance(config, str):
         config = CorpusConfig(name=config)
-    return divide(read_corpus(config), config, seed)
+    return divide(read_corpus(config, say=say), config, seed, say)
 
 
-def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
+def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0, say: Say = warn) -> Corpus:
     """Check a corpus and divide it.
 
     The corpus's own test split is kept whole. Training texts that are in test (but for case and
@@ -138,17 +128,17 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
         If rows are unusable, or too few for every class to be on every side.
     """
     seed = seed if config.seed is None else config.seed
-    raw, invalid = check_rows(raw, config)
+    raw, invalid = check_rows(raw, config, say)
     left_out = {"invalid rows": invalid}
     splits = {role: split for role, split in raw.splits.items() if role != "unlabelled" and split.texts}
-    left_out |= leave_unseen(raw, splits, config)
-    left_out |= leave_rare(raw, splits, config)
+    left_out |= leave_unseen(raw, splits, config, say)
+    left_out |= leave_rare(raw, splits, config, say)
     labels = check_labels(raw, splits, config)
     if raw.task == "ordinal":
         labels = grades.in_order(labels, config.grades, raw.label_order, raw.source)
-    pool = Texts.of(splits["train"], labels, raw.task)
+    pool = Texts.of(splits["train"], labels, raw)
     own: dict[str, Texts] = {
-        role: Texts.of(splits[role], labels, raw.task) for role in ("validation", "test") if role in splits
+        role: Texts.of(splits[role], labels, raw) for role in ("validation", "test") if role in splits
     }
     test, validation = own.get("test"), own.get("validation")
 
@@ -174,8 +164,8 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
     if validation is None:
         pool, validation = pool.cut(config.validation_share, len(labels), seed, left=1)
     if config.near_duplicates == "drop":
-        if not isinstance(test.texts[0], str):
-            raise UsageError("corpus.near_duplicates=drop is for texts, and these are features")
+        if not raw.input.written:
+            raise UsageError(f"corpus.near_duplicates=drop is for texts, and these are {raw.input.what}")
         from sentiment.data.corpus.near import near_duplicates
 
         kept = [*test.texts, *validation.texts]
@@ -185,7 +175,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
         )
     unlabelled = raw.splits.get("unlabelled", RawSplit()).texts
     in_test = set(test.keys)
-    kept_texts = [text for text in unlabelled if normalise(text) not in in_test]
+    kept_texts = [text for text in unlabelled if raw.input.key(text) not in in_test]
     left_out["unlabelled texts in test"] = len(unlabelled) - len(kept_texts)
     return Corpus(
         raw.name,
@@ -200,6 +190,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0) -> Corpus:
         {reason: count for reason, count in left_out.items() if count},
         raw.task,
         raw.reading,
+        raw.input,
     )
 
 
@@ -210,16 +201,16 @@ class Texts:
         self.texts, self.labels, self.keys, self.ids = texts, labels, keys, ids
 
     @classmethod
-    def of(cls, split: RawSplit, names: tuple[str, ...], task: Task) -> "Texts":
+    def of(cls, split: RawSplit, names: tuple[str, ...], raw: RawCorpus) -> "Texts":
         numbers = {name: number for number, name in enumerate(names)}
-        if task == "multilabel":
+        if raw.task == "multilabel":
             labels = np.zeros((len(split.labels), len(names)), np.int64)
             for row, label in enumerate(split.labels):
                 labels[row, [numbers[name] for name in names_in(label)]] = 1
         else:
             labels = np.array([numbers[str(label)] for label in split.labels], np.int64)
         ids = split.ids or [None] * len(labels)
-        return cls(split.texts, labels, [normalise(text) for text in split.texts], ids)
+        return cls(split.texts, labels, [raw.input.key(text) for text in split.texts], ids)
 
     def split(self) -> Split:
         return Split(self.texts, self.labels, None if None in self.ids else self.ids)

@@ -24,15 +24,15 @@ from sentiment.core.errors import BundleError, CorpusError, Diverged, Interrupte
 from sentiment.core.files import ARTIFACTS
 from sentiment.data.corpus import Corpus, Split, load_corpus
 from sentiment.inference import pretrained
-from sentiment.metrics import multiclass, multilabel
 from sentiment.metrics.catalogue import SCORES, metric_of, signed
+from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
 from sentiment.models.forward import infer
 from sentiment.report import tuning
 from sentiment.report.phrases import number, seconds
 from sentiment.report.tuning import render
 from sentiment.runs.folder import pinned, stored_settings
-from sentiment.runs.prepare import OF_TEXTS, Prepared, check_kind, prepare, tell_of_kernel
+from sentiment.runs.prepare import Prepared, check_kind, prepare, tell_of_kernel
 from sentiment.runs.tuning import outcome, space
 from sentiment.runs.tuning.outcome import RECIPE
 from sentiment.runs.tuning.space import Space
@@ -112,12 +112,11 @@ def tune(
                 "and give them to train beside the recipe"
             )
         listener.stage(f"loading {settings.corpus.name}")
-        corpus = load_corpus(settings.corpus, settings.seed)
+        corpus = load_corpus(settings.corpus, settings.seed, listener.notice)
         check_kind(settings, corpus)
         settings = settings.model_copy(deep=True)
         settings.training.metric = metric_of(settings.training.metric, corpus.task)
-        if corpus.width is not None:
-            fixed = [*fixed, *(name for name in space.SPACE if name.startswith(OF_TEXTS))]
+        fixed = [*fixed, *(name for name in space.SPACE if not corpus.input.uses(name))]
         searched = space.free(settings, fixed)
         if out is None:
             out = ARTIFACTS / f"{corpus.name}-tune-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
@@ -183,7 +182,8 @@ def resume(
     listener.stage(f"going on with {out}")
     with runtime.prepared(settings.runtime, settings.seed) as torch_device:
         state["device"] = runtime.describe(torch_device)
-        corpus = load_corpus(pinned(settings, state["corpus"]["revision"]).corpus, settings.seed)
+        asked = pinned(settings, state["corpus"]["revision"]).corpus
+        corpus = load_corpus(asked, settings.seed, listener.notice)
         if corpus.fingerprint() != state["corpus"]["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus has changed since this search began; "
@@ -412,9 +412,6 @@ def _judge(
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.data.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
-    labels, resamples, task = held_out.labels, settings.report.bootstrap, trainer.model.task
-    if labels.ndim == 2:
-        intervals = multilabel.intervals(labels, probabilities, resamples=resamples)
-    else:
-        intervals = multiclass.intervals(labels, probabilities, resamples, task=task)
-    return multiclass.quick_scores(labels, probabilities, task), intervals[settings.training.metric]
+    labels, resamples, task = held_out.labels, settings.report.bootstrap, task_of(trainer.model.task)
+    intervals = task.intervals(labels, probabilities, resamples=resamples)
+    return task.quick_scores(labels, probabilities), intervals[settings.training.metric]

@@ -2,23 +2,18 @@
 
 import re
 import unicodedata
-from typing import Any
 
-from sentiment.data.features import digest
 from sentiment.data.scripts import is_mark
 
 ASCII_SIGNS = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
-def normalise(text: Any) -> str:
+def normalise(text: str) -> str:
     """Return a text without case, punctuation and spacing: what makes two texts repeats.
 
     Symbols beyond ASCII, such as emoji, stay: they can be all that tells two texts apart. So do accents
-    and vowel signs that are characters of their own. Of features it is a digest: the slightest difference
-    counts.
+    and vowel signs that are characters of their own.
     """
-    if not isinstance(text, str):
-        return digest(text)
     folded = text.casefold().translate(ASCII_SIGNS)
     kept = re.sub(r"[^\w\s]", _keep_symbol, folded) if not folded.isascii() else folded
     return " ".join(kept.split()) or " ".join(text.casefold().split())
