@@ -9,12 +9,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from sentiment.cli.say import say
 from sentiment.core.errors import CorpusError
 from sentiment.core.strings import printable
 from sentiment.data.audio import SUFFIXES
@@ -85,9 +85,7 @@ def read(
         return rows, "text"
     choice = find(columns, head, where, text_column, None, like.choice if like else None, labelled=False)
     reading = Reading(form, choice)
-    tell(
-        reading.like_training(like) if text_column is None else reading, where, partial(click.echo, err=True)
-    )
+    tell(reading.like_training(like) if text_column is None else reading, where, say)
     if len(choice.text) == 1:
         return rows, choice.text[0]
     from sentiment.data.corpus.raw import text_of
@@ -216,18 +214,8 @@ def _jsonl(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
 
 def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [
-            "id",
-            "label",
-            "probability",
-            "unsure",
-            *(f"p_{label}" for label in labels),
-            "unknown_rate",
-            "truncated",
-            "error",
-        ]
-    )
+    classes = [f"p_{label}" for label in labels]
+    writer.writerow(["id", "label", "probability", "unsure", *classes, "unknown_rate", "truncated", "error"])
 
     def write_one(result: Result) -> None:
         found = result.prediction

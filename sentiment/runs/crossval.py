@@ -68,7 +68,7 @@ def crossval(
     """
     run = Run.new(CROSSVAL, settings, out, listener)
     run.listener.stage(f"loading {settings.corpus.name}")
-    pool = read_pool(run.corpus_settings)
+    pool = read_pool(run.corpus_settings, run.listener.notice)
     cut(pool, folds, 0)  # fails now if it cannot be done
     state = {"folds": folds, "seeds": seeds, "revision": pool.revision, "fingerprint": fingerprint(pool)}
     with run.begin(pool.name, state):
@@ -93,14 +93,14 @@ def resume(
         return files.read_json(out / RESULT, "corpus", "model", "baselines")
     run = Run.unfinished(CROSSVAL, out, listener, device)
     listener.stage(f"going on with {out}")
-    pool = read_pool(run.corpus_settings)
+    pool = read_pool(run.corpus_settings, run.listener.notice)
     with run.go_on(fingerprint(pool)):
         return _run(run, pool)
 
 
 def _run(run: Run, pool: RawCorpus) -> dict[str, Any]:
     """Train what is not trained yet, then sum up."""
-    settings, state, out = run.settings, run.state, run.out
+    settings, state, out, listener = run.settings, run.state, run.out, run.listener
     folds: list[dict[str, Any]] = []
     for number in range(state["seeds"]):
         mine = settings.model_copy(deep=True)
@@ -111,8 +111,9 @@ def _run(run: Run, pool: RawCorpus) -> dict[str, Any]:
             folds.append({"seed": mine.seed, "fold": fold + 1, "folder": f"{FOLDS}/{folder.name}"})
             if (folder / MANIFEST).is_file():
                 continue
-            run.listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
-            _train(run, Run(train.TRAIN, mine, folder), divide(part, mine.corpus, mine.seed))
+            listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
+            corpus = divide(part, mine.corpus, mine.seed, listener.notice)
+            _train(Run(train.TRAIN, mine, folder, listener), corpus)
     result = {
         "schema": SCHEMA,
         "created": now(),
@@ -132,18 +133,18 @@ def _run(run: Run, pool: RawCorpus) -> dict[str, Any]:
     _write_predictions(out, folds)
     files.write_json(out / RESULT, result)
     (out / CROSSVAL.state).unlink()
-    run.listener.stage(f"results: {out}")
+    listener.stage(f"results: {out}")
     return result
 
 
-def _train(run: Run, fold: Run, corpus: Corpus) -> None:
+def _train(fold: Run, corpus: Corpus) -> None:
     """Train the model of a fold, or go on with it."""
     if fold.can_go_on:
-        done = train.resume(fold.out, run.listener, fold.settings.runtime.device, corpus)
+        done = train.resume(fold.out, fold.listener, fold.settings.runtime.device, corpus)
     else:
         shutil.rmtree(fold.working, ignore_errors=True)  # of a run that was killed
-        done = train.train(fold.settings, fold.out, run.listener, corpus)
-    run.listener.stage(str(done.report["verdict"]))
+        done = train.train(fold.settings, fold.out, fold.listener, corpus)
+    fold.listener.stage(str(done.report["verdict"]))
 
 
 def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:

@@ -23,8 +23,9 @@ from sentiment.core.config import SEEDS, Config
 from sentiment.data.sequences import Encoded, Sequences
 from sentiment.inference import bundle
 from sentiment.inference.bundle import CHECKPOINT
-from sentiment.metrics.calibration import fit_temperature, temper
-from sentiment.metrics.multiclass import Labels, Probabilities, chosen, quick_scores
+from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.calibration import fit_temperature
+from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
 from sentiment.models.forward import infer
 from sentiment.models.ngrams import Counted, second_opinion
@@ -67,8 +68,7 @@ def teach(
     """
     corpus, asked = ready.corpus, run.settings.distillation
     taught = Sequences.joined([part.sequences for part in parts])
-    labels = corpus.train.labels
-    told = (labels if labels.ndim == 2 else np.eye(len(corpus.labels))[labels]).astype(np.float64)
+    told = task_of(corpus.task).one_hot(corpus.train.labels, len(corpus.labels)).astype(np.float64)
 
     examples, generations = None, []
     for generation in range(1, asked.generations + 1):
@@ -104,13 +104,13 @@ def teach(
 
 def on_test(run: Run, ready: Prepared, sequences: Sequences, about: dict[str, Any]) -> dict[str, Any]:
     """Return `about` with the test scores of each teacher, and of the mean of a generation's models."""
-    labels, task = ready.corpus.test.labels, ready.corpus.task
+    labels, task = ready.corpus.test.labels, task_of(ready.corpus.task)
     generations = []
     for generation, its in enumerate(about["generations"], 1):
         _, said = _ask(run, ready, run.working / FOLDER / str(generation), sequences)
         test = {
-            "each": [quick_scores(labels, one, task) for one in said],
-            "mean": quick_scores(labels, said.mean(0), task),
+            "each": [task.quick_scores(labels, one) for one in said],
+            "mean": task.quick_scores(labels, said.mean(0)),
         }
         generations.append(its | {"test": test})
     return about | {"generations": generations}
@@ -136,23 +136,23 @@ def _train(run: Run, ready: Prepared, examples: Examples | None, generation: int
 
 def _ask(run: Run, ready: Prepared, folder: Path, sequences: Sequences) -> tuple[Answers, Answers]:
     """Return what each model says of validation, and of other sequences, at its own temperature."""
-    task, labels = ready.corpus.task, ready.corpus.validation.labels
+    task, classes = task_of(ready.corpus.task), len(ready.corpus.labels)
     held_out, said = [], []
     for number in range(1, run.settings.distillation.teachers + 1):
-        model = bundle.build_model(run.settings, ready.sizes, len(ready.corpus.labels), task).to(run.device)
+        model = bundle.build_model(run.settings, ready.sizes, classes, task.name).to(run.device)
         weights = storage.load(folder / str(number) / MODEL)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         validation = infer(model, ready.validation.sequences, run.device)
-        temperature = fit_temperature(labels, validation)
-        held_out.append(temper(validation, temperature, task))
-        said.append(temper(infer(model, sequences, run.device), temperature, task))
+        temperature = fit_temperature(ready.corpus.validation.labels, validation, task)
+        held_out.append(task.temper(validation, temperature))
+        said.append(task.temper(infer(model, sequences, run.device), temperature))
     return np.stack(held_out), np.stack(said)
 
 
 def _labels(ready: Prepared, said: Probabilities) -> Labels:
     """Return the labels of the training texts, and what is most probable of the others."""
     known = ready.corpus.train.labels
-    labels: Labels = np.concatenate([known, chosen(said[len(known) :], None, ready.corpus.task)])
+    labels: Labels = np.concatenate([known, task_of(ready.corpus.task).decide(said[len(known) :])])
     return labels
 
 
@@ -162,4 +162,4 @@ def _mixed(one: Probabilities, other: Probabilities, share: float) -> Probabilit
 
 
 def _scores(ready: Prepared, validation: Probabilities) -> dict[str, Any]:
-    return quick_scores(ready.corpus.validation.labels, validation, ready.corpus.task)
+    return task_of(ready.corpus.task).quick_scores(ready.corpus.validation.labels, validation)

@@ -11,7 +11,7 @@ import torch
 from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, Interrupted, UsageError
-from sentiment.data.corpus import Corpus, divide, read_corpus
+from sentiment.data.corpus import Corpus, load_corpus
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.inference import bundle, pretrained
@@ -65,7 +65,7 @@ def pretrain(
         if settings.model.init_from is not None:
             raise UsageError("model.init_from is for training; a pretraining begins anew")
         run.listener.stage(f"loading {settings.corpus.name}")
-        corpus = divide(read_corpus(run.corpus_settings), settings.corpus, settings.seed)
+        corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
         state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
         with run.begin(corpus.name, state):
             return _run(run, corpus, ends)
@@ -108,7 +108,7 @@ def resume(
     run = Run.unfinished(PRETRAIN, out, listener, device)
     with run.on_device():
         settings = run.settings
-        corpus = divide(read_corpus(run.corpus_settings), settings.corpus, settings.seed)
+        corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
         with run.go_on(corpus.fingerprint()):
             return _run(run, corpus, ends)
 
@@ -180,7 +180,9 @@ def _model(run: Run, tokenizer: Tokenizer, pieces: Sequences) -> LanguageModel:
     if not (run.working / CHECKPOINT).exists():
         if settings.embedding.source in ("pretrained", "skipgram"):
             run.listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
-        made = embeddings.build(tokenizer.vocabulary, pieces, [], settings.embedding, settings.seed)
+        made = embeddings.build(
+            tokenizer.vocabulary, pieces, [], settings.embedding, settings.seed, run.listener.notice
+        )
         initial = torch.from_numpy(made.matrix)
         settings.embedding.size = initial.shape[1]  # pretrained vectors bring their own
         run.write_settings()

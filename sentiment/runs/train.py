@@ -25,7 +25,7 @@ from sentiment.inference.predictor import Predictor
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.task import task
 from sentiment.models import ngrams
 from sentiment.models.ngrams import Counted, NGrams
 from sentiment.runs import assemble, distillation, pretrain
@@ -118,8 +118,8 @@ def _read(run: Run, corpus: Corpus | RawCorpus | None) -> tuple[Corpus, RawCorpu
     """Return the corpus, read and divided as far as it is not, and as it was read, if that is known."""
     if isinstance(corpus, Corpus):
         return corpus, None
-    raw = corpus or read_corpus(run.corpus_settings)
-    return divide(raw, run.settings.corpus, run.settings.seed), raw
+    raw = corpus or read_corpus(run.corpus_settings, say=run.listener.notice)
+    return divide(raw, run.settings.corpus, run.settings.seed, run.listener.notice), raw
 
 
 def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
@@ -129,8 +129,7 @@ def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
     run.timing["corpus"] = time.perf_counter() - run.begun
     run.listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} "
-        f"{'labels' if corpus.task == MULTILABEL else 'classes'}"
+        f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} {task(corpus.task).noun[1]}"
     )
     resumed = (working / CHECKPOINT).exists()
     ready = prepare(run, corpus, None if resumed else _encoder(run, corpus))
@@ -185,7 +184,7 @@ def _undecided(run: Run, ready: Prepared) -> Bundle:
     """Return the trained model as it is stored, with the plainest decision."""
     corpus, tree = ready.corpus, run.settings.model_dump()
     weights = bundle.read_weights(run.working / MODEL, tree, ready.sizes, len(corpus.labels), corpus.task)
-    decided = Decision.plain(corpus.labels, corpus.task)
+    decided = Decision.plain(corpus.labels, task(corpus.task))
     return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, {}, decided)
 
 
@@ -233,7 +232,7 @@ def fit_decision(run: Run, model: Bundle, corpus: Corpus) -> tuple[Predictor, ND
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     settings, labels = run.settings.decision, corpus.validation.labels
     probabilities, _ = Predictor(model, run.device).probabilities(corpus.validation.texts)
-    fitted = decision.fit(settings, labels, probabilities, corpus.labels, corpus.task)
+    fitted = decision.fit(settings, labels, probabilities, corpus.labels, task(corpus.task))
     probabilities = fitted.temper(probabilities)
     files.write_json(run.working / bundle.DECISION, fitted.as_dict())
     predictions.write(run.working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)
@@ -246,14 +245,14 @@ def _score(
     run: Run, predictor: Predictor, corpus: Corpus, validation: NDArray[np.float64]
 ) -> tuple[dict[str, Any], Encoded]:
     """Score the test texts, for the only time, and store what was said of them."""
-    settings, fitted = run.settings.report, predictor.bundle.decision
-    run.listener.stage(f"scoring {len(corpus.test):,} test {corpus.input.noun}")
+    settings, fitted, test = run.settings.report, predictor.bundle.decision, corpus.test
+    run.listener.stage(f"scoring {len(test):,} test {corpus.input.noun}")
     with run.timed("test"):
-        probabilities, encoded = predictor.probabilities(corpus.test.texts)
-    predictions.write(run.working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
+        probabilities, encoded = predictor.probabilities(test.texts)
+    predictions.write(run.working / bundle.PREDICTIONS, fitted, test, probabilities)
     with run.timed("scores"):
         scored = evaluation.evaluate(
-            corpus.test.labels, probabilities, corpus.labels, settings, fitted, encoded.lengths, corpus.task
+            test.labels, probabilities, corpus.labels, settings, predictor.task, fitted, encoded.lengths
         )
     if settings.baselines:
         with run.timed("baselines"):
@@ -263,5 +262,5 @@ def _score(
     run.listener.stage("looking at where it fails")
     with run.timed("failures"):
         held_out = corpus.validation, validation
-        scored["failures"] = failures_of(predictor, corpus.test, probabilities, encoded, held_out)
+        scored["failures"] = failures_of(predictor, test, probabilities, encoded, held_out)
     return scored, encoded

@@ -86,7 +86,7 @@ def tune(
                 "and give them to train beside the recipe"
             )
         run.listener.stage(f"loading {settings.corpus.name}")
-        corpus = load_corpus(run.corpus_settings, settings.seed)
+        corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
         check_kind(settings, corpus)
         settings.training.metric = metric_of(settings.training.metric, corpus.task)
         fixed = [*fixed, *(name for name in space.SPACE if not corpus.input.uses(name))]
@@ -147,7 +147,7 @@ def resume(
         return outcome.summary(search.study, run)
     with run.on_device():
         state["device"] = runtime.describe(run.device)
-        corpus = load_corpus(run.corpus_settings, run.settings.seed)
+        corpus = load_corpus(run.corpus_settings, run.settings.seed, run.listener.notice)
         with run.go_on(corpus.fingerprint()):
             _run(search, corpus)
     return outcome.summary(search.study, run)

@@ -12,8 +12,8 @@ from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, Diverged, UsageError
 from sentiment.data.corpus import Corpus
 from sentiment.inference import pretrained
-from sentiment.metrics import multiclass, multilabel
 from sentiment.metrics.catalogue import SCORES, signed
+from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
 from sentiment.models.forward import infer
 from sentiment.report.phrases import number, seconds
@@ -126,10 +126,7 @@ def _prepared(search: Search, corpus: Corpus, settings: Config) -> Prepared:
 
 def _judge(trainer: Trainer, resamples: int, metric: str) -> tuple[dict[str, Any], list[float] | None]:
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
-    held_out, task = trainer.data.validation, trainer.task
-    probabilities, labels = infer(trainer.model, held_out.sequences, trainer.device), held_out.labels
-    if labels.ndim == 2:
-        intervals = multilabel.intervals(labels, probabilities, resamples=resamples)
-    else:
-        intervals = multiclass.intervals(labels, probabilities, resamples, task=task)
-    return multiclass.quick_scores(labels, probabilities, task), intervals[metric]
+    held_out, task = trainer.data.validation, task_of(trainer.task)
+    probabilities = infer(trainer.model, held_out.sequences, trainer.device)
+    intervals = task.intervals(held_out.labels, probabilities, resamples=resamples)
+    return task.quick_scores(held_out.labels, probabilities), intervals[metric]
