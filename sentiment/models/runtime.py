@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 
-from sentiment.core.config import RuntimeConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.run import RuntimeConfig
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 PAUSE_SOFT = 1  # omp_pause_soft of omp.h

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sentiment.core import config, config_io, files
+from sentiment.core import config_io, files
 from sentiment.core.config import Config
+from sentiment.core.sections.base import SEEDS
 from sentiment.data.corpus import Corpus, RawCorpus, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.features import digest
@@ -104,7 +104,7 @@ def _run(run: Run, pool: RawCorpus) -> dict[str, Any]:
     folds: list[dict[str, Any]] = []
     for number in range(state["seeds"]):
         mine = settings.model_copy(deep=True)
-        mine.seed = (settings.seed + number) % (config.SEEDS + 1)
+        mine.seed = (settings.seed + number) % (SEEDS + 1)
         seed = mine.seed if mine.corpus.seed is None else mine.corpus.seed
         for fold, part in enumerate(cut(pool, state["folds"], seed)):
             folder = out / FOLDS / f"{number + 1}-{fold + 1}"
@@ -203,9 +203,8 @@ def _write_predictions(out: Path, runs: list[dict[str, Any]]) -> None:
         for column in ("fold", "seed"):
             part = part.add_column(0, column, pyarrow.array([run[column]] * len(part)))
         parts.append(part)
-    temporary = out / f"{PREDICTIONS}.tmp"
-    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
-    os.replace(temporary, out / PREDICTIONS)
+    with files.replacing(out / PREDICTIONS) as temporary:
+        pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
 
 
 def fingerprint(pool: RawCorpus) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.audio import SUFFIXES, read_file, read_label
 from sentiment.data.corpus.columns import SPLIT_NAMES
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, collect, find_task, meaning_of
