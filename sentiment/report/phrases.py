@@ -6,7 +6,6 @@ from typing import Any
 
 from sentiment.core.strings import printable
 from sentiment.metrics.catalogue import signed
-from sentiment.metrics.link import MULTILABEL
 
 BASELINES = {
     "majority": "majority",
@@ -37,7 +36,7 @@ def tokens(report: dict[str, Any]) -> str:
 
 def several(report: dict[str, Any]) -> bool:
     """Say whether a text may have several labels, or none."""
-    return report.get("task") == MULTILABEL
+    return report.get("task") == "multilabel"
 
 
 def ordinal(report: dict[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -218,9 +217,8 @@ def _write_predictions(out: Path, runs: list[dict[str, Any]]) -> None:
         for column in ("fold", "seed"):
             part = part.add_column(0, column, pyarrow.array([run[column]] * len(part)))
         parts.append(part)
-    temporary = out / f"{PREDICTIONS}.tmp"
-    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
-    os.replace(temporary, out / PREDICTIONS)
+    with files.replacing(out / PREDICTIONS) as temporary:
+        pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
 
 
 def _fingerprint(pool: RawCorpus) -> str:

@@ -19,6 +19,7 @@ from sentiment.data.sequences import Encoded
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.evaluation import predictions, redaction
 from sentiment.evaluation.error_analysis import error_analysis
+from sentiment.evaluation.scored import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
@@ -85,7 +86,7 @@ def evaluate_predictions(
             "labels": list(found.names),
         },
         **evaluation.evaluate(
-            found.labels, found.probabilities, found.names, settings or ReportConfig(), task=found.task
+            found.labels, found.probabilities, found.names, settings or ReportConfig(), found.task
         ),
     }
     return {"verdict": phrases.verdict(result), **result}
@@ -137,8 +138,8 @@ def _evaluate(
         validation = None
     probabilities, encoded = predictor.probabilities(test.texts)
     result |= evaluation.evaluate(
-        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths,
-        loaded.task,
+        test.labels, probabilities, loaded.labels, settings.report, predictor.task, loaded.decision,
+        encoded.lengths,
     )  # fmt: skip
     result["failures"] = failures_of(predictor, test, probabilities, encoded, validation)
     result["schema"] = SCHEMA  # of an older bundle, the rest of the report is older
@@ -156,12 +157,12 @@ def failures_of(
     encoded: Encoded,
     validation: tuple[Split, NDArray[np.float64]] | None,
 ) -> dict[str, Any]:
-    held_out = None
-    if validation is not None:
-        split, its = validation
-        held_out = split.texts, split.labels, its
+    def scored(split: Split, probabilities: NDArray[np.float64]) -> Scored:
+        return Scored(split.texts, split.labels, probabilities, predictor.bundle.decision)
+
     return error_analysis(
-        test.texts, test.labels, probabilities, encoded, predictor.labels,
-        explain=partial(explain, predictor), validation=held_out,
-        thresholds=predictor.bundle.decision.thresholds, task=predictor.bundle.task,
-    )  # fmt: skip
+        scored(test, probabilities),
+        encoded,
+        explain=partial(explain, predictor),
+        validation=None if validation is None else scored(*validation),
+    )

@@ -29,7 +29,7 @@ from sentiment.inference.predictor import Predictor
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.task import task
 from sentiment.models import ngrams, runtime
 from sentiment.models.ngrams import Counted, NGrams
 from sentiment.report import html, renderers
@@ -164,8 +164,7 @@ def _run(
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} "
-        f"{'labels' if corpus.task == MULTILABEL else 'classes'}"
+        f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} {task(corpus.task).noun[1]}"
     )
     resumed = (working / CHECKPOINT).exists()
     begun_from = None
@@ -193,7 +192,7 @@ def _run(
         working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
     )
     unfitted = Bundle(
-        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task)
+        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, task(corpus.task))
     )
     wide = None
     if settings.ngrams.longest and corpus.input.written:
@@ -328,8 +327,8 @@ def _score(
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
     with timed(timing, "scores"):
         scored = evaluation.evaluate(
-            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths,
-            corpus.task,
+            corpus.test.labels, probabilities, corpus.labels, settings.report, task(corpus.task), fitted,
+            encoded.lengths,
         )  # fmt: skip
     if settings.report.baselines:
         with timed(timing, "baselines"):
@@ -350,7 +349,7 @@ def _decision(
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     labels = corpus.validation.labels
     probabilities, _ = predictor.probabilities(corpus.validation.texts)
-    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, corpus.task)
+    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, task(corpus.task))
     probabilities = fitted.temper(probabilities)
     files.write_json(working / bundle.DECISION, fitted.as_dict())
     predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)

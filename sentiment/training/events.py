@@ -41,7 +41,7 @@ class Judging(Running, Protocol):
 
     @property
     def task(self) -> str:
-        """What a label is, see `sentiment.metrics.link`."""
+        """What a label is, see `sentiment.metrics.task`."""
 
     @property
     def finished(self) -> bool:

@@ -24,8 +24,8 @@ from sentiment.core.errors import BundleError, CorpusError, Diverged, Interrupte
 from sentiment.core.files import ARTIFACTS
 from sentiment.data.corpus import Corpus, Split, load_corpus
 from sentiment.inference import pretrained
-from sentiment.metrics import multiclass, multilabel
 from sentiment.metrics.catalogue import SCORES, metric_of, signed
+from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
 from sentiment.models.forward import infer
 from sentiment.report import tuning
@@ -412,9 +412,6 @@ def _judge(
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.data.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
-    labels, resamples, task = held_out.labels, settings.report.bootstrap, trainer.model.task
-    if labels.ndim == 2:
-        intervals = multilabel.intervals(labels, probabilities, resamples=resamples)
-    else:
-        intervals = multiclass.intervals(labels, probabilities, resamples, task=task)
-    return multiclass.quick_scores(labels, probabilities, task), intervals[settings.training.metric]
+    labels, resamples, task = held_out.labels, settings.report.bootstrap, task_of(trainer.model.task)
+    intervals = task.intervals(labels, probabilities, resamples=resamples)
+    return task.quick_scores(labels, probabilities), intervals[settings.training.metric]
