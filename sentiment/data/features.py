@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sentiment.data.sequences import Encoded, Sequences
 
 if TYPE_CHECKING:  # predicting reads no settings that are worth the import
-    from sentiment.core.config import FeaturesConfig
+    from sentiment.core.sections.data import FeaturesConfig
 
 Array = NDArray[np.float32]
 REACH = 2  # steps to either side that a delta looks at

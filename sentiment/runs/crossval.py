@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentiment.core import config, config_io, files
+from sentiment.core import config_io, files
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, Interrupted, UsageError
 from sentiment.core.files import ARTIFACTS
+from sentiment.core.sections.base import SEEDS
 from sentiment.data.corpus import RawCorpus, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.features import digest
@@ -124,7 +124,7 @@ def _run(
     with _kept(out, listener):
         for number in range(state["seeds"]):
             mine = settings.model_copy(deep=True)
-            mine.seed = (settings.seed + number) % (config.SEEDS + 1)
+            mine.seed = (settings.seed + number) % (SEEDS + 1)
             seed = mine.seed if mine.corpus.seed is None else mine.corpus.seed
             for fold, part in enumerate(cut(pool, state["folds"], seed)):
                 folder = out / FOLDS / f"{number + 1}-{fold + 1}"
@@ -218,9 +218,8 @@ def _write_predictions(out: Path, runs: list[dict[str, Any]]) -> None:
         for column in ("fold", "seed"):
             part = part.add_column(0, column, pyarrow.array([run[column]] * len(part)))
         parts.append(part)
-    temporary = out / f"{PREDICTIONS}.tmp"
-    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
-    os.replace(temporary, out / PREDICTIONS)
+    with files.replacing(out / PREDICTIONS) as temporary:
+        pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
 
 
 def _fingerprint(pool: RawCorpus) -> str:

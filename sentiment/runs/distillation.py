@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment.core import files
-from sentiment.core.config import SEEDS, Config
+from sentiment.core.config import Config
+from sentiment.core.sections.base import SEEDS
 from sentiment.data.sequences import Encoded, Sequences
 from sentiment.inference import bundle
 from sentiment.inference.bundle import CHECKPOINT

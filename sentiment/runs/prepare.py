@@ -20,6 +20,7 @@ from sentiment.core.errors import Interrupted, UsageError, listed
 from sentiment.data.corpus import Corpus
 from sentiment.data.features import Features
 from sentiment.data.kmers import reverse_complements
+from sentiment.data.scripts import long_words
 from sentiment.data.sequences import Encoded
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.evaluation import evaluate
@@ -30,7 +31,6 @@ from sentiment.metrics.catalogue import metric_of
 from sentiment.metrics.targets import read_target
 from sentiment.metrics.task import task
 from sentiment.models import embeddings, recurrent, runtime
-from sentiment.report.provenance import long_words
 from sentiment.training import adversarial, tensorboard
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener

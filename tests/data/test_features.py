@@ -17,8 +17,10 @@ from hypothesis.extra import numpy as arrays
 
 import sentiment
 from sentiment.core import config_io, recipes
-from sentiment.core.config import CorpusConfig, FeaturesConfig, ModelConfig, TrainingConfig
 from sentiment.core.errors import BundleError, CorpusError
+from sentiment.core.sections.data import CorpusConfig, FeaturesConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import divide, load_corpus, read_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool

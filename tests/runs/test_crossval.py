@@ -13,8 +13,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from sentiment.core import files
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.identity import normalise

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 import sentiment
-from sentiment.core.config import CorpusConfig, DecisionConfig, ModelConfig, TrainingConfig
 from sentiment.core.config_io import load
 from sentiment.core.errors import CorpusError, SentimentError, UsageError
+from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.run import DecisionConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool

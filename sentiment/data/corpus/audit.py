@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import SentimentError
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.label_audit import odd_labels
 from sentiment.data.corpus.labels import Task
