@@ -548,7 +548,10 @@ def test_slices_of_sequences_are_lengths_labels_and_truncation():
     encoded = Features.fit([np.eye(2, dtype=np.float32)], FeaturesConfig(max_length=25)).encode(texts)
     labels = rng.integers(0, 2, 400)
     found = slices(
-        Scored(texts, labels, np.eye(2)[rng.integers(0, 2, 400)], Decision.plain(["a", "b"])), encoded
+        Scored(
+            texts, labels, np.eye(2)[rng.integers(0, 2, 400)], Decision.plain(["a", "b"]), FeatureInput(2)
+        ),
+        encoded,
     )
     assert {one["slice"] for one in found} == {"length", "label", "truncated"}
     assert all("steps" in one["value"] for one in found if one["slice"] == "length")
