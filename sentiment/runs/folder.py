@@ -13,9 +13,10 @@ from typing import Any
 import torch
 
 from sentiment.core import config_io, files
-from sentiment.core.config import Config, CorpusConfig
+from sentiment.core.config import Config
 from sentiment.core.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.core.files import ARTIFACTS
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.models import runtime
 from sentiment.training.events import Listener
 
