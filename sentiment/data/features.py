@@ -102,11 +102,6 @@ def digest(item: Array) -> str:
     return hashlib.blake2b(content(item), digest_size=16).hexdigest()
 
 
-def shown(item: str | Array) -> str:
-    """Return what stands for a text, or features, where people read."""
-    return item if isinstance(item, str) else f"{len(item)} steps"
-
-
 class Features:
     """What a tokenizer is to texts: deltas, normalisation learned from training steps, truncation.
 

@@ -69,13 +69,13 @@ def seed_torch(seed: int, device: torch.device) -> None:
 
 def _generators(device: torch.device) -> list[torch.Generator]:
     """Return torch's default generators of the CPU, and of the device or its kind."""
-    found = [torch.default_generator]
+    generators = [torch.default_generator]
     if device.type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # until then it has none
-        found += torch.cuda.default_generators
+        generators += torch.cuda.default_generators
     elif device.type == "mps":
-        found.append(torch.mps._get_default_mps_generator())
-    return found
+        generators.append(torch.mps._get_default_mps_generator())
+    return generators
 
 
 def flushes_denormals() -> bool:

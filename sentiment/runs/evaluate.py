@@ -159,7 +159,8 @@ def failures_of(
     validation: tuple[Split, NDArray[np.float64]] | None,
 ) -> dict[str, Any]:
     def scored(split: Split, probabilities: NDArray[np.float64]) -> Scored:
-        return Scored(split.texts, split.labels, probabilities, predictor.bundle.decision)
+        used = predictor.bundle
+        return Scored(split.texts, split.labels, probabilities, used.decision, used.input)
 
     return error_analysis(
         scored(test, probabilities),
