@@ -32,6 +32,7 @@ INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 FAILED_ROWS = 1
 UNITS = {"s": 1, "m": 60, "h": 3600}
 F = TypeVar("F", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 
 def main() -> NoReturn:
@@ -803,7 +804,7 @@ def _json(content: Any, indent: int | None = None) -> str:
     return json.dumps(content, indent=indent, ensure_ascii=not unicode)
 
 
-def _print(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], Any]) -> None:
+def _print(result: Result, as_json: bool, render: Callable[[Result], Any]) -> None:
     if as_json:
         click.echo(_json(result, indent=1))
     else:

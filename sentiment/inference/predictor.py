@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.errors import listed
+from sentiment.core.schema.report import Report
 from sentiment.data import grades
 from sentiment.data.audio import read_file
 from sentiment.data.features import Features, shown
@@ -129,7 +130,7 @@ class Predictor:
         return self.bundle.labels
 
     @property
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """The evaluation stored with the model."""
         return self.bundle.report
 

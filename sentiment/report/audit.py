@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from sentiment.core.schema.corpus import Audit, ReadingFacts
 from sentiment.core.strings import printable
 from sentiment.data.corpus.oddities import SHOWN
+from sentiment.report.words import INPUTS, TASKS
 
 
-def render(result: dict[str, Any]) -> Any:
+def render(result: Audit) -> Any:
     """Return the findings for a terminal."""
     from rich import box
     from rich.console import Group
@@ -15,8 +17,7 @@ def render(result: dict[str, Any]) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    texts = "sequences" if result["kind"] == "features" else "texts"
-    classes = "labels" if result["task"] == "multilabel" else "classes"
+    texts, classes = INPUTS[result["kind"]].texts, TASKS[result["task"]].labels
     for name in ("split", texts, classes, f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", classes) else "right")
     for role, split in result["splits"].items():
@@ -45,7 +46,7 @@ def render(result: dict[str, Any]) -> Any:
     )
 
 
-def read_as(reading: dict[str, Any] | None) -> list[str]:
+def read_as(reading: ReadingFacts | None) -> list[str]:
     """Say in sentences how a file was read."""
     if reading is None:
         return []
@@ -57,15 +58,15 @@ def read_as(reading: dict[str, Any] | None) -> list[str]:
     return [*lines, *reading["notes"]]
 
 
-def unit(result: dict[str, Any]) -> str:
+def unit(result: Audit) -> str:
     """Return what the lengths of texts are counted in: word, character, or step of features."""
     return next((split.get("unit", "word") for split in result["splits"].values()), "word")
 
 
-def findings(result: dict[str, Any]) -> list[str]:
+def findings(result: Audit) -> list[str]:
     """Return what calls for attention, a sentence each."""
     features = result["kind"] == "features"
-    texts = "sequences" if features else "texts"
+    texts = INPUTS[result["kind"]].texts
     lines = [
         f"{role}: {split['cardinality']:.2f} labels a text, in {split['label_sets']:,} different sets"
         for role, split in result["splits"].items()
@@ -99,10 +100,11 @@ def findings(result: dict[str, Any]) -> list[str]:
         f"{conflicts['count']:,} {texts} have two labels, such as ({', '.join(one['labels'])}): {one['text']}"
         for one in conflicts["examples"][:1]
     ]
-    near = result["near_duplicates"] or {}
-    lines += [
-        f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
-        f"(similarity ≥ {near['similarity']})"
-        for pair in near.get("by_splits", [])
-    ]
-    return lines + [f"such as: {first} — and: {second}" for first, second in near.get("examples", [])[:1]]
+    if near := result["near_duplicates"]:
+        lines += [
+            f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
+            f"(similarity ≥ {near['similarity']})"
+            for pair in near["by_splits"]
+        ]
+        lines += [f"such as: {first} — and: {second}" for first, second in near["examples"][:1]]
+    return lines

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sentiment.report import phrases
+from sentiment.core.schema.corpus import Audit
+from sentiment.core.schema.report import Report
 from sentiment.report.audit import read_as, unit
 from sentiment.report.phrases import percent
+from sentiment.report.words import INPUTS, of_input
 
 Pair = tuple[str, str]
 LONG_WORD = 12.0  # characters of a word and its punctuation, on average, that no language has
 SHOWN = 6  # classes of a split in the audit
 
 
-def facts(report: dict[str, Any]) -> list[Pair]:
+def facts(report: Report) -> list[Pair]:
     """Return pairs of name and text."""
     pairs: list[Pair] = []
     for part in (_corpus, _tokens, _model, _training):
@@ -27,7 +29,7 @@ def facts(report: dict[str, Any]) -> list[Pair]:
     return pairs
 
 
-def audit_table(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+def audit_table(audit: Audit) -> tuple[list[str], list[list[Any]]]:
     """Return the head and the rows of the table of splits: texts, classes, lengths."""
     rows = []
     for role, split in audit["splits"].items():
@@ -52,36 +54,36 @@ def long_words(kind: str, length: float) -> str | None:
     )
 
 
-def _texts(audit: dict[str, Any]) -> str:
-    return "sequences" if audit.get("kind") == "features" else "texts"
+def _texts(audit: Audit) -> str:
+    return INPUTS[audit.get("kind", "text")].texts
 
 
-def findings(audit: dict[str, Any]) -> list[str]:
+def findings(audit: Audit) -> list[str]:
     """Return a sentence for each thing in a corpus that calls for attention."""
     return [*_labels(audit), *_repeats(audit), *_odd(audit)]
 
 
-def _labels(audit: dict[str, Any]) -> Iterator[str]:
+def _labels(audit: Audit) -> Iterator[str]:
     for line in audit.get("labels", []):
         yield f"{line[:1].upper()}{line[1:]}."
 
 
-def _repeats(audit: dict[str, Any]) -> Iterator[str]:
+def _repeats(audit: Audit) -> Iterator[str]:
     for pair in audit.get("repeats", []):
         where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
         alike = f", {pair['normalised']:,} but for case and punctuation" if _texts(audit) == "texts" else ""
         yield f"{pair['of']}: {pair['exact']:,} {_texts(audit)} {where} exactly{alike}."
     if conflicts := audit.get("conflicts", {}).get("count"):
         yield f"{conflicts:,} {_texts(audit)} occur with two labels."
-    near = audit.get("near_duplicates") or {}
-    for pair in near.get("by_splits", []):
-        yield (
-            f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
-            f"(similarity ≥ {near['similarity']})."
-        )
+    if near := audit.get("near_duplicates"):
+        for part in near["by_splits"]:
+            yield (
+                f"{part['of']}: {part['count']:,} texts nearly repeat one in {part['in']} "
+                f"(similarity ≥ {near['similarity']})."
+            )
 
 
-def _odd(audit: dict[str, Any]) -> Iterator[str]:
+def _odd(audit: Audit) -> Iterator[str]:
     for role, split in audit.get("splits", {}).items():
         if unusable := split["unusable_rows"]["count"]:
             yield f"{role}: {unusable:,} rows have no usable {_texts(audit)[:-1]} or label."
@@ -89,7 +91,7 @@ def _odd(audit: dict[str, Any]) -> Iterator[str]:
             yield f"{role}: {odd['count']:,} {_texts(audit)} with {name}."
 
 
-def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
+def _corpus(report: Report) -> Iterator[Pair]:
     corpus = report.get("corpus", {})
     if "source" in corpus:
         revision = corpus.get("revision")
@@ -100,27 +102,27 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
     if sizes:
-        yield phrases.texts(report), sizes
+        yield of_input(report).texts, sizes
     if corpus.get("cut"):
         yield (
             "cut by seed",
-            " and ".join(corpus["cut"]) + f", stratified; no {phrases.text(report)} on two sides",
+            " and ".join(corpus["cut"]) + f", stratified; no {of_input(report).text} on two sides",
         )
     if corpus.get("left_out"):
         yield (
             "left out",
             ", ".join(
-                f"{count:,} {why.replace('texts', phrases.texts(report))}"
+                f"{count:,} {why.replace('texts', of_input(report).texts)}"
                 for why, count in corpus["left_out"].items()
             ),
         )
     if (accuracy := corpus.get("accuracy_with_unseen_labels")) is not None:
         yield "accuracy with all", f"{percent(accuracy)}: texts of labels that training lacks count as wrong"
     if corpus.get("scored_split") == "train":
-        yield "scored", f"all {phrases.texts(report)}: the corpus has no test split"
+        yield "scored", f"all {of_input(report).texts}: the corpus has no test split"
 
 
-def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
+def _tokens(report: Report) -> Iterator[Pair]:
     tokens, embedding = report.get("tokenizer"), report.get("embedding")
     if tokens and tokens["kind"] == "features":
         yield (
@@ -160,11 +162,11 @@ def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
         )
 
 
-def _model(report: dict[str, Any]) -> Iterator[Pair]:
+def _model(report: Report) -> Iterator[Pair]:
     if model := report.get("model"):
         direction = "bidirectional " if model["bidirectional"] else ""
-        about = report.get("ngrams") or {}
-        beside = f"; beside it {about['count']:,} n-grams" if about.get("share") else ""
+        about = report.get("ngrams")
+        beside = f"; beside it {about['count']:,} n-grams" if about and about["share"] else ""
         yield (
             "model",
             f"{direction}{model['kind'].upper()} {model['hidden_size']} × {model['layers']}, "
@@ -172,13 +174,13 @@ def _model(report: dict[str, Any]) -> Iterator[Pair]:
         )
 
 
-def _training(report: dict[str, Any]) -> Iterator[Pair]:
+def _training(report: Report) -> Iterator[Pair]:
     if training := report.get("training"):
         steps = ", with adversarial steps" if training.get("adversarial") else ""
         yield (
             "training",
             f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
-            f"{training['tokens_per_second']:,.0f} {phrases.tokens(report)}/s on {training['device']}, "
+            f"{training['tokens_per_second']:,.0f} {of_input(report).tokens}/s on {training['device']}, "
             f"seed {training['seed']}{steps}",
         )
         if kernel := training.get("kernel"):  # of a CPU

@@ -3,8 +3,7 @@
 Cells are finished strings. A part that a report lacks leaves nothing behind.
 """
 
-from typing import Any
-
+from sentiment.core.schema.report import Report
 from sentiment.report.classes import WORST, classes
 from sentiment.report.decision import decision
 from sentiment.report.document import Cell, Section, Table
@@ -14,7 +13,7 @@ from sentiment.report.provenance import audit_table, facts, findings, long_words
 from sentiment.report.scores import scores
 
 
-def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> list[Section]:
+def sections(report: Report, letters: int = 600, most: int = WORST) -> list[Section]:
     """Return what a report says, with `most` mistakes and suspects.
 
     Their texts are cut to `letters`, around the words of most weight.
@@ -32,7 +31,7 @@ def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> l
     return [section for section in every if section]
 
 
-def _audit(report: dict[str, Any]) -> Section:
+def _audit(report: Report) -> Section:
     audit = report.get("audit")
     if not audit:
         return Section("audit", "The corpus")

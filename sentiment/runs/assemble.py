@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from sentiment.core.schema.report import SCHEMA
+from sentiment.core.schema.report import SCHEMA, Report
 from sentiment.inference.bundle import versions
 from sentiment.report.phrases import verdict
 
@@ -29,7 +29,7 @@ def assemble(
     scored: dict[str, Any],
     timing: dict[str, float],
     tokens: dict[str, dict[str, float]],
-) -> dict[str, Any]:
+) -> Report:
     """Return the report of a finished run."""
     from sentiment.core import config_io
     from sentiment.models import recurrent
@@ -79,4 +79,5 @@ def assemble(
         "settings": dict(config_io.changed(settings)),
         "versions": versions(),
     }
-    return {"verdict": verdict(result), **result}
+    report = cast(Report, result)
+    return cast(Report, {"verdict": verdict(report), **report})

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,7 +188,7 @@ def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {"model": {"scores": _spread(ours)}, "baselines": baselines, "test": TEST, "runs": described}
 
 
-def _values(scored: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+def _values(scored: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
     """Return the scores that are single numbers, by name, one for each run."""
     names = [name for name, value in scored[0].items() if value is None or isinstance(value, float)]
     return {name: [one[name] for one in scored] for name in names}

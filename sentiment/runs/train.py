@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from sentiment.core import config_io, files
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.files import ARTIFACTS
+from sentiment.core.schema.report import Report
 from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.checks import UNSEEN
@@ -193,7 +194,13 @@ def _run(
         working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
     )
     unfitted = Bundle(
-        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, corpus.task)
+        out,
+        tree,
+        manifest,
+        ready.tokenizer,
+        weights,
+        cast(Report, {}),
+        Decision.plain(corpus.labels, corpus.task),
     )
     wide = None
     if settings.ngrams.longest and corpus.input.written:
@@ -252,7 +259,7 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
     return manifest
 
 
-def _say_of_corpus(result: dict[str, Any], corpus: Corpus) -> None:
+def _say_of_corpus(result: Report, corpus: Corpus) -> None:
     """Add to a report how the corpus was read, and the accuracy with what could not be scored as wrong."""
     if corpus.reading is not None:
         result["corpus"]["reading"] = corpus.reading.as_dict()
@@ -262,7 +269,7 @@ def _say_of_corpus(result: dict[str, Any], corpus: Corpus) -> None:
         result["corpus"]["accuracy_with_unseen_labels"] = result["test"]["accuracy"] * share
 
 
-def _write_page(result: dict[str, Any], working: Path, listener: Listener) -> None:
+def _write_page(result: Report, working: Path, listener: Listener) -> None:
     """Write the report as a page; if that fails, the trained model is not lost with it."""
     try:
         html.write(result, working / html.NAME)

@@ -219,8 +219,8 @@ class Scored(TypedDict):
     task: str
     test: TestScores
     intervals: dict[str, Interval | None]
-    calibration: Calibration
-    curves: Curves
+    calibration: NotRequired[Calibration]  # as all that follows, in the report of an older version
+    curves: NotRequired[Curves]
     decision: NotRequired[DecisionFacts]
     baselines: NotRequired[dict[str, Baseline]]
     failures: NotRequired[Failures]
