@@ -47,6 +47,9 @@ def train(
 ) -> "Predictor":
     """Train a classifier and store it.
 
+    What was guessed of the corpus, or left out of it, is a warning of the logger ``sentiment`` of Python's
+    logging, which comes on stderr unless the program routes or silences it.
+
     Parameters
     ----------
     corpus

@@ -5,6 +5,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
+from sentiment.cli.say import say
 from sentiment.metrics.catalogue import short
 from sentiment.training.events import Epoch, Judging, Listener, Running, Step
 
@@ -41,6 +42,10 @@ class ConsoleListener(Listener):
         if text not in self.said:
             self.said.add(text)
             self.stage(text)
+
+    def notice(self, text: str) -> None:
+        """Print a line."""
+        say(text)
 
     def step(self, event: Step, trainer: Running) -> None:
         """Move the bar, a few times a second at most: reading the loss waits for the device."""

@@ -11,6 +11,7 @@ UNSPACED = (
 )
 IS_UNSPACED = re.compile(f"[{UNSPACED}]")
 LONGEST = 20  # letters of a word; a longer run of them is a sequence of symbols
+LONG_WORD = 12.0  # characters of a word and its punctuation, on average, that no language has
 LOOKED_AT = 2000  # texts that tell how a corpus is written
 
 
@@ -41,6 +42,17 @@ def has_words(texts: Sequence[str]) -> bool:
             letters += len(run)
             others += len(run) if len(run) > LONGEST else 0 if run.isascii() else _unspaced(run)
     return 2 * others <= letters
+
+
+def long_words(kind: str, length: float) -> str | None:
+    """Say what to do if the tokens of a kind have so many characters, on average, that they are no words."""
+    if kind != "word" or length <= LONG_WORD:
+        return None
+    return (
+        f"A token has {length:.0f} characters on average: these texts have no spaces between words, and the "
+        "model hardly meets a token twice. Use --set tokenizer.kind=unigram (or char; kmer for sequences "
+        "of symbols)."
+    )
 
 
 def _unspaced(run: str) -> int:

@@ -26,11 +26,10 @@ from sentiment.core import cache
 from sentiment.data import scripts
 from sentiment.data.corpus import Corpus
 from sentiment.data.scripts import has_words, marks
-from sentiment.metrics import calibration, decision, link
-from sentiment.metrics.decision import label_thresholds
-from sentiment.metrics.link import MULTILABEL
-from sentiment.metrics.multiclass import Probabilities, chosen, scores
-from sentiment.metrics.significance import comparison
+from sentiment.metrics import calibration, multiclass, multilabel, ordinal
+from sentiment.metrics import thresholds as thresholds_module
+from sentiment.metrics.arrays import Probabilities, Thresholds
+from sentiment.metrics.task import task
 from sentiment.models import nbsvm as nbsvm_module
 from sentiment.models.nbsvm import SVM_PENALTIES, fit_nbsvm, log_loss
 
@@ -62,7 +61,7 @@ def run(
     probabilities: Probabilities,
     resamples: int = 1000,
     say: Callable[[str], None] = lambda _: None,
-    thresholds: Sequence[float] | None = None,
+    thresholds: Thresholds = None,
 ) -> dict[str, Any]:
     """Train and score the baselines, and compare a model with each.
 
@@ -86,7 +85,8 @@ def run(
         By name: the same scores as the model's, `Answers.about`, ``cached`` (whether it was trained
         before, and the seconds are of that time), and the ``comparison``, model − baseline.
     """
-    labels, ours = corpus.test.labels, chosen(probabilities, thresholds, corpus.task)
+    asked, labels = task(corpus.task), corpus.test.labels
+    ours = asked.decide(probabilities, thresholds)
     key, result = _key(corpus), {}
     for name, (title, train) in made_for(corpus).items():
         file = f"baseline-{name}-{key}.npz"
@@ -99,16 +99,10 @@ def run(
             _write(file, answers)
         theirs = answers.about.get("thresholds")
         result[name] = {
-            **scores(labels, answers.probabilities, corpus.labels, theirs, corpus.task),
+            **asked.scores(labels, answers.probabilities, corpus.labels, theirs),
             **answers.about,
             "cached": cached,
-            "comparison": comparison(
-                labels,
-                ours,
-                chosen(answers.probabilities, theirs, corpus.task),
-                resamples,
-                task=corpus.task,
-            ),
+            "comparison": asked.compare(labels, ours, asked.decide(answers.probabilities, theirs), resamples),
         }
     return result
 
@@ -119,13 +113,10 @@ def majority(corpus: Corpus) -> Answers:
     Of several labels it gets the most frequent ones, as many as texts have on average, and at least one.
     """
     begun = time.perf_counter()
-    labels, about = corpus.train.labels, {}
-    if labels.ndim == 2:
-        shares = labels.mean(0)
-        given = max(1, round(shares.sum()))
-        about["thresholds"] = [float(np.sort(shares)[-given])] * len(shares)
-    else:
-        shares = np.bincount(labels, minlength=len(corpus.labels)) / len(labels)
+    asked = task(corpus.task)
+    shares = asked.one_hot(corpus.train.labels, len(corpus.labels)).mean(0)
+    thresholds = asked.frequent(shares)
+    about: dict[str, Any] = {} if thresholds is None else {"thresholds": thresholds}
     trained = time.perf_counter()
     probabilities = np.tile(shares, (len(corpus.test), 1))
     return Answers(probabilities, about | _seconds(begun, trained))
@@ -208,12 +199,12 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
     used = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]))
     train, validation = train[:, used], vectorizer.transform(corpus.validation.texts)[:, used]
     found = fit_nbsvm(
-        train, validation, corpus.train.labels, corpus.validation.labels, len(corpus.labels), corpus.task,
-        SVM_PENALTIES,
+        train, validation, corpus.train.labels, corpus.validation.labels, len(corpus.labels),
+        task(corpus.task), SVM_PENALTIES,
     )  # fmt: skip
 
     def answer(texts: Sequence[str]) -> Probabilities:
-        return found.probabilities(vectorizer.transform(texts)[:, used], corpus.task)
+        return found.probabilities(vectorizer.transform(texts)[:, used], task(corpus.task))
 
     about = {"C": found.penalty, "svm_share": found.share, "features": len(used)}
     return answer, about | _thresholds(corpus, answer(corpus.validation.texts))
@@ -248,9 +239,8 @@ BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
 
 def made_for(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
     """Return the baselines that are made for a corpus: of texts, or of features; of classes, or grades."""
-    texts, ordinal = corpus.input.written, corpus.task == "ordinal"
-    fits = {"median" if ordinal else "majority"}
-    fits |= {"tfidf_lr", "tfidf_ridge" if ordinal else "nbsvm"} if texts else {"statistics_lr"}
+    other_kind = {"statistics_lr"} if corpus.input.written else {"tfidf_lr", "tfidf_ridge", "nbsvm"}
+    fits = set(task(corpus.task).baselines) - other_kind
     return {name: both for name, both in BASELINES.items() if name in fits}
 
 
@@ -289,7 +279,7 @@ def _regression(
     candidates = {}
     for penalty in penalties:
         model = LogisticRegression(C=penalty, max_iter=most)
-        if corpus.task == MULTILABEL:
+        if not task(corpus.task).exclusive:
             model = OneVsRestClassifier(model)
         model.fit(train, corpus.train.labels)
         candidates[penalty] = (_loss(corpus, _probabilities(model, validation)), model)
@@ -300,14 +290,13 @@ def _regression(
 
 
 def _loss(corpus: Corpus, probabilities: Probabilities) -> float:
-    return log_loss(corpus.validation.labels, probabilities)
+    return log_loss(corpus.validation.labels, probabilities, task(corpus.task))
 
 
 def _thresholds(corpus: Corpus, validation: Probabilities) -> dict[str, Any]:
     """Return what a baseline chooses from probabilities of several labels of the validation texts."""
-    if corpus.task != MULTILABEL:
-        return {}
-    return {"thresholds": list(label_thresholds(corpus.validation.labels, validation))}
+    fitted = task(corpus.task).fit_thresholds(corpus.validation.labels, validation)
+    return {} if fitted is None else {"thresholds": list(fitted)}
 
 
 def _probabilities(model: Any, features: Any) -> Probabilities:
@@ -324,7 +313,7 @@ def _seconds(begun: float, trained: float) -> dict[str, float]:
 def _key(corpus: Corpus) -> str:
     """Return what tells apart all that a baseline's answers depend on."""
     versions = [metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")]
-    modules = (calibration, scripts, link, decision, nbsvm_module)
+    modules = (calibration, scripts, multiclass, multilabel, ordinal, thresholds_module, nbsvm_module)
     code = [Path(file).read_bytes() for file in (__file__, *(str(module.__file__) for module in modules))]
     parts = [corpus.fingerprint().encode(), *code, *(version.encode() for version in versions)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]

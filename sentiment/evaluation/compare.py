@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,23 +11,11 @@ from sentiment.core.errors import BundleError, CorpusError, UsageError, listed
 from sentiment.evaluation.predictions import read
 from sentiment.inference import builtin, bundle
 from sentiment.inference.bundle import PREDICTIONS
-from sentiment.metrics import multilabel
-from sentiment.metrics.bootstrap import wilson
+from sentiment.metrics.arrays import Labels, Probabilities, Thresholds
 from sentiment.metrics.calibration import calibration
 from sentiment.metrics.catalogue import signed
-from sentiment.metrics.link import MULTILABEL
-from sentiment.metrics.multiclass import (
-    Labels,
-    Probabilities,
-    chosen,
-    intervals,
-    multilabel_scores,
-    quick_scores,
-)
-from sentiment.metrics.significance import comparison, holm
-
-if TYPE_CHECKING:
-    pass
+from sentiment.metrics.significance import holm
+from sentiment.metrics.task import Task, task
 
 RESAMPLES = 10_000
 
@@ -42,21 +30,12 @@ class _Model:
     probabilities: Probabilities
     corpus: Mapping[str, Any]
     report: Mapping[str, Any]
-    thresholds: tuple[float, ...] | None = None
+    task: Task  # of grades only a bundle knows it
+    thresholds: Thresholds = None
 
-    @property
-    def several(self) -> bool:
-        """Whether a text may have several labels."""
-        return self.labels.ndim == 2
-
-    @property
-    def task(self) -> str:
-        """What a label is, see `sentiment.data.corpus.Corpus`; of grades only a bundle knows it."""
-        return MULTILABEL if self.several else str(self.report.get("task", "multiclass"))
-
-    def decided(self, task: str) -> Labels:
+    def decided(self, task: Task) -> Labels:
         """Return the top classes (B,), or median grades, or the labels (B, L) that the thresholds give."""
-        return chosen(self.probabilities, self.thresholds, task)
+        return task.decide(self.probabilities, self.thresholds)
 
 
 def compare(paths: Sequence[Path]) -> dict[str, Any]:
@@ -92,16 +71,15 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
         if places.count(place) > 1:
             raise UsageError(f"{path}: named twice")
     opened = [_open(path) for path in paths]
-    first = next((one for one in opened if one.task == "ordinal"), opened[0])  # its classes are in order
-    models, task = [_fit(one, first) for one in opened], first.task
-    rows = [_row(model, task) for model in models]
-    score = "micro_f1" if first.several else "mae" if task == "ordinal" else "accuracy"
+    first = next((model for model in opened if model.task.ordered), opened[0])
+    models, asked = [_fit(model, first) for model in opened], first.task
+    rows, score = [_row(model, asked) for model in models], asked.main_score
     order = sorted(range(len(rows)), key=lambda at: (-signed(score, rows[at][score]), rows[at]["log_loss"]))
-    best = models[order[0]].decided(task)
-    results = [rows[one] | {"comparison": None} for one in order]
+    best = models[order[0]].decided(asked)
+    results = [rows[at] | {"comparison": None} for at in order]
     for number, result in zip(order[1:], results[1:], strict=True):
-        found = comparison(first.labels, models[number].decided(task), best, RESAMPLES, task=task)
-        result["comparison"] = found | found.get("mae", {})  # whose difference, interval and p count
+        found = asked.compare(first.labels, models[number].decided(asked), best, RESAMPLES)
+        result["comparison"] = found | found.get(score, {})  # whose difference, interval and p count
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
@@ -126,7 +104,8 @@ def _open(path: Path) -> _Model:
         if PREDICTIONS not in loaded.manifest["files"]:
             raise BundleError(f"{path}: made by an older version, which saved no predictions; train again")
     found = read(file)
-    return _Model(path, found.names, found.labels, found.probabilities, corpus, report, thresholds)
+    kind = task(report.get("task", found.task.name))
+    return _Model(path, found.names, found.labels, found.probabilities, corpus, report, kind, thresholds)
 
 
 def _fit(model: _Model, first: _Model) -> _Model:
@@ -137,11 +116,11 @@ def _fit(model: _Model, first: _Model) -> _Model:
         wrong = f"the classes are {listed(model.names)} and not {listed(first.names)}"
     elif len(model.labels) != len(first.labels):
         wrong = f"they are {len(model.labels):,} and not {len(first.labels):,}"
-    elif model.several != first.several:
+    elif model.task.exclusive != first.task.exclusive:
         wrong = "only one of the two has several labels to a text"
     else:
         order = [model.names.index(name) for name in first.names]
-        labels = model.labels[:, order] if model.several else np.argsort(order)[model.labels]
+        labels = model.task.reordered(model.labels, order)
         differ = (labels != first.labels).reshape(len(labels), -1).any(1)
         if differ.any():
             row = int(np.argmax(differ))
@@ -163,21 +142,13 @@ def _fit(model: _Model, first: _Model) -> _Model:
     )
 
 
-def _row(model: _Model, task: str) -> dict[str, Any]:
+def _row(model: _Model, task: Task) -> dict[str, Any]:
     labels, probabilities = model.labels, model.probabilities
-    if model.several:
-        scores = multilabel_scores(labels, probabilities, model.thresholds)
-        edges = multilabel.intervals(labels, probabilities, model.thresholds)["micro_f1"]
-    else:
-        scores, right = quick_scores(labels, probabilities, task), model.decided(task) == labels
-        edges = wilson(int(right.sum()), len(right))
-    if task == "ordinal":
-        edges = intervals(labels, probabilities, task=task)["mae"]
     about, training = model.report.get("model", {}), model.report.get("training", {})
     return {
         "model": str(model.path),
-        **scores,
-        "interval": edges,
+        **task.quick_scores(labels, probabilities, model.thresholds),
+        "interval": task.main_interval(labels, probabilities, model.thresholds),
         "ece": calibration(labels, probabilities, task)["ece"],
         "parameters": about.get("parameters"),
         "train_seconds": training.get("seconds"),

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics import multilabel
 from sentiment.metrics.calibration import calibration
 from sentiment.metrics.curves import curves
 from sentiment.metrics.decision import Decision, describe
-from sentiment.metrics.link import MULTILABEL
-from sentiment.metrics.multiclass import intervals, scores
+from sentiment.metrics.task import Task
 
 if TYPE_CHECKING:
     from sentiment.core.config import ReportConfig
@@ -26,29 +24,24 @@ def evaluate(
     probabilities: NDArray[np.float64],
     names: Sequence[str],
     config: ReportConfig,
+    task: Task,
     decision: Decision | None = None,
     lengths: NDArray[np.int64] | None = None,
-    task: str = "multiclass",
 ) -> dict[str, Any]:
     """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
 
-    Of the task "multilabel", both are (B, L), and the labels given are those of the decision, or those of
-    a probability of 0.5 on.
+    Of several labels both are (B, L), and those given are those of the decision, or of a probability of 0.5
+    on.
     They are ``test``, ``intervals``, ``calibration`` and ``curves``; with a decision also ``decision``,
     and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
     """
-    thresholds = None
-    if task == MULTILABEL:
-        thresholds = decision.thresholds if decision is not None else None
-        edges = multilabel.intervals(labels, probabilities, thresholds, config.bootstrap)
-    else:
-        edges = intervals(labels, probabilities, config.bootstrap, task=task)
+    thresholds = decision.thresholds if decision is not None else None
     parts: dict[str, Any] = {
-        "task": task,
-        "test": scores(labels, probabilities, names, thresholds, task),
-        "intervals": edges,
+        "task": task.name,
+        "test": task.scores(labels, probabilities, names, thresholds),
+        "intervals": task.intervals(labels, probabilities, thresholds, config.bootstrap),
         "calibration": calibration(labels, probabilities, task),
-        "curves": curves(labels, probabilities, names, lengths, thresholds, task),
+        "curves": curves(labels, probabilities, names, task, lengths, thresholds),
     }
     if decision is not None:
         parts["decision"] = describe(decision, labels, probabilities)

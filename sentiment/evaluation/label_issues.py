@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from sentiment.data.features import shown
 from sentiment.evaluation.excerpts import excerpt
-from sentiment.metrics.multiclass import Labels, Probabilities
-
-if TYPE_CHECKING:
-    pass
+from sentiment.evaluation.scored import Scored
+from sentiment.metrics.arrays import Labels, Probabilities
 
 
-def suspects(
-    splits: Mapping[str, tuple[Sequence[Any], Labels, Probabilities]], names: Sequence[str]
-) -> list[dict[str, Any]]:
+def suspects(splits: Mapping[str, Scored]) -> list[dict[str, Any]]:
     """Find labels that look wrong, most suspect first: confident learning (Northcutt et al. 2021).
 
     Parameters
     ----------
     splits
-        Texts, labels and probabilities by name of the split. The model must not have been trained on
-        them, or it believes their labels.
+        By name. The model must not have been trained on them, or it believes their labels.
 
     Returns
     -------
@@ -33,34 +28,38 @@ def suspects(
         With the class that is ``suggested``, and ``quality``: the probability of the given label. Of texts
         that may have several, each label is a question of its own: to ``add`` it, or to ``take away``.
     """
-    found = []
-    for split, (texts, labels, probabilities) in splits.items():
-        if labels.ndim == 1:
-            found += [
+    found = [
+        {"split": split, "row": row, "text": excerpt(shown(scored.texts[row]))[0], **said}
+        for split, scored in splits.items()
+        for row, said in (_classes if scored.task.exclusive else _labels)(scored)
+    ]
+    return sorted(found, key=lambda suspect: suspect["quality"])
+
+
+def _classes(scored: Scored) -> Iterator[tuple[int, dict[str, Any]]]:
+    for row in _issues(scored.labels, scored.probabilities):
+        shares, given = scored.probabilities[row], scored.labels[row]
+        yield (
+            row,
+            {
+                "label": scored.names[given],
+                "suggested": scored.names[shares.argmax()],
+                "quality": float(shares[given]),
+            },
+        )
+
+
+def _labels(scored: Scored) -> Iterator[tuple[int, dict[str, Any]]]:
+    for name, given, shares in zip(scored.names, scored.labels.T, scored.probabilities.T, strict=True):
+        for row in _issues(given, np.stack([1 - shares, shares], 1)):
+            yield (
+                row,
                 {
-                    "split": split,
-                    "row": row,
-                    "text": excerpt(shown(texts[row]))[0],
-                    "label": names[labels[row]],
-                    "suggested": names[probabilities[row].argmax()],
-                    "quality": float(probabilities[row, labels[row]]),
-                }
-                for row in _issues(labels, probabilities)
-            ]
-            continue
-        for name, given, theirs in zip(names, labels.T, probabilities.T, strict=True):
-            found += [
-                {
-                    "split": split,
-                    "row": row,
-                    "text": excerpt(shown(texts[row]))[0],
                     "label": name,
                     "suggested": "take away" if given[row] else "add",
-                    "quality": float(theirs[row] if given[row] else 1 - theirs[row]),
-                }
-                for row in _issues(given, np.stack([1 - theirs, theirs], 1))
-            ]
-    return sorted(found, key=lambda one: one["quality"])
+                    "quality": float(shares[row] if given[row] else 1 - shares[row]),
+                },
+            )
 
 
 def _issues(labels: Labels, probabilities: Probabilities) -> list[int]:

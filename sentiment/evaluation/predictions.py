@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import reprlib
 from collections.abc import Callable, Sequence
@@ -12,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from sentiment.core import files
 from sentiment.core.errors import CorpusError, UsageError, did_you_mean, listed
 from sentiment.data.corpus import Split
 from sentiment.data.corpus.checks import sorted_labels
 from sentiment.data.corpus.raw import Label, find_task, names_in, read_label
 from sentiment.data.rows import Row, columns_of, read_rows
+from sentiment.metrics.arrays import Labels, Probabilities
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.link import MULTILABEL
-from sentiment.metrics.multiclass import Labels, Probabilities
+from sentiment.metrics.task import Task, task
 
 ROUNDING = 0.005  # of each probability: they may be written with two decimals
 FORMS = (
@@ -41,16 +41,14 @@ class Predictions:
         (B,) true classes; or (B, L) of 0 and 1, where a text may have several labels.
     probabilities
         (B, C), rows that sum to 1; or (B, L).
+    task
+        What a label is; of grades a file does not know it.
     """
 
     names: tuple[str, ...]
     labels: Labels
     probabilities: Probabilities
-
-    @property
-    def task(self) -> str:
-        """What a label is, see `sentiment.metrics.link`."""
-        return MULTILABEL if self.labels.ndim == 2 else "multiclass"
+    task: Task
 
 
 def write(path: Path, decision: Decision, split: Split, probabilities: Probabilities) -> None:
@@ -71,10 +69,10 @@ def write(path: Path, decision: Decision, split: Split, probabilities: Probabili
     predicted, _ = decision.decide(probabilities)
 
     def named(labels: Labels) -> Any:
-        if labels.ndim == 1:
-            return [decision.labels[number] for number in labels]
-        lists = [[decision.labels[number] for number in np.flatnonzero(row)] for row in labels]
-        return pyarrow.array(lists, pyarrow.list_(pyarrow.string()))  # also where all are empty
+        names = [decision.task.named(answer, decision.labels) for answer in labels]
+        if decision.task.exclusive:
+            return [name for (name,) in names]
+        return pyarrow.array(names, pyarrow.list_(pyarrow.string()))  # also where all are empty
 
     columns: dict[str, Any] = {
         "id": _ids(split),
@@ -82,9 +80,8 @@ def write(path: Path, decision: Decision, split: Split, probabilities: Probabili
         "predicted": named(predicted),
     }
     columns |= {f"p_{name}": probabilities[:, number] for number, name in enumerate(decision.labels)}
-    temporary = path.with_name(path.name + ".tmp")
-    pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
-    os.replace(temporary, path)
+    with files.replacing(path) as temporary:
+        pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
 
 
 def read(path: Path, positive: str | None = None) -> Predictions:
@@ -109,10 +106,48 @@ def read(path: Path, positive: str | None = None) -> Predictions:
         If `positive` is not a label of two.
     """
     rows, columns, head = columns_of(read_rows(path))
+    _check_columns(path, columns, head)
+    classes, parse = _form(path, columns, head[0])
+    found = find_task([row.values.get("label") for row in head], ["label"], "auto", str(path))
+    asked = task(found)
+    if not asked.exclusive and positive is not None:
+        raise UsageError(f"--positive is for two classes, and the labels in {path} are lists; leave it out")
+    labels: list[Label] = []
+    numbers: list[list[float]] = []
+    places: list[str] = []
+    for row in rows:
+        if row.error:
+            raise CorpusError(f"{row.where}: {row.error}")
+        try:
+            label = read_label(row.values, ["label"], found)
+            if label is None:
+                raise ValueError("the label is missing")
+            numbers.append(parse(row))
+        except ValueError as error:
+            raise CorpusError(f"{row.where}: {error}") from None
+        labels.append(label)
+        places.append(row.where)
+    names = _names(path, asked, classes, labels, places)
+    order = _order(names, positive)
+    if len(numbers[0]) == 1:
+        if len(names) != 2 or not asked.exclusive:
+            raise CorpusError(
+                f"{path}: one probability is enough for two classes, and there are {len(names)} labels: "
+                f"{listed(names)}; write {FORMS}"
+            )
+        probabilities = np.array(numbers)
+        probabilities = np.hstack([1 - probabilities, probabilities])
+    else:
+        probabilities = _rows(numbers, names, places, whole=asked.exclusive)[:, order]
+    names = [names[number] for number in order]
+    return Predictions(tuple(names), asked.encode(labels, names), probabilities, asked)
+
+
+def _check_columns(path: Path, columns: Sequence[str], head: Sequence[Row]) -> None:
     if not head:
         raise CorpusError(f"{path}: there are no rows in it")
-    first = head[0]
     if not columns:
+        first = head[0]
         raise CorpusError(f"{first.where}: {first.error}; no row at the start of the file can be read")
     if "label" not in columns:
         raise CorpusError(
@@ -124,27 +159,14 @@ def read(path: Path, positive: str | None = None) -> Predictions:
             f"{path}: this is the output of `sentiment predict`, whose label is the predicted class; "
             "put the true classes into that column, and leave out unknown_rate and truncated"
         )
-    classes, parse = _form(path, columns, first)
-    labels: list[Label] = []
-    task = find_task([row.values.get("label") for row in head], ["label"], "auto", str(path))
-    if task == MULTILABEL and positive is not None:
-        raise UsageError(f"--positive is for two classes, and the labels in {path} are lists; leave it out")
-    numbers: list[list[float]] = []
-    places: list[str] = []
-    for row in rows:
-        if row.error:
-            raise CorpusError(f"{row.where}: {row.error}")
-        try:
-            label = read_label(row.values, ["label"], task)
-            if label is None:
-                raise ValueError("the label is missing")
-            numbers.append(parse(row))
-        except ValueError as error:
-            raise CorpusError(f"{row.where}: {error}") from None
-        labels.append(label)
-        places.append(row.where)
+
+
+def _names(
+    path: Path, task: Task, classes: Sequence[str], labels: Sequence[Label], places: Sequence[str]
+) -> list[str]:
+    """Return the names of the classes that have probabilities; by default, those that the labels have."""
     found = sorted_labels({name for label in labels for name in names_in(label)})
-    if len(found) < 2 and task != MULTILABEL:
+    if len(found) < 2 and task.exclusive:
         raise CorpusError(f"{path}: all {len(labels)} rows have the label {found[0]!r}; two are needed")
     names = list(classes or found)
     for label, where in zip(labels, places, strict=True):
@@ -154,24 +176,7 @@ def read(path: Path, positive: str | None = None) -> Predictions:
                     f"{where}: the label {name!r} has no probability{did_you_mean(name, names)}; "
                     f"there are those of {listed(names)}"
                 )
-    order = _order(names, positive)
-    if len(numbers[0]) == 1:
-        if len(names) != 2 or task == MULTILABEL:
-            raise CorpusError(
-                f"{path}: one probability is enough for two classes, and there are {len(names)} labels: "
-                f"{listed(names)}; write {FORMS}"
-            )
-        probabilities = np.array(numbers)
-        probabilities = np.hstack([1 - probabilities, probabilities])
-    else:
-        probabilities = _rows(numbers, names, places, whole=task != MULTILABEL)[:, order]
-    names = [names[number] for number in order]
-    if task == MULTILABEL:
-        numbers_of = np.array([[name in label for name in names] for label in labels], np.int64)
-    else:
-        index = {name: number for number, name in enumerate(names)}
-        numbers_of = np.array([index[str(label)] for label in labels], np.int64)
-    return Predictions(tuple(names), numbers_of, probabilities)
+    return names
 
 
 def _ids(split: Split) -> list[Any]:

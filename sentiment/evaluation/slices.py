@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.evaluation.scored import Scored
 from sentiment.metrics.curves import part_score
-from sentiment.metrics.multiclass import Labels, Probabilities, decided, top
-from sentiment.metrics.multilabel import text_f1
 
 if TYPE_CHECKING:
     from sentiment.data.sequences import Encoded
@@ -30,32 +29,20 @@ NEGATION = re.compile(
 URL = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
-def slices(
-    texts: Sequence[Any],
-    labels: Labels,
-    probabilities: Probabilities,
-    encoded: Encoded,
-    names: Sequence[str],
-    sources: Sequence[str] | None = None,
-    thresholds: Sequence[float] | None = None,
-    task: str = "multiclass",
-) -> list[dict[str, Any]]:
+def slices(scored: Scored, encoded: Encoded, sources: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Score the parts of the test texts, worst first: by accuracy less that of all other texts.
 
     Each has Wilson's interval of its accuracy, ``p`` of Fisher's exact test against the rest, and ``q``,
     which is `p` corrected for the number of slices (Benjamini and Hochberg 1995). Of texts that may have
     several labels it is the mean F1 of a text, with Student's interval and the test of Mann and Whitney.
-    Parts with too few texts are left out.
+    Parts with too few texts are left out. Sources are where each of the texts is from.
     """
     from scipy import stats
 
-    if labels.ndim == 2:
-        quality: NDArray[Any] = text_f1(labels, decided(probabilities, thresholds))
-    else:
-        quality = top(probabilities, task)[0] == labels
-    fewest = max(FEWEST, FEWEST_SHARE * len(texts))
+    quality = scored.task.quality(scored.labels, scored.predicted)
+    fewest = max(FEWEST, FEWEST_SHARE * len(scored.texts))
     found = []
-    for name, value, mask in _masks(texts, labels, encoded, names, sources):
+    for name, value, mask in _masks(scored, encoded, sources):
         count, rest = int(mask.sum()), int((~mask).sum())
         if min(count, rest) < fewest:
             continue
@@ -87,22 +74,19 @@ def _differ(inside: NDArray[Any], outside: NDArray[Any]) -> float:
 
 
 def _masks(
-    texts: Sequence[Any],
-    labels: Labels,
-    encoded: Encoded,
-    names: Sequence[str],
-    sources: Sequence[str] | None,
+    scored: Scored, encoded: Encoded, sources: Sequence[str] | None
 ) -> Iterator[tuple[str, str, Mask]]:
     """Yield the slice, its value, and which texts are in it."""
+    texts, has = scored.texts, scored.task.one_hot(scored.labels, len(scored.names))  # (B, C)
     are_texts = len(texts) > 0 and isinstance(texts[0], str)
     unit = "tokens" if are_texts else "steps"
     yield from _quantiles("length", encoded.lengths, f"{{:,.0f}} {unit}".format)
     if are_texts:
         yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
-    if labels.ndim == 2:
-        yield from _quantiles("labels of a text", labels.sum(1), "{:.0f}".format)
-    for number, name in enumerate(names):
-        yield "label", name, labels == number if labels.ndim == 1 else labels[:, number] == 1
+    if not scored.task.exclusive:
+        yield from _quantiles("labels of a text", has.sum(1), "{:.0f}".format)
+    for name, own in zip(scored.names, has.T, strict=True):
+        yield "label", name, own == 1
     for source in sorted(set(sources or ())):
         yield "source", source, np.array(sources) == source
     properties = {"truncated": encoded.truncated, "several windows": encoded.sequences.counts > 1}

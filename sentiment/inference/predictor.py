@@ -20,6 +20,7 @@ from sentiment.data.features import Features, shown
 from sentiment.data.rows import Row
 from sentiment.data.sequences import Encoded
 from sentiment.inference.bundle import Bundle
+from sentiment.metrics.task import Task
 
 if TYPE_CHECKING:
     import torch
@@ -128,6 +129,11 @@ class Predictor:
     def labels(self) -> tuple[str, ...]:
         """Class names, by number."""
         return self.bundle.labels
+
+    @property
+    def task(self) -> Task:
+        """What a label is."""
+        return self.bundle.decision.task
 
     @property
     def report(self) -> Report:
@@ -252,11 +258,12 @@ class Predictor:
     def _predictions(self, texts: Sequence[Any], more: bool) -> Iterator[Prediction]:
         probabilities, encoded = self.probabilities(texts, more=more)
         classes, unsure = self.bundle.decision.decide(probabilities)
-        values = grades.numbers(self.labels) if self.bundle.task == "ordinal" else None
+        values = grades.numbers(self.labels) if self.task.ordered else None
         means = [None] * len(texts) if values is None else (probabilities @ np.array(values)).tolist()
-        for row, chosen, doubtful, unknown, truncated, mean in zip(
+        for row, chosen, probability, doubtful, unknown, truncated, mean in zip(
             probabilities.tolist(),
             classes.tolist(),
+            self.task.least(probabilities, classes).tolist(),
             unsure.tolist(),
             encoded.unknown_rate.tolist(),
             encoded.truncated.tolist(),
@@ -264,14 +271,17 @@ class Predictor:
             strict=True,
         ):
             named = dict(zip(self.labels, row, strict=True))
-            if self.bundle.decision.multilabel:
-                labels = tuple(name for name, has in zip(self.labels, chosen, strict=True) if has)
-                answers = (p if has else 1 - p for p, has in zip(row, chosen, strict=True))
-                line = ", ".join(labels) or NO_LABEL
-                yield Prediction(line, min(answers), doubtful, named, unknown, truncated, labels)
-            else:
-                label = self.labels[chosen]
-                yield Prediction(label, row[chosen], doubtful, named, unknown, truncated, expected=mean)
+            labels = self.task.named(chosen, self.labels)
+            yield Prediction(
+                ", ".join(labels) or NO_LABEL,
+                probability,
+                doubtful,
+                named,
+                unknown,
+                truncated,
+                None if self.task.exclusive else labels,
+                mean,
+            )
 
 
 def check_several(texts: Iterable[Any], verb: str = "predict") -> None:

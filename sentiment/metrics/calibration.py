@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics import link
+from sentiment.metrics.arrays import Labels, Probabilities
 from sentiment.metrics.bootstrap import wilson
-from sentiment.metrics.multiclass import Labels, Probabilities, quantile_bins, top
+from sentiment.metrics.task import Task
 
 BINS = 15  # as Guo et al. (2017)
 COLDEST, HOTTEST = 0.05, 20.0
@@ -22,17 +22,7 @@ COLDEST, HOTTEST = 0.05, 20.0
 SPREAD = 0.2
 
 
-def temper(probabilities: Probabilities, temperature: float, task: str = "multiclass") -> Probabilities:
-    """Return the probabilities, (B, C) or (B, L), of logits that are divided by a temperature.
-
-    One above 1 makes less sure. A probability of 0 stays 0.
-    """
-    if temperature == 1:
-        return probabilities
-    return link.probabilities(link.logits(probabilities, task) / temperature, task)
-
-
-def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
+def fit_temperature(labels: Labels, probabilities: Probabilities, task: Task) -> float:
     """Return the temperature that makes probabilities (B, C) fit the labels (B,) (Guo et al. 2017).
 
     Of several labels, (B, L) both, one temperature serves all.
@@ -41,7 +31,7 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
     """
     from scipy import optimize, special
 
-    labels, probabilities = link.single(labels, probabilities)
+    labels, probabilities = task.questions(labels, probabilities)
     logits = np.log(np.clip(probabilities, np.finfo(np.float64).tiny, 1))
     rows = np.arange(len(labels))
 
@@ -56,7 +46,7 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
     return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
 
 
-def calibration(labels: Labels, probabilities: Probabilities, task: str = "multiclass") -> dict[str, Any]:
+def calibration(labels: Labels, probabilities: Probabilities, task: Task) -> dict[str, Any]:
     """Return how the probability of the class that is decided agrees with how often it is right.
 
     Of texts that may have several labels, (B, L), it is the probability of each label, and how often it is
@@ -70,11 +60,7 @@ def calibration(labels: Labels, probabilities: Probabilities, task: str = "multi
         with bins of equal mass (Nguyen and O'Connor 2015). ``brier``: see `brier`. ``bins`` and
         ``adaptive_bins``: the bins that have texts, with Wilson intervals of the accuracy.
     """
-    if labels.ndim == 2:
-        confidence, right = probabilities.ravel(), labels.ravel() == 1
-    else:
-        decided, confidence = top(probabilities, task)
-        right = decided == labels
+    confidence, right = task.believed(labels, probabilities)
     equal = np.linspace(0, 1, BINS + 1)
     index, adaptive = _equal_width(confidence), quantile_bins(confidence, BINS)
     bins = _bins(confidence, right, index)
@@ -84,28 +70,27 @@ def calibration(labels: Labels, probabilities: Probabilities, task: str = "multi
     return {
         "ece": _error(bins),
         "adaptive_ece": _error(adaptive_bins),
-        "brier": brier(labels, probabilities),
+        "brier": brier(labels, probabilities, task),
         "bins": bins,
         "adaptive_bins": adaptive_bins,
     }
 
 
-def brier(labels: Labels, probabilities: Probabilities) -> dict[str, float]:
+def brier(labels: Labels, probabilities: Probabilities, task: Task) -> dict[str, float]:
     """Return the Brier score and its parts (Murphy 1973), in 15 bins of equal width.
 
     ``score = reliability - resolution + uncertainty + within_bins``: the last is what forecasts that
     differ within a bin add (Stephenson et al. 2008), and is small. For more than two classes all are
     summed over the classes, each against the rest. Labels (B, L) of 0 and 1 are forecasts of their own.
     """
-    if labels.ndim == 2:
-        return {
-            name: float(part) for name, part in _murphy(labels.ravel() == 1, probabilities.ravel()).items()
-        }
-    classes = probabilities.shape[1]
-    parts = [
-        _murphy(labels == side, probabilities[:, side]) for side in ([1] if classes == 2 else range(classes))
-    ]
+    parts = [_murphy(occurred, forecast) for occurred, forecast in task.forecasts(labels, probabilities)]
     return {name: float(sum(part[name] for part in parts)) for name in parts[0]}
+
+
+def quantile_bins(values: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Number at most `count` bins of about equal mass, (B,); equal values fall into one bin."""
+    edges = np.quantile(values, np.arange(1, count) / count, method="inverted_cdf")
+    return np.searchsorted(np.unique(edges), values, side="left").astype(np.int64)
 
 
 def _murphy(occurred: NDArray[np.bool_], forecast: NDArray[np.float64]) -> dict[str, float]:

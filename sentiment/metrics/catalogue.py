@@ -1,6 +1,6 @@
 """Every score once: what it is called, which side is better, and for which tasks it is.
 
-A score that is added here, and to `quick_scores` in `multiclass` or `multilabel`, is in every report.
+A score that is added here, and to `quick_scores` of a task, is in every report.
 """
 
 from dataclasses import dataclass, replace

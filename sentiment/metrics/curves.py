@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.metrics.arrays import Labels, Probabilities, Thresholds
 from sentiment.metrics.bootstrap import wilson
-from sentiment.metrics.multiclass import Labels, Probabilities, decided, quantile_bins, top
-from sentiment.metrics.multilabel import losses, mean_interval, text_f1
+from sentiment.metrics.calibration import quantile_bins
+from sentiment.metrics.label_scores import mean_interval
+from sentiment.metrics.task import Task
 
 POINTS = 200  # most of a curve: more are not seen
 HISTOGRAM_BINS, LENGTH_BINS = 20, 10
@@ -23,9 +25,9 @@ def curves(
     labels: Labels,
     probabilities: Probabilities,
     names: Sequence[str],
+    task: Task,
     lengths: NDArray[np.int64] | None = None,
-    thresholds: Sequence[float] | None = None,
-    task: str = "multiclass",
+    thresholds: Thresholds = None,
 ) -> dict[str, Any]:
     """Return the curves of labels (B,) and probabilities (B, C), or both (B, L).
 
@@ -48,32 +50,24 @@ def curves(
         in the texts that have it, and ``lengths`` has the mean F1 of a text instead.
     """
     roc, pr = {}, {}
-    for name, side in _sides(labels, probabilities, names).items():
+    for name, side in _sides(labels, probabilities, names, task).items():
         if not side[0].all() and side[0].any():
             roc[name], pr[name] = _roc(*side), _precision_recall(*side)
     found: dict[str, Any] = {"roc": roc, "pr": pr}
-    if labels.ndim == 2:
-        predicted = decided(probabilities, thresholds)
-        quality, right = text_f1(labels, predicted), (labels == predicted).all(1)
-        confidence = np.exp(-losses(predicted, probabilities).sum(1))
-        shown = {name: score[positive] for name, (positive, score) in
-                 _sides(labels, probabilities, names).items()}  # fmt: skip
-        if len(roc) > 1:
-            found["mean"] = _means(roc, pr)
-    else:
-        chosen, confidence = top(probabilities, task)
-        quality = right = chosen == labels
-        values = probabilities[:, 1] if len(names) == 2 else confidence
-        shown = {name: values[labels == number] for number, name in enumerate(names)}
-    found |= {"coverage": _coverage(confidence, right), "histogram": _histogram(shown)}
-    return found if lengths is None else found | {"lengths": _lengths(quality, lengths)}
+    if len(roc) > 1 and not task.exclusive:
+        found["mean"] = _means(roc, pr)
+    predicted = task.decide(probabilities, thresholds)
+    shown = dict(zip(names, task.histogram(labels, probabilities), strict=True))
+    found["coverage"] = _coverage(task.joint(probabilities, predicted), task.right(labels, predicted))
+    found["histogram"] = _histogram(shown)
+    return (
+        found if lengths is None else found | {"lengths": _lengths(task.quality(labels, predicted), lengths)}
+    )
 
 
-def _sides(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> dict[str, Side]:
-    if labels.ndim == 2:
-        return {name: (labels[:, side] == 1, probabilities[:, side]) for side, name in enumerate(names)}
-    sides = [1] if len(names) == 2 else range(len(names))
-    return {names[side]: (labels == side, probabilities[:, side]) for side in sides}
+def _sides(labels: Labels, probabilities: Probabilities, names: Sequence[str], task: Task) -> dict[str, Side]:
+    has = task.one_hot(labels, len(names)) == 1
+    return {names[side]: (has[:, side], probabilities[:, side]) for side in task.sides(len(names))}
 
 
 def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, Any]:

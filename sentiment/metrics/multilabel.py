@@ -1,7 +1,6 @@
-"""Texts that may have several of L labels, or none: intervals of the scores, two models compared.
+"""Any number of L labels a text, or none: each label is a question of its own, with two answers."""
 
-Arrays in, numbers out. The scores themselves are in `metrics`. Labels are (B, L) of 0 and 1.
-"""
+from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,176 +8,133 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics.bootstrap import percentiles, resamplings, wilson
-from sentiment.metrics.multiclass import Labels, Probabilities, Ranking, decided
-
-SHUFFLES = 9_999  # of the permutation test: its p is 1 of 10,000 at least
-BATCH = 2**20  # numbers worked on at once: bounds memory
-
-
-F1 = ("micro_f1", "macro_f1", "weighted_f1")
+from sentiment.metrics import label_scores
+from sentiment.metrics.arrays import Array, Intervals, Labels, Mask, Probabilities, Scores, Thresholds
+from sentiment.metrics.multiclass import Multiclass
+from sentiment.metrics.significance import compare_labels
+from sentiment.metrics.thresholds import label_thresholds, log_odds
 
 
-def intervals(
-    labels: Labels,
-    probabilities: Probabilities,
-    thresholds: Sequence[float] | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> dict[str, list[float] | None]:
-    """Return 95 % intervals of `metrics.multilabel_scores`, as `metrics.intervals` makes them.
+class Multilabel(Multiclass):
+    """Each text has any of L labels, or none: each is a question of its own."""
 
-    All scores but the two of rankings are sums over the texts, or follow from such.
-    """
-    predicted = decided(probabilities, thresholds)
-    hits = np.concatenate([labels & predicted, predicted, labels], 1).astype(np.float64)  # (B, 3L)
-    means = _each_text(labels, predicted, probabilities)
-    table = np.stack(list(means.values()), 1)  # (B, scores)
-    sides = np.flatnonzero(labels.any(0) & ~labels.all(0))
-    rankings = [Ranking(labels[:, side] == 1, probabilities[:, side]) for side in sides]
-    drawn = []
-    for weights in resamplings(len(labels), resamples, seed):
-        batch = _f1(*np.split(weights @ hits, 3, axis=1))
-        batch |= dict(zip(means, (weights @ table).T / len(labels), strict=True))
-        if rankings:
-            ranked = np.array([ranking.scores(weights) for ranking in rankings])  # (labels, 2, R)
-            batch["roc_auc"], batch["average_precision"] = _means_of_known(ranked)
-        drawn.append(batch)
-    right = int((predicted == labels).all(1).sum())
-    unknown = {"roc_auc": None, "average_precision": None}
-    # Where no text has a label, or each has all, these are 0 or 1 by convention.
-    convention: tuple[str, ...] = ()
-    if labels.all() or not labels.any():
-        convention = ("lrap", "coverage_error", *(F1 if not labels.any() else ()))
-    known = percentiles(drawn) | {"accuracy": wilson(right, len(labels))}
-    return unknown | known | dict.fromkeys(convention)
+    name, rule, noun = "multilabel", "thresholds", ("label", "labels")
+    main_score, part_score = "micro_f1", "samples_f1"
+    exclusive, positive = False, 1
 
+    def probabilities(self, logits: Array) -> Probabilities:
+        return np.asarray(np.exp(-np.logaddexp(0, -logits)))
 
-def text_f1(labels: Labels, predicted: Labels) -> NDArray[np.float64]:
-    """Return the F1 of the labels of each text, (B,); 1 where there are none and none are given."""
-    return _share(2 * (labels & predicted).sum(1), labels.sum(1) + predicted.sum(1))
+    def logits(self, probabilities: Probabilities) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(probabilities) - np.log1p(-probabilities))
 
+    def decide(self, probabilities: Probabilities, thresholds: Thresholds = None) -> Labels:
+        return (probabilities >= (0.5 if thresholds is None else np.asarray(thresholds))).astype(np.int64)
 
-def mean_interval(values: NDArray[np.float64]) -> list[float] | None:
-    """Return Student's 95 % interval of the mean of shares, within 0 and 1; None of fewer than two."""
-    from scipy import stats
+    def sureness(self, probabilities: Probabilities, thresholds: Thresholds = None) -> Array:
+        # How far the least sure label is from its threshold: from 0.5.
+        centre = log_odds(np.array(0.5 if thresholds is None else thresholds))
+        distance = np.abs(log_odds(probabilities) - centre).min(1)
+        return np.asarray(1 / (1 + np.exp(-distance)))
 
-    if len(values) < 2:
-        return None
-    reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return [float(np.clip(values.mean() + side * reach, 0, 1)) for side in (-1, 1)]
+    def least(self, probabilities: Probabilities, predicted: Labels) -> Array:
+        return np.asarray(np.where(predicted == 1, probabilities, 1 - probabilities).min(1))
 
+    def joint(self, probabilities: Probabilities, predicted: Labels) -> Array:
+        return np.asarray(np.exp(-label_scores.losses(predicted, probabilities).sum(1)))
 
-def comparison(
-    labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
-) -> dict[str, Any]:
-    """Compare two classifiers on the same texts.
+    def undecided(self, names: Sequence[str]) -> str | None:
+        return "a text may have several labels"
 
-    Parameters
-    ----------
-    labels, ours, theirs
-        (B, L) true labels, and those that each of the two gives.
-    resamples, seed
-        Of the bootstrap.
+    def plain(self, names: Sequence[str]) -> dict[str, Any]:
+        return {"thresholds": (0.5,) * len(names)}
 
-    Returns
-    -------
-    dict
-        ``difference`` of the micro F1, ours − theirs, its 95 % ``interval`` (percentiles of a bootstrap
-        over the texts, which are the same for both), and ``p`` of approximate randomisation, two-sided: how
-        often the difference is as large if for each text chance says which of the two gave which answer
-        (Noreen 1989; Yeh 2000). ``ours_only`` and ``theirs_only`` are the texts that only
-        one of the two has wholly right; under ``accuracy`` are the difference of their shares, and ``p`` of
-        McNemar's exact test on them.
-    """
-    from scipy import stats
+    def fit_thresholds(self, labels: Labels, probabilities: Probabilities) -> tuple[float, ...] | None:
+        return label_thresholds(labels, probabilities)
 
-    # Of a text only these numbers matter; many texts share them.
-    columns = [(labels & one).sum(1) for one in (ours, theirs)] + [one.sum(1) for one in (ours, theirs)]
-    kinds, counts = np.unique(np.stack([*columns, labels.sum(1)], 1), axis=0, return_counts=True)
+    def frequent(self, shares: Array) -> list[float] | None:
+        # As many as texts have on average, and at least one.
+        given = max(1, round(shares.sum()))
+        return [float(np.sort(shares)[-given])] * len(shares)
 
-    def apart(sums: NDArray[Any]) -> NDArray[np.float64]:  # (R, 5) -> (R,)
-        hits, given, true = sums[:, :2], sums[:, 2:4], sums[:, 4:]
-        f1 = _share(2 * hits, given + true, 0.0)
-        return np.asarray(f1[:, 0] - f1[:, 1])
+    def encode(self, given: Sequence[Any], names: Sequence[str]) -> Labels:
+        return np.array([[name in own for name in names] for own in given], np.int64)
 
-    sums, swap = counts @ kinds, kinds[:, [1, 0, 3, 2, 4]] - kinds
-    difference = float(apart(sums[None])[0])
-    generator, batch = np.random.default_rng(seed), max(1, BATCH // len(counts))
-    drawn, shuffled = [], []
-    for size in _parts(resamples, batch):
-        drawn.append(apart(generator.multinomial(len(labels), counts / len(labels), size) @ kinds))
-    for size in _parts(SHUFFLES, batch):
-        shuffled.append(apart(sums + generator.binomial(counts, 0.5, (size, len(counts))) @ swap))
-    as_large = int((np.abs(np.concatenate(shuffled)) >= abs(difference) - 1e-12).sum())
-    right = [(one == labels).all(1) for one in (ours, theirs)]
-    ours_only, theirs_only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
-    contested = ours_only + theirs_only
-    return {
-        "difference": difference,
-        "interval": [float(edge) for edge in np.percentile(np.concatenate(drawn), [2.5, 97.5])],
-        "p": (1 + as_large) / (1 + SHUFFLES),
-        "ours_only": ours_only,
-        "theirs_only": theirs_only,
-        "accuracy": {
-            "difference": (ours_only - theirs_only) / len(labels),
-            "p": float(stats.binomtest(ours_only, contested).pvalue) if contested else 1.0,
-        },
-    }
+    def named(self, answer: Any, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name, has in zip(names, answer, strict=True) if has)
 
+    def reordered(self, labels: Labels, order: Sequence[int]) -> Labels:
+        return labels[:, order]
 
-def losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
-    """Return the log loss of each label of each text, (B, L)."""
-    told = np.where(labels == 1, probabilities, 1 - probabilities)
-    return np.asarray(-np.log(np.clip(told, np.finfo(np.float64).eps, 1)))
+    def one_hot(self, labels: Labels, classes: int) -> Labels:
+        return labels
 
+    def counts(self, labels: Labels, classes: int) -> Labels:
+        return np.stack([(labels == side).sum(0) for side in (0, 1)], 1)
 
-def _f1(
-    hits: NDArray[np.float64], given: NDArray[np.float64], true: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    """Return the means of F1 that follow from counts by label, each (R, L)."""
-    each, whole = _share(2 * hits, given + true, 0.0), true.sum(1)
-    return {
-        "micro_f1": _share(2 * hits.sum(1), given.sum(1) + whole, 0.0),
-        "macro_f1": each.mean(1),
-        "weighted_f1": _share((each * true).sum(1), whole, 0.0),
-    }
+    def sides(self, classes: int) -> Sequence[int]:
+        return range(classes)
 
+    def both_sides(self, margins: Array) -> Array:
+        return margins
 
-def _each_text(
-    labels: Labels, predicted: Labels, probabilities: Probabilities
-) -> dict[str, NDArray[np.float64]]:
-    """Return the scores that are means over the texts, each (B,)."""
-    from scipy.stats import rankdata
+    def questions(self, labels: Labels, probabilities: Probabilities) -> tuple[Labels, Probabilities]:
+        return labels.ravel(), np.stack([1 - probabilities, probabilities], -1).reshape(-1, 2)
 
-    hits = (labels & predicted).sum(1)
-    # Of each true label: how many are as probable or more, and how many true ones of those.
-    ranks = rankdata(-probabilities, "max", axis=1)
-    among = rankdata(np.where(labels == 1, -probabilities, np.inf), "max", axis=1)
-    told_apart = (labels.sum(1) > 0) & (labels.sum(1) < labels.shape[1])
-    precision = _share((labels * among / ranks).sum(1), labels.sum(1))
-    return {
-        "samples_f1": text_f1(labels, predicted),
-        "jaccard": _share(hits, (labels | predicted).sum(1)),
-        "hamming_loss": (labels != predicted).mean(1),
-        "lrap": np.where(told_apart, precision, 1.0),
-        "coverage_error": (labels * ranks).max(1).astype(np.float64),
-        "log_loss": losses(labels, probabilities).mean(1),
-        "brier": ((probabilities - labels) ** 2).mean(1),
-    }
+    def right(self, labels: Labels, predicted: Labels) -> Mask:
+        return np.asarray((labels == predicted).all(1))
 
+    def quality(self, labels: Labels, predicted: Labels) -> NDArray[Any]:
+        return label_scores.text_f1(labels, predicted)
 
-def _parts(total: int, most: int) -> list[int]:
-    return [min(most, total - start) for start in range(0, total, most)]
+    def believed(self, labels: Labels, probabilities: Probabilities) -> tuple[Array, Mask]:
+        return probabilities.ravel(), labels.ravel() == 1
 
+    def forecasts(self, labels: Labels, probabilities: Probabilities) -> list[tuple[Mask, Array]]:
+        return [(labels.ravel() == 1, probabilities.ravel())]
 
-def _share(part: NDArray[Any], whole: NDArray[Any], of_none: float = 1.0) -> NDArray[np.float64]:
-    return np.where(whole > 0, part / np.maximum(whole, 1), of_none)
+    def histogram(self, labels: Labels, probabilities: Probabilities) -> list[Array]:
+        return [shown[has == 1] for has, shown in zip(labels.T, probabilities.T, strict=True)]
 
+    def worst(self, labels: Labels, probabilities: Probabilities, predicted: Labels) -> NDArray[np.int64]:
+        # By the log loss, summed over all labels.
+        wrong = np.flatnonzero((predicted != labels).any(1))
+        loss = label_scores.losses(labels, probabilities)[wrong].sum(1)
+        return wrong[np.argsort(-loss, kind="stable")]
 
-def _means_of_known(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return means over the labels that a resample has, (2, R), for (labels, 2, R)."""
-    known = np.isfinite(scores)
-    count = known.sum(0)
-    total = np.where(known, scores, 0).sum(0)
-    return np.where(count, total / np.maximum(count, 1), np.nan)
+    def quick_scores(
+        self, labels: Labels, probabilities: Probabilities, thresholds: Thresholds = None
+    ) -> Scores:
+        return label_scores.quick_scores(labels, probabilities, self.decide(probabilities, thresholds))
+
+    def confused(self, labels: Labels, predicted: Labels, classes: int) -> dict[str, Any]:
+        return {
+            "confusion_matrices": label_scores.confusion_matrices(labels, predicted, classes),
+            "missed_and_added": label_scores.missed_and_added(labels, predicted),
+        }
+
+    def by_class(self, labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[str, Any]:
+        labels, predicted = label_scores.columns(labels, predicted)
+        return super().by_class(labels, predicted, names)
+
+    def intervals(
+        self,
+        labels: Labels,
+        probabilities: Probabilities,
+        thresholds: Thresholds = None,
+        resamples: int = 1000,
+        seed: int = 0,
+    ) -> Intervals:
+        predicted = self.decide(probabilities, thresholds)
+        return label_scores.intervals(labels, probabilities, predicted, resamples, seed)
+
+    def main_interval(
+        self, labels: Labels, probabilities: Probabilities, thresholds: Thresholds = None
+    ) -> list[float] | None:
+        return self.intervals(labels, probabilities, thresholds)[self.main_score]
+
+    def compare(
+        self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
+    ) -> dict[str, Any]:
+        return compare_labels(labels, ours, theirs, resamples, seed)

@@ -3,8 +3,67 @@
 B texts, C grades, from the lowest.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from sentiment.metrics import class_scores
+from sentiment.metrics.arrays import Array, Labels, Probabilities, Scores, Thresholds
+from sentiment.metrics.multiclass import Multiclass
+from sentiment.metrics.significance import sign_flips
+
+
+class Ordinal(Multiclass):
+    """Each text has one of C grades in order, such as 1 to 5 stars; three or more."""
+
+    name, rule, main_score, ordered = "ordinal", "median", "mae", True
+    baselines = ("median", "tfidf_lr", "tfidf_ridge", "statistics_lr")
+    compared = ("accuracy", "mcc", "mae", "quadratic_kappa")
+
+    def outputs(self, classes: int) -> int:
+        return classes - 1
+
+    def linked(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cumulative(outputs)
+
+    def decide(self, probabilities: Probabilities, thresholds: Thresholds = None) -> Labels:
+        return median(probabilities)
+
+    def plain(self, names: Sequence[str]) -> dict[str, Any]:
+        return {}
+
+    def worst(self, labels: Labels, probabilities: Probabilities, predicted: Labels) -> NDArray[np.int64]:
+        wrong, off = super().worst(labels, probabilities, predicted), np.abs(predicted - labels)
+        return wrong[np.argsort(-off[wrong], kind="stable")]
+
+    def quick_scores(
+        self, labels: Labels, probabilities: Probabilities, thresholds: Thresholds = None
+    ) -> Scores:
+        found = super().quick_scores(labels, probabilities)
+        last = {name: found.pop(name) for name in ("log_loss", "brier")}
+        matrix = class_scores.confusion_matrix(labels, self.decide(probabilities), probabilities.shape[1])
+        alone = grade_scores(matrix[None].astype(np.float64))
+        grades = {name: float(value) for name, (value,) in alone.items()}
+        return found | grades | last
+
+    def of_matrices(self, matrices: Array) -> dict[str, Array]:
+        return super().of_matrices(matrices) | grade_scores(matrices)
+
+    def main_interval(
+        self, labels: Labels, probabilities: Probabilities, thresholds: Thresholds = None
+    ) -> list[float] | None:
+        return self.intervals(labels, probabilities)[self.main_score]
+
+    def compare(
+        self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
+    ) -> dict[str, Any]:
+        found = super().compare(labels, ours, theirs, resamples, seed)
+        found["mae"]["p"] = sign_flips(np.abs(ours - labels) - np.abs(theirs - labels))
+        return found
 
 
 def median(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -15,7 +74,7 @@ def median(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.asarray((probabilities[:, :-1].cumsum(1) < 0.5).sum(1))
 
 
-def scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def grade_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return what confusion matrices (R, C, C) of grades say beside the scores of classes, each (R,).
 
     ``mae`` is the mean absolute error in steps, from one grade to the next; ``within_one`` the share that is
@@ -44,3 +103,17 @@ def scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         "within_one": mean((steps <= 1).astype(np.int64)),
         "spearman": np.nan_to_num(correlation),
     }
+
+
+def cumulative(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return log-probabilities (C,) for outputs (C - 1,), as `sentiment.models.heads.cumulative` does."""
+
+    def log_sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(-np.logaddexp(0, -values))
+
+    thresholds = np.concatenate([outputs[:1], np.logaddexp(0, outputs[1:])]).cumsum()
+    found = np.zeros(len(outputs) + 1, outputs.dtype)
+    found[:-1] += log_sigmoid(thresholds)
+    found[1:] += log_sigmoid(-thresholds)
+    found[1:-1] += log_sigmoid(outputs[1:])
+    return found

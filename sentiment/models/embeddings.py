@@ -8,7 +8,6 @@ import json
 import pickle
 import shutil
 import ssl
-import sys
 import tempfile
 import urllib.error
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from sentiment.core import cache
 from sentiment.core.config import EmbeddingConfig
 from sentiment.core.errors import CorpusError, HubError, UsageError, did_you_mean, from_machine
+from sentiment.core.notices import Say, warn
 from sentiment.data.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
@@ -61,6 +61,7 @@ def build(
     further: list[Sequences],
     config: EmbeddingConfig,
     seed: int,
+    say: Say = warn,
 ) -> Vectors:
     """Make the embedding matrix of a vocabulary.
 
@@ -72,6 +73,8 @@ def build(
         The training texts, for the coverage.
     further
         Other texts than test, labelled or not, that skip-gram may also learn from.
+    say
+        Told of what may take long, and of what cannot be kept; a warning of Python's logging by default.
     """
     generator = np.random.default_rng(seed)
     counts = np.bincount(sequences.values, minlength=len(vocabulary))
@@ -82,7 +85,7 @@ def build(
         case "skipgram":
             known = _skipgram(vocabulary, [sequences, *further], config, seed)
         case "pretrained":
-            known = _pretrained(vocabulary, str(config.vectors))
+            known = _pretrained(vocabulary, str(config.vectors), say)
     found = np.array([token in known for token in vocabulary])
     if source == "auto":
         fits = config.size == ENGLISH_SIZE and counts[found].sum() >= ENOUGH * counts.sum()
@@ -186,8 +189,8 @@ def _train_skipgram(
     return matrix
 
 
-def _pretrained(vocabulary: list[str], name: str) -> dict[str, NDArray[np.float32]]:
-    loaded = _load_file(Path(name).expanduser()) if _is_file(name) else _load_named(name)
+def _pretrained(vocabulary: list[str], name: str, say: Say) -> dict[str, NDArray[np.float32]]:
+    loaded = _load_file(Path(name).expanduser(), say) if _is_file(name) else _load_named(name, say)
     known = {}
     for token in vocabulary[SPECIAL:]:
         for spelling in (
@@ -206,19 +209,19 @@ def _is_file(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _cache() -> Iterator[Path]:
+def _cache(say: Say) -> Iterator[Path]:
     """Give a folder for what torchtext downloads and reads: the cache, or else one for the moment."""
     with contextlib.ExitStack() as stack:
         try:
             folder = cache.place("vectors")
             folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
-            print(f"vectors are not kept: {error}", file=sys.stderr)
+            say(f"vectors are not kept: {error}")
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         yield folder
 
 
-def _load_named(name: str) -> Any:
+def _load_named(name: str, say: Say) -> Any:
     from torchtext.vocab import pretrained_aliases
 
     if name not in pretrained_aliases:
@@ -226,9 +229,9 @@ def _load_named(name: str) -> Any:
             f"embedding.vectors = {name!r}: neither a file nor a known name"
             f"{did_you_mean(name, pretrained_aliases)}; known: {', '.join(sorted(pretrained_aliases))}"
         )
-    print(f"{name}: reading it, or downloading it first", file=sys.stderr)
+    say(f"{name}: reading it, or downloading it first")
     try:
-        with _cache() as folder, _tamed():
+        with _cache(say) as folder, _tamed():
             return pretrained_aliases[name](cache=str(folder))
     except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
         raise HubError(
@@ -237,7 +240,7 @@ def _load_named(name: str) -> Any:
         ) from error
 
 
-def _load_file(path: Path) -> Any:
+def _load_file(path: Path, say: Say) -> Any:
     """Read vectors in GloVe or word2vec text format; .gz and .zst are unpacked on the way."""
     from torchtext.vocab import Vectors as TextVectors
 
@@ -247,7 +250,7 @@ def _load_file(path: Path) -> Any:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     plain = f"{digest}.vec"
-    with _cache() as kept:
+    with _cache(say) as kept:
         cached = kept / f"{plain}.pt"
         try:
             with tempfile.TemporaryDirectory() as folder, _tamed():

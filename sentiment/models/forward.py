@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.data.sequences import Sequences
-from sentiment.metrics import link
+from sentiment.metrics.task import task
 from sentiment.models.batches import in_order
 from sentiment.models.classifier import Pooled
 from sentiment.models.network import Network
@@ -33,7 +33,7 @@ def infer(model: Network, sequences: Sequences, device: torch.device) -> NDArray
         for batch in in_order(sequences, INFERENCE_SIZE, INFERENCE_TOKENS, device):
             parts = [model.read(model.embed(part)) for part in in_parts(batch.inputs, INFERENCE_TOKENS)]
             logits[batch.rows] = model.decide(joined(parts), batch.counts).float().cpu()
-    return link.probabilities(logits.double().numpy(), model.task)
+    return task(model.task).probabilities(logits.double().numpy())
 
 
 def in_parts(inputs: PackedSequence, most: int) -> Iterator[PackedSequence]:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics import link
-from sentiment.metrics.calibration import fit_temperature, temper
-from sentiment.metrics.link import MULTILABEL
-from sentiment.metrics.multiclass import Labels, Probabilities
+from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.calibration import fit_temperature
+from sentiment.metrics.task import Task
 
 # NB-SVM. Its C, chosen likewise, and the share of the SVM in the mean of SVM and naive Bayes: that of
 # the paper, and 1, which is better where many n-grams are counted (IMDB: 91.4 % instead of 88.7 %).
@@ -31,9 +30,9 @@ class NBSVM:
     penalty: float
     share: float
 
-    def probabilities(self, features: Any, task: str) -> Probabilities:
+    def probabilities(self, features: Any, task: Task) -> Probabilities:
         """Return (B, C) for features (B, features)."""
-        return temper(soft_probabilities(features, self.weights, self.bias, task), self.temperature, task)
+        return task.temper(soft_probabilities(features, self.weights, self.bias, task), self.temperature)
 
 
 def fit_nbsvm(
@@ -42,17 +41,15 @@ def fit_nbsvm(
     labels: Labels,
     held_out: Labels,
     classes: int,
-    task: str,
+    task: Task,
     penalties: Sequence[float],
 ) -> NBSVM:
     """Train NB-SVM on sparse features (B, features) of labels (B,), or (B, L), chosen by those held out.
 
     The penalties are tried in their order until one does worse than the one before.
     """
-    if task == MULTILABEL:
-        sides = [labels[:, side] == 1 for side in range(classes)]
-    else:
-        sides = [labels == side for side in ([1] if classes == 2 else range(classes))]
+    has = task.one_hot(labels, classes) == 1  # (B, C)
+    sides = [has[:, side] for side in task.sides(classes)]
     best, before = None, np.inf
     for penalty in penalties:
         machines = [fit_side(train, mine, penalty) for mine in sides]
@@ -63,8 +60,8 @@ def fit_nbsvm(
                 [ratios * ((1 - share) * np.abs(svm).mean() + share * svm) for ratios, svm, _ in machines], 1
             )  # (features, sides)
             soft = soft_probabilities(validation, weights, bias, task)
-            temperature = fit_temperature(held_out, soft)
-            losses.append(log_loss(held_out, temper(soft, temperature, task)))
+            temperature = fit_temperature(held_out, soft, task)
+            losses.append(log_loss(held_out, task.temper(soft, temperature), task))
             if best is None or losses[-1] < best[0]:
                 best = losses[-1], NBSVM(weights, bias, temperature, penalty, share)
         if min(losses) > before:
@@ -89,16 +86,17 @@ def fit_side(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[An
     return ratios, svm.coef_[0], svm.intercept_[0]
 
 
-def soft_probabilities(features: Any, weights: Any, bias: Any, task: str) -> Probabilities:
+def soft_probabilities(features: Any, weights: Any, bias: Any, task: Task) -> Probabilities:
     """Return the probabilities of the margins; of two classes, the first has the second's, negated."""
     margins: NDArray[np.float64] = features @ weights + bias
     if margins.shape[1] == 1:
         margins = np.concatenate([-margins, margins], 1)
-    return link.probabilities(margins, task)
+    return task.probabilities(margins)
 
 
-def log_loss(labels: Labels, probabilities: Probabilities) -> float:
+def log_loss(labels: Labels, probabilities: Probabilities, task: Task) -> float:
+    """Return the log loss of classes, or of each label for itself."""
     from sklearn.metrics import log_loss
 
-    labels, probabilities = link.single(labels, probabilities)
+    labels, probabilities = task.questions(labels, probabilities)
     return float(log_loss(labels, probabilities, labels=range(probabilities.shape[1])))

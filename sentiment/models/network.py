@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.core.config import ModelConfig
+from sentiment.metrics.task import task as task_of
 from sentiment.models import classifier
 from sentiment.models.batches import positions
 from sentiment.models.classifier import Pooled
-from sentiment.models.heads import cumulative
+from sentiment.models.heads import HEADS
 
 
 class Network(classifier.SequenceClassifier):
@@ -37,7 +38,7 @@ class Network(classifier.SequenceClassifier):
     vectors
         (V, E) initial embeddings; random if left out.
     task
-        What a label is, see `sentiment.metrics.link`; for "ordinal" the logits are those of `cumulative`.
+        What a label is, see `sentiment.metrics.task` and `sentiment.models.heads`.
 
     Raises
     ------
@@ -84,7 +85,7 @@ class Network(classifier.SequenceClassifier):
         super().__init__(
             input_size,
             config.hidden_size,
-            num_labels - (task == "ordinal"),
+            task_of(task).outputs(num_labels),
             cell=config.kind,
             num_layers=config.layers,
             bidirectional=config.bidirectional,
@@ -94,7 +95,7 @@ class Network(classifier.SequenceClassifier):
             weight_dropout=config.weight_dropout,
             embedding=embedding,
         )
-        self.config, self.num_labels, self.task = config, num_labels, task
+        self.config, self.num_labels, self.task, self.head = config, num_labels, task, HEADS[task]
 
     def forward(
         self,
@@ -134,15 +135,14 @@ class Network(classifier.SequenceClassifier):
         """Return logits (B, C) for what was pooled: of windows if there are counts (B,) of them."""
         if counts is not None:
             pooled = merge(pooled, counts, self.config.hidden_size)
-        logits = super().decide(pooled)  # (B, C), or of grades (B, C - 1)
-        return cumulative(logits) if self.task == "ordinal" else logits
+        return self.head.linked(super().decide(pooled))
 
     @torch.no_grad()
-    def begin_grades(self, counts: NDArray[np.int64]) -> None:
-        """Let the biases of an ordinal model give the grades the frequencies of (C,) counts."""
-        shares = torch.from_numpy(counts).double() + 0.5  # no threshold is infinite
-        thresholds = (shares / shares.sum()).cumsum(0)[:-1].logit()
-        self.linear.bias.copy_(torch.cat([thresholds[:1], thresholds.diff().expm1().log()]))
+    def begin(self, labels: NDArray[np.int64]) -> None:
+        """Let the biases of the last layer begin with the frequencies of labels, if the task wants it."""
+        biases = self.head.biases(labels, self.num_labels)
+        if biases is not None:
+            self.linear.bias.copy_(biases)
 
 
 def merge(pooled: Pooled, counts: Tensor, hidden_size: int) -> Pooled:

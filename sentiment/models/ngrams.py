@@ -13,9 +13,7 @@ n-grams in the table, C classes or labels, S sides: C, or of two classes the sec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +22,10 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from sentiment.data.sequences import Encoded, Sequences
-from sentiment.metrics import link
-from sentiment.metrics.calibration import fit_temperature, temper
-from sentiment.metrics.link import MULTILABEL
-from sentiment.metrics.multiclass import Labels, Probabilities, quick_scores
+from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.calibration import fit_temperature
+from sentiment.metrics.task import task as task_of
+from sentiment.models.patterns import Hashes, Patterns, present
 
 if TYPE_CHECKING:
     from sentiment.core.config import NGramsConfig
@@ -41,103 +39,6 @@ PARTS = 4  # of the texts, each spoken of by machines that learned from the othe
 SHARES = np.linspace(0, 0.9, 10)  # of the n-grams in the mean of the two models' log-probabilities
 # Mean and deviation of a prior on that share: a hundred validation texts do not know it.
 USUAL, SPREAD = 0.4, 0.25
-AT_ONCE = 2**20  # tokens: bounds memory
-MULTIPLIER, MIXER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
-
-Hashes = NDArray[np.uint32]
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Patterns:
-    """Which tokens of a text are an n-gram.
-
-    Attributes
-    ----------
-    longest
-        Tokens of the longest run; all shorter runs count too.
-    gap
-        Pairs count too that have so many tokens or fewer between them (skip-bigrams, Guthrie et al. 2006).
-    ending
-        What begins in the last so many tokens of a text counts once more, as another n-gram.
-    """
-
-    longest: int
-    gap: int = 0
-    ending: int = 0
-
-    @cached_property
-    def offsets(self) -> list[NDArray[np.int64]]:
-        """Where the tokens of each kind of n-gram are, from its first."""
-        runs = [np.arange(length) for length in range(1, self.longest + 1)]
-        return runs + [np.array([0, gap + 1]) for gap in range(1, self.gap + 1)]
-
-    def worthwhile(self, sequences: Sequences) -> Patterns:
-        """Return these without the ending if texts are hardly longer than it in the mean."""
-        return self if sequences.lengths.mean() >= 2 * self.ending else replace(self, ending=0)
-
-    def places(self, ids: NDArray[Any], left: Rows) -> tuple[Rows, Rows, Hashes]:
-        """Return of each n-gram where it begins, which of the `offsets` it has, and its hash.
-
-        Parameters
-        ----------
-        ids
-            (T,) of a text, or of several, one after another.
-        left
-            (T,) tokens from each one to the end of its text, itself counted.
-        """
-        steps = ids.astype(np.uint64) + np.uint64(1)
-        run = np.zeros(len(steps), np.uint64)
-        begins, kinds, hashes = [], [], []
-        for kind, offsets in enumerate(self.offsets):
-            width = int(offsets[-1]) + 1
-            first = np.flatnonzero(left >= width)
-            if kind < self.longest:  # grows out of the one before
-                run = run[: max(0, len(steps) - kind)] * MULTIPLIER + steps[kind:]
-                rolling = run[first]
-            else:
-                pair = steps[first] * MULTIPLIER + steps[first + width - 1]
-                rolling = pair ^ (np.uint64(width) << np.uint64(56))
-            mixed = (rolling ^ (rolling >> np.uint64(29))) * MIXER >> np.uint64(32)
-            if self.ending:
-                again = left[first] <= self.ending
-                marked = (mixed[again] + np.uint64(1)) * MULTIPLIER >> np.uint64(32)
-                first, mixed = np.concatenate([first, first[again]]), np.concatenate([mixed, marked])
-            begins.append(first)
-            kinds.append(np.full(len(first), kind))
-            hashes.append(mixed.astype(np.uint32))
-        return np.concatenate(begins), np.concatenate(kinds), np.concatenate(hashes)
-
-    def of(self, sequences: Sequences) -> Iterator[tuple[int, Rows, Hashes]]:
-        """Give parts of texts: the number of the first, and of each n-gram its text, from there, and hash."""
-        first, ends = 0, sequences.offsets[1:]
-        while first < len(sequences):
-            begin = sequences.offsets[first]
-            last = max(first + 1, int(np.searchsorted(ends, begin + AT_ONCE, side="right")))
-            owners = np.repeat(np.arange(last - first), sequences.lengths[first:last])
-            end = int(sequences.offsets[last])
-            left = ends[first:last][owners] - np.arange(begin, end)
-            begins, _, hashes = self.places(sequences.values[begin:end], left)
-            yield first, owners[begins], hashes
-            first = last
-
-    def counted(self, sequences: Sequences) -> tuple[Hashes, Rows]:
-        """Return the different n-grams of texts, sorted, and in how many texts each is."""
-        parts = [_distinct(rows, hashes)[1] for _, rows, hashes in self.of(sequences)]
-        return np.unique(np.concatenate(parts), return_counts=True)
-
-    def features(self, sequences: Sequences, hashes: Hashes) -> Any:
-        """Return a sparse matrix (B, M) of which of (M,) n-grams each text has."""
-        from scipy import sparse
-
-        rows, places = [], []
-        for first, owners, found in self.of(sequences):
-            own, place = _present(hashes, owners, found)
-            rows.append(first + own)
-            places.append(place)
-        row, column = np.concatenate(rows), np.concatenate(places)
-        shape = len(sequences), len(hashes)
-        return sparse.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape)
 
 
 @dataclass(frozen=True)
@@ -154,7 +55,7 @@ class NGrams:
         (M, S) and (S,): logits of a text are the sum of the weights of the n-grams that it has, each once,
         and the bias; they are added to those of the recurrence.
     task
-        What the logits mean, see `sentiment.metrics.link`.
+        What the logits mean, see `sentiment.metrics.task`.
     """
 
     patterns: Patterns
@@ -167,14 +68,14 @@ class NGrams:
         """Return what the n-grams say of texts, (B, C)."""
         found = np.tile(self.bias.astype(np.float64), (len(sequences), 1))
         for first, owners, hashes in self.patterns.of(sequences):
-            rows, places = _present(self.hashes, owners, hashes)
+            rows, places = present(self.hashes, owners, hashes)
             np.add.at(found, first + rows, self.weights[places])
-        return self._sides(found)
+        return task_of(self.task).both_sides(found)
 
     def added(self, probabilities: Probabilities, sequences: Sequences) -> Probabilities:
         """Return the probabilities (B, C) of the recurrence and the n-grams together."""
-        logits = link.logits(probabilities, self.task) + self.logits(sequences)
-        return link.probabilities(logits, self.task)
+        task = task_of(self.task)
+        return task.probabilities(task.logits(probabilities) + self.logits(sequences))
 
     def contributions(self, ids: NDArray[Any]) -> NDArray[np.float64]:
         """Return what each token of a text adds to the logits, (T, C); with the bias they sum to them.
@@ -190,7 +91,7 @@ class NGrams:
         for kind, offsets in enumerate(self.patterns.offsets):
             rows = there & (kinds == kind)
             np.add.at(each, begins[rows, None] + offsets, shares[rows, None] / len(offsets))
-        return self._sides(each)
+        return task_of(self.task).both_sides(each)
 
     def save(self, path: Path) -> None:
         """Write the table, its weights in half precision."""
@@ -213,7 +114,7 @@ class NGrams:
         """
         stored = safetensors.numpy.load_file(path)
         hashes, weights, bias = stored["hashes"], stored["weights"].astype(np.float32), stored["bias"]
-        sides = 1 if labels == 2 and task != MULTILABEL else labels
+        sides = len(task_of(task).sides(labels))
         if weights.shape != (len(hashes), sides) or bias.shape != (sides,) or not len(hashes):
             raise ValueError(
                 f"{path.name}: weights {weights.shape} and bias {bias.shape} for {labels} labels"
@@ -221,11 +122,6 @@ class NGrams:
         # Older tables have runs only.
         patterns = {one.name: int(stored[one.name][0]) for one in fields(Patterns) if one.name in stored}
         return cls(Patterns(**patterns), hashes, weights, bias, task)
-
-    def _sides(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return one column a class: of two classes, the first has a logit of 0."""
-        one_of_two = found.shape[1] == 1 and self.task != MULTILABEL
-        return np.concatenate([np.zeros_like(found), found], 1) if one_of_two else found
 
 
 class Counted:
@@ -288,26 +184,26 @@ def fit(
     if not (counted.frequencies > 1).any():
         return None, {"share": 0.0}
     held_out = corpus.validation.labels
-    task, classes = corpus.task, len(corpus.labels)
+    task, classes = task_of(corpus.task), len(corpus.labels)
     found = fit_nbsvm(counted.table, counted.of_validation, labels, held_out, classes, task, PENALTIES)
     weights, bias = found.weights / found.temperature, found.bias / found.temperature
     # Rare n-grams decide few texts.
     most = min(MOST, NUMBERS // weights.shape[1])
     order = np.sort(np.argsort(-np.abs(weights).max(1) * np.sqrt(counted.frequencies), kind="stable")[:most])
-    scale = 2.0 if (classes, task) == (2, "multiclass") else 1.0  # margins of two classes count on both sides
+    scale = 2.0 if len(task.sides(classes)) < classes else 1.0  # of two classes, margins count on both sides
     hashes = counted.hashes[order]
-    alone = NGrams(counted.patterns, hashes, _half(scale * weights[order]), _half(scale * bias), task)
+    alone = NGrams(counted.patterns, hashes, _half(scale * weights[order]), _half(scale * bias), task.name)
     margins = alone.logits(counted.validation)
-    linear = link.probabilities(margins, task)
-    temperature = fit_temperature(held_out, probabilities)
-    recurrent = temper(probabilities, temperature, task)
+    linear = task.probabilities(margins)
+    temperature = fit_temperature(held_out, probabilities, task)
+    recurrent = task.temper(probabilities, temperature)
 
     def tempered(both: Probabilities) -> Probabilities:
-        return temper(both, fit_temperature(held_out, both), task)
+        return task.temper(both, fit_temperature(held_out, both, task))
 
     def cost(share: float) -> float:
-        logits = link.logits(probabilities, task) + share / (1 - share) * temperature * margins
-        loss = quick_scores(held_out, tempered(link.probabilities(logits, task)), task)["log_loss"]
+        logits = task.logits(probabilities) + share / (1 - share) * temperature * margins
+        loss = task.quick_scores(held_out, tempered(task.probabilities(logits)))["log_loss"]
         assert loss is not None
         return loss * len(held_out) + ((share - USUAL) / SPREAD) ** 2 / 2
 
@@ -320,9 +216,9 @@ def fit(
         "C": found.penalty,
         "share": share,
         "validation": {
-            "recurrent": quick_scores(held_out, recurrent, task),
-            "ngrams": quick_scores(held_out, linear, task),
-            "both": quick_scores(held_out, tempered(table.added(probabilities, counted.validation)), task),
+            "recurrent": task.quick_scores(held_out, recurrent),
+            "ngrams": task.quick_scores(held_out, linear),
+            "both": task.quick_scores(held_out, tempered(table.added(probabilities, counted.validation))),
         },
     }
     return (table if share else None), about
@@ -349,37 +245,22 @@ def second_opinion(corpus: Corpus, counted: Counted, labels: Labels) -> tuple[Pr
     """
     from sentiment.models.nbsvm import fit_nbsvm
 
-    classes, held_out = len(corpus.labels), corpus.validation.labels
+    task, classes, held_out = task_of(corpus.task), len(corpus.labels), corpus.validation.labels
     parts = np.random.default_rng(0).permutation(len(labels)) % PARTS
     penalties: tuple[float, ...] = PENALTIES
     said, of_validation = np.zeros((len(labels), classes)), np.zeros((len(held_out), classes))
     for part in range(PARTS):
         others, own = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
         machine = fit_nbsvm(
-            counted.table[others], counted.of_validation, labels[others], held_out, classes, corpus.task,
+            counted.table[others], counted.of_validation, labels[others], held_out, classes, task,
             penalties,
         )  # fmt: skip
         penalties = (machine.penalty,)  # the first part's serves all
-        of_validation += machine.probabilities(counted.of_validation, corpus.task) / PARTS
-        said[own] = machine.probabilities(counted.table[own], corpus.task)
+        of_validation += machine.probabilities(counted.of_validation, task) / PARTS
+        said[own] = machine.probabilities(counted.table[own], task)
     return of_validation, said
 
 
 def _half(values: NDArray[Any]) -> NDArray[np.float32]:
     """Round to half precision, as what is stored is."""
     return values.astype(np.float16).astype(np.float32)
-
-
-def _distinct(rows: Rows, hashes: Hashes) -> tuple[Rows, Hashes]:
-    """Return texts and n-grams, each pair once, ordered by the n-gram: so a search for them is fast."""
-    pairs = np.sort(hashes.astype(np.uint64) << np.uint64(32) | rows.astype(np.uint64))
-    once = pairs[np.diff(pairs, prepend=~pairs[:1]) != 0]  # np.unique hashes: 20 times slower (numpy 2.4)
-    return (once & np.uint64(2**32 - 1)).astype(np.int64), (once >> np.uint64(32)).astype(np.uint32)
-
-
-def _present(table: Hashes, rows: Rows, hashes: Hashes) -> tuple[Rows, Rows]:
-    """Return texts and places in a table of the n-grams that are there, each once for a text."""
-    rows, hashes = _distinct(rows, hashes)
-    places = np.minimum(np.searchsorted(table, hashes), len(table) - 1)
-    there = table[places] == hashes
-    return rows[there], places[there]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from sentiment.data.sequences import Sequences
-from sentiment.metrics import link
+from sentiment.metrics.task import task as task_of
 
 if TYPE_CHECKING:
     from sentiment.core.config import ModelConfig
@@ -65,7 +65,7 @@ def shapes(
         found["attention.project.weight"] = (width, width)
         found["attention.project.bias"] = (width,)
         found["attention.score.weight"] = (1, width)
-    outputs = labels - (task == "ordinal")
+    outputs = task_of(task).outputs(labels)
     return found | {"linear.weight": (outputs, width * len(config.pooling)), "linear.bias": (outputs,)}
 
 
@@ -117,11 +117,11 @@ class NumpyClassifier:
     weights
         Its ``state_dict``, as `shapes` says.
     task
-        What a label is, see `sentiment.metrics.link`.
+        What a label is, see `sentiment.metrics.task`.
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array], task: str = "multiclass") -> None:
-        self.config, self.weights, self.task = config, weights, task
+        self.config, self.weights, self.task = config, weights, task_of(task)
         self.layers = [_Layer(config, weights, layer) for layer in range(config.layers)]
 
     def seconds(self, tokens: int) -> float:
@@ -131,7 +131,7 @@ class NumpyClassifier:
 
     def probabilities(self, sequences: Sequences) -> NDArray[np.float64]:
         """Return the probabilities (B, C) of all sequences, in their order."""
-        classes = len(self.weights["linear.bias"]) + (self.task == "ordinal")
+        classes = len(self.task.linked(self.weights["linear.bias"]))
         logits = np.empty((len(sequences), classes))
         with one_blas_thread():
             for row in range(len(sequences)):
@@ -140,14 +140,14 @@ class NumpyClassifier:
                     sequences.values[start : start + length]
                     for start, length in zip(starts, lengths, strict=True)
                 )
-        return link.probabilities(logits, self.task)
+        return self.task.probabilities(logits)
 
     def logits(self, windows: Iterable[NDArray[Any]]) -> Array:
         """Return (C,) for the token ids (T,), or features (T, E), of one text, or of each window of it."""
         read = [self._read(steps) for steps in windows]
         pooled = np.concatenate([_merge(name, read) for name in self.config.pooling])
         outputs = np.asarray(self.weights["linear.weight"] @ pooled + self.weights["linear.bias"])
-        return _cumulative(outputs) if self.task == "ordinal" else outputs
+        return self.task.linked(outputs)
 
     def _read(self, steps: NDArray[Any]) -> dict[str, Array]:
         """Return what is pooled (D,) of the steps of one window, by each pooling."""
@@ -179,20 +179,6 @@ class NumpyClassifier:
         exponentials = np.exp(scores - highest)
         total = exponentials.sum()
         return np.asarray(exponentials @ data / total), np.asarray(highest + np.log(total))
-
-
-def _cumulative(outputs: Array) -> Array:
-    """Return log-probabilities (C,) for outputs (C - 1,), as `sentiment.models.heads.cumulative` does."""
-
-    def log_sigmoid(values: Array) -> Array:
-        return np.asarray(-np.logaddexp(0, -values))
-
-    thresholds = np.concatenate([outputs[:1], np.logaddexp(0, outputs[1:])]).cumsum()
-    found = np.zeros(len(outputs) + 1, outputs.dtype)
-    found[:-1] += log_sigmoid(thresholds)
-    found[1:] += log_sigmoid(-thresholds)
-    found[1:-1] += log_sigmoid(outputs[1:])
-    return found
 
 
 def _merge(name: str, read: list[dict[str, Array]]) -> Array:

@@ -1,12 +1,13 @@
 """The weights of a model in a file, rounded if that is asked for; in memory they are float32."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
+
+from sentiment.core import files
 
 SCALE = ".scale"  # after the name of a matrix of 8 bits: what its rows are multiplied by
 LARGEST = np.finfo(np.float16).max
@@ -30,9 +31,8 @@ def save(path: Path, weights: Mapping[str, NDArray[np.float32]], storage: str) -
             stored[name + SCALE] = scale
         else:
             stored[name] = value if storage == "fp32" else value.clip(-LARGEST, LARGEST).astype(np.float16)
-    temporary = path.with_name(path.name + ".tmp")
-    safetensors.numpy.save_file(stored, temporary)
-    os.replace(temporary, path)
+    with files.replacing(path) as temporary:
+        safetensors.numpy.save_file(stored, temporary)
 
 
 def load(path: Path) -> dict[str, NDArray[np.float32]]:

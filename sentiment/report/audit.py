@@ -1,11 +1,15 @@
-"""The findings of an audit in sentences, and for a terminal."""
+"""The findings of an audit: all of them for a terminal, those of a report in short."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sentiment.core.schema.corpus import Audit, ReadingFacts
+from sentiment.core.schema.corpus import Audit, AuditSplit, ReadingFacts
 from sentiment.core.strings import printable
 from sentiment.data.corpus.oddities import SHOWN
+from sentiment.report.phrases import percent
 from sentiment.report.words import INPUTS, TASKS
+
+SHOWN_IN_REPORT = 6  # classes of a split
 
 
 def render(result: Audit) -> Any:
@@ -17,20 +21,14 @@ def render(result: Audit) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    texts, classes = INPUTS[result["kind"]].texts, TASKS[result["task"]].labels
-    for name in ("split", texts, classes, f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
+    classes = TASKS[result["task"]].labels
+    lengths = (f"{unit(result)}s: median", "95 %", "most")
+    for name in ("split", _texts(result), classes, *lengths, "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", classes) else "right")
     for role, split in result["splits"].items():
-        total, words = max(1, split["texts"]), split["words"]
+        total = max(1, split["texts"])
         shares = [f"{name} {count:,} ({count / total:.0%})" for name, count in split["labels"].items()]
-        more = [f"and {len(shares) - SHOWN} more"] if len(shares) > SHOWN else []
-        cells = [
-            role,
-            f"{split['texts']:,}",
-            ", ".join(shares[:SHOWN] + more),
-            *(f"{words[key]:,}" for key in ("median", "95th percentile", "most")),
-            f"{split['unusable_rows']['count']:,}",
-        ]
+        cells = [*_cells(role, split, _first(shares, SHOWN)), f"{split['unusable_rows']['count']:,}"]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     title = f"{corpus['source']} {(corpus['revision'] or '')[:12]}"
     lines = findings(result)
@@ -58,15 +56,14 @@ def read_as(reading: ReadingFacts | None) -> list[str]:
     return [*lines, *reading["notes"]]
 
 
-def unit(result: Audit) -> str:
+def unit(audit: Audit) -> str:
     """Return what the lengths of texts are counted in: word, character, or step of features."""
-    return next((split.get("unit", "word") for split in result["splits"].values()), "word")
+    return next((split.get("unit", "word") for split in audit["splits"].values()), "word")
 
 
 def findings(result: Audit) -> list[str]:
-    """Return what calls for attention, a sentence each."""
-    features = result["kind"] == "features"
-    texts = INPUTS[result["kind"]].texts
+    """Return what calls for attention, a sentence each, with examples."""
+    texts = _texts(result)
     lines = [
         f"{role}: {split['cardinality']:.2f} labels a text, in {split['label_sets']:,} different sets"
         for role, split in result["splits"].items()
@@ -76,9 +73,9 @@ def findings(result: Audit) -> list[str]:
         lines.append("patterns that tell the label are not searched where a text may have several")
     lines += result.get("labels") or []
     lines += [
-        f"the {one['kind']} {one['token']!r} tells the label: {one['share']:.1%} of the {one['count']:,} "
-        f"training texts with it are {one['label']} ({one['lift']:.1f} times the usual share)"
-        for one in result["leakage"]
+        f"the {leak['kind']} {leak['token']!r} tells the label: {leak['share']:.1%} of the {leak['count']:,} "
+        f"training texts with it are {leak['label']} ({leak['lift']:.1f} times the usual share)"
+        for leak in result["leakage"]
     ]
     for role, split in result["splits"].items():
         scripts = [name for name in split["scripts"] if name != "(none)"]
@@ -91,20 +88,71 @@ def findings(result: Audit) -> list[str]:
             f"{role}: {odd['count']:,} {texts} with {name}, such as: {odd['example']}"
             for name, odd in split["oddities"].items()
         ]
-    for pair in result["repeats"]:
-        where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
-        alike = "" if features else f", {pair['normalised']:,} but for case and punctuation"
-        lines.append(f"{pair['of']}: {pair['exact']:,} {texts} {where} exactly{alike}")
+    lines += _repeats(result)
     conflicts = result["conflicts"]
     lines += [
-        f"{conflicts['count']:,} {texts} have two labels, such as ({', '.join(one['labels'])}): {one['text']}"
-        for one in conflicts["examples"][:1]
+        f"{conflicts['count']:,} {texts} have two labels, "
+        f"such as ({', '.join(pair['labels'])}): {pair['text']}"
+        for pair in conflicts["examples"][:1]
     ]
-    if near := result["near_duplicates"]:
-        lines += [
-            f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
-            f"(similarity ≥ {near['similarity']})"
-            for pair in near["by_splits"]
-        ]
-        lines += [f"such as: {first} — and: {second}" for first, second in near["examples"][:1]]
-    return lines
+    lines += _near(result)
+    near = result["near_duplicates"]
+    examples = near["examples"] if near else []
+    return lines + [f"such as: {first} — and: {second}" for first, second in examples[:1]]
+
+
+def in_short(audit: Audit) -> list[str]:
+    """Return what calls for attention in a report: counts, no examples."""
+    texts = _texts(audit)
+    lines = [f"{line[:1].upper()}{line[1:]}" for line in audit.get("labels", [])]
+    lines += _repeats(audit)
+    if conflicts := audit.get("conflicts", {}).get("count"):
+        lines.append(f"{conflicts:,} {texts} occur with two labels")
+    lines += _near(audit)
+    for role, split in audit.get("splits", {}).items():
+        if unusable := split["unusable_rows"]["count"]:
+            lines.append(f"{role}: {unusable:,} rows have no usable {texts[:-1]} or label")
+        lines += [f"{role}: {odd['count']:,} {texts} with {name}" for name, odd in split["oddities"].items()]
+    return [f"{line}." for line in lines]
+
+
+def splits(audit: Audit) -> tuple[list[str], list[list[Any]]]:
+    """Return the head and the rows of a report's table of splits: texts, classes, lengths."""
+    rows: list[list[Any]] = []
+    for role, split in audit["splits"].items():
+        total = max(1, split["texts"])
+        shares = [f"{name} {percent(count / total)}" for name, count in split["labels"].items()]
+        rows.append(_cells(role, split, _first(shares, SHOWN_IN_REPORT)))
+    return ["split", _texts(audit), "classes", f"median {unit(audit)}s", "95 %", "most"], rows
+
+
+def _texts(audit: Audit) -> str:
+    return INPUTS[audit.get("kind", "text")].texts
+
+
+def _cells(role: str, split: AuditSplit, classes: str) -> list[str]:
+    words = split["words"]
+    lengths = words["median"], words["95th percentile"], words["most"]
+    return [role, f"{split['texts']:,}", classes, *(f"{length:,}" for length in lengths)]
+
+
+def _first(shares: Sequence[str], most: int) -> str:
+    more = [f"and {len(shares) - most} more"] if len(shares) > most else []
+    return ", ".join([*shares[:most], *more])
+
+
+def _repeats(audit: Audit) -> Iterator[str]:
+    texts = _texts(audit)
+    for pair in audit.get("repeats", []):
+        where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
+        alike = f", {pair['normalised']:,} but for case and punctuation" if texts == "texts" else ""
+        yield f"{pair['of']}: {pair['exact']:,} {texts} {where} exactly{alike}"
+
+
+def _near(audit: Audit) -> Iterator[str]:
+    if near := audit.get("near_duplicates"):
+        for pair in near["by_splits"]:
+            yield (
+                f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
+                f"(similarity ≥ {near['similarity']})"
+            )

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,7 +73,7 @@ def crossval(
         raise UsageError(f"{out}: is there already; choose another --out, or go on with --resume --out {out}")
     listener = listener or Listener()
     listener.stage(f"loading {settings.corpus.name}")
-    pool = read_pool(settings.corpus)
+    pool = read_pool(settings.corpus, listener.notice)
     cut(pool, folds, 0)  # fails now if it cannot be done
     if out is None:
         out = ARTIFACTS / f"{pool.name}-crossval-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
@@ -107,7 +106,7 @@ def resume(
     state = files.read_json(out / UNFINISHED, "folds", "seeds", "revision", "fingerprint")
     settings = stored_settings(out, device)
     listener.stage(f"going on with {out}")
-    pool = read_pool(pinned(settings, state["revision"]).corpus)
+    pool = read_pool(pinned(settings, state["revision"]).corpus, listener.notice)
     if _fingerprint(pool) != state["fingerprint"]:
         raise CorpusError(
             f"{settings.corpus.name}: the corpus has changed since this run began; "
@@ -132,7 +131,7 @@ def _run(
                 if (folder / MANIFEST).is_file():
                     continue
                 listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
-                corpus = divide(part, mine.corpus, mine.seed)
+                corpus = divide(part, mine.corpus, mine.seed, listener.notice)
                 if can_go_on(folder):
                     done = train.resume(folder, listener, mine.runtime.device, corpus)
                 else:
@@ -218,9 +217,8 @@ def _write_predictions(out: Path, runs: list[dict[str, Any]]) -> None:
         for column in ("fold", "seed"):
             part = part.add_column(0, column, pyarrow.array([run[column]] * len(part)))
         parts.append(part)
-    temporary = out / f"{PREDICTIONS}.tmp"
-    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
-    os.replace(temporary, out / PREDICTIONS)
+    with files.replacing(out / PREDICTIONS) as temporary:
+        pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
 
 
 def _fingerprint(pool: RawCorpus) -> str:

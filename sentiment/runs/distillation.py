@@ -23,8 +23,9 @@ from sentiment.core.config import SEEDS, Config
 from sentiment.data.sequences import Encoded, Sequences
 from sentiment.inference import bundle
 from sentiment.inference.bundle import CHECKPOINT
-from sentiment.metrics.calibration import fit_temperature, temper
-from sentiment.metrics.multiclass import Labels, Probabilities, chosen, quick_scores
+from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.calibration import fit_temperature
+from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
 from sentiment.models.forward import infer
 from sentiment.models.ngrams import Counted, second_opinion
@@ -75,8 +76,7 @@ def teach(
     """
     corpus, asked = ready.corpus, settings.distillation
     taught = Sequences.joined([part.sequences for part in parts])
-    labels = corpus.train.labels
-    told = (labels if labels.ndim == 2 else np.eye(len(corpus.labels))[labels]).astype(np.float64)
+    told = task_of(corpus.task).one_hot(corpus.train.labels, len(corpus.labels)).astype(np.float64)
 
     examples, generations = None, []
     for generation in range(1, asked.generations + 1):
@@ -119,13 +119,13 @@ def on_test(
     about: dict[str, Any],
 ) -> dict[str, Any]:
     """Return `about` with the test scores of each teacher, and of the mean of a generation's models."""
-    labels, task = ready.corpus.test.labels, ready.corpus.task
+    labels, task = ready.corpus.test.labels, task_of(ready.corpus.task)
     generations = []
     for generation, its in enumerate(about["generations"], 1):
         (said,) = _ask(settings, ready, working / FOLDER / str(generation), device, [sequences])
         test = {
-            "each": [quick_scores(labels, one, task) for one in said],
-            "mean": quick_scores(labels, said.mean(0), task),
+            "each": [task.quick_scores(labels, one) for one in said],
+            "mean": task.quick_scores(labels, said.mean(0)),
         }
         generations.append(its | {"test": test})
     return about | {"generations": generations}
@@ -164,21 +164,21 @@ def _ask(
     """Return for each part what each of the models says, (K, B, C), at its own temperature."""
     said: list[list[Probabilities]] = [[] for _ in parts]
     for number in range(1, settings.distillation.teachers + 1):
-        task = ready.corpus.task
-        model = bundle.build_model(settings, ready.sizes, len(ready.corpus.labels), task).to(device)
+        task = task_of(ready.corpus.task)
+        model = bundle.build_model(settings, ready.sizes, len(ready.corpus.labels), task.name).to(device)
         weights = storage.load(folder / str(number) / MODEL)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         held_out = infer(model, ready.validation.sequences, device)
-        temperature = fit_temperature(ready.corpus.validation.labels, held_out)
+        temperature = fit_temperature(ready.corpus.validation.labels, held_out, task)
         for part, answers in zip(parts, said, strict=True):
-            answers.append(temper(infer(model, part, device), temperature, task))
+            answers.append(task.temper(infer(model, part, device), temperature))
     return [np.stack(answers) for answers in said]
 
 
 def _labels(ready: Prepared, said: Probabilities) -> Labels:
     """Return the labels of the training texts, and what is most probable of the others."""
     known = ready.corpus.train.labels
-    labels: Labels = np.concatenate([known, chosen(said[len(known) :], None, ready.corpus.task)])
+    labels: Labels = np.concatenate([known, task_of(ready.corpus.task).decide(said[len(known) :])])
     return labels
 
 
@@ -188,4 +188,4 @@ def _mixed(one: Probabilities, other: Probabilities, share: float) -> Probabilit
 
 
 def _scores(ready: Prepared, validation: Probabilities) -> dict[str, Any]:
-    return quick_scores(ready.corpus.validation.labels, validation, ready.corpus.task)
+    return task_of(ready.corpus.task).quick_scores(ready.corpus.validation.labels, validation)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sentiment.core import config
 from sentiment.core.config import Config, ReportConfig
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.notices import Say, warn
 from sentiment.core.schema.report import SCHEMA, Report
 from sentiment.data.corpus import Split, divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
@@ -18,6 +19,7 @@ from sentiment.data.sequences import Encoded
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.evaluation import predictions, redaction
 from sentiment.evaluation.error_analysis import error_analysis
+from sentiment.evaluation.scored import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
@@ -36,6 +38,7 @@ def evaluate(
     device: str = "auto",
     texts: bool | None = None,
     columns: dict[str, Any] | None = None,
+    say: Say = warn,
 ) -> Report:
     """Score a bundle again, on its own test texts or on another corpus.
 
@@ -46,6 +49,8 @@ def evaluate(
     columns
         Settings of the section ``corpus`` by which another corpus is read; the columns of training come
         first.
+    say
+        Told what was guessed of a corpus, or left out; a warning of Python's logging by default.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def evaluate(
     settings = loaded.config.model_copy(deep=True)
     settings.runtime.device = device  # type: ignore[assignment]  # that of training may not be here
     with runtime.prepared(settings.runtime, settings.seed) as torch_device:
-        result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name, columns)
+        result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name, columns, say)
     if texts is None:
         texts = settings.report.texts or corpus_name is not None
     return result if texts else redaction.without_texts(result)
@@ -81,14 +86,18 @@ def evaluate_predictions(
             "labels": list(found.names),
         },
         **evaluation.evaluate(
-            found.labels, found.probabilities, found.names, settings or ReportConfig(), task=found.task
+            found.labels, found.probabilities, found.names, settings or ReportConfig(), found.task
         ),
     }
     return cast(Report, {"verdict": phrases.verdict(result), **result})
 
 
 def _evaluate(
-    predictor: Predictor, settings: Config, corpus_name: str | None, columns: dict[str, Any] | None
+    predictor: Predictor,
+    settings: Config,
+    corpus_name: str | None,
+    columns: dict[str, Any] | None,
+    say: Say,
 ) -> Report:
     loaded = predictor.bundle
     result: Any = dict(loaded.report)
@@ -100,7 +109,8 @@ def _evaluate(
                 f"{loaded.folder}: trained on texts from memory, which are not stored; to score on a corpus, "
                 "give --corpus"
             )
-        corpus = divide(read_corpus(pinned(settings, revision).corpus, like), settings.corpus, settings.seed)
+        raw = read_corpus(pinned(settings, revision).corpus, like, say)
+        corpus = divide(raw, settings.corpus, settings.seed, say)
         if corpus.fingerprint() != loaded.manifest["corpus"]["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus is not the one that this model was trained on; "
@@ -118,6 +128,7 @@ def _evaluate(
             loaded.labels,
             loaded.input,
             like,
+            say,
         )
         for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus
             result.pop(part, None)
@@ -127,8 +138,8 @@ def _evaluate(
         validation = None
     probabilities, encoded = predictor.probabilities(test.texts)
     result |= evaluation.evaluate(
-        test.labels, probabilities, loaded.labels, settings.report, loaded.decision, encoded.lengths,
-        loaded.task,
+        test.labels, probabilities, loaded.labels, settings.report, predictor.task, loaded.decision,
+        encoded.lengths,
     )  # fmt: skip
     result["failures"] = failures_of(predictor, test, probabilities, encoded, validation)
     result["schema"] = SCHEMA  # of an older bundle, the rest of the report is older
@@ -146,12 +157,12 @@ def failures_of(
     encoded: Encoded,
     validation: tuple[Split, NDArray[np.float64]] | None,
 ) -> dict[str, Any]:
-    held_out = None
-    if validation is not None:
-        split, its = validation
-        held_out = split.texts, split.labels, its
+    def scored(split: Split, probabilities: NDArray[np.float64]) -> Scored:
+        return Scored(split.texts, split.labels, probabilities, predictor.bundle.decision)
+
     return error_analysis(
-        test.texts, test.labels, probabilities, encoded, predictor.labels,
-        explain=partial(explain, predictor), validation=held_out,
-        thresholds=predictor.bundle.decision.thresholds, task=predictor.bundle.task,
-    )  # fmt: skip
+        scored(test, probabilities),
+        encoded,
+        explain=partial(explain, predictor),
+        validation=None if validation is None else scored(*validation),
+    )

@@ -20,17 +20,17 @@ from sentiment.core.errors import Interrupted, UsageError, listed
 from sentiment.data.corpus import Corpus
 from sentiment.data.features import Features
 from sentiment.data.kmers import reverse_complements
+from sentiment.data.scripts import long_words
 from sentiment.data.sequences import Encoded
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.evaluation import evaluate
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT
 from sentiment.inference.pretrained import Encoder
-from sentiment.metrics import decision
 from sentiment.metrics.catalogue import metric_of
-from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.targets import read_target
+from sentiment.metrics.task import task
 from sentiment.models import embeddings, recurrent, runtime
-from sentiment.report.provenance import long_words
 from sentiment.training import adversarial, tensorboard
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener
@@ -78,8 +78,7 @@ class Prepared:
         """Build the model with its initial weights, and what trains it, on other examples if given."""
         runtime.seed_torch(settings.seed, device)
         model = bundle.build_model(settings, self.sizes, len(self.corpus.labels), self.corpus.task)
-        if model.task == "ordinal":
-            model.begin_grades(np.bincount(self.corpus.train.labels, minlength=len(self.corpus.labels)))
+        model.begin(self.corpus.train.labels)
         if self.matrix is not None and model.embedding is not None:
             with torch.no_grad():
                 model.embedding.weight.copy_(torch.from_numpy(self.matrix))
@@ -109,9 +108,9 @@ class Prepared:
 
 def check_kind(settings: Config, corpus: Corpus) -> None:
     """Refuse settings that were changed and mean nothing for texts, or for features, or for the task."""
-    decision.read_target(settings.decision, corpus.labels, corpus.task)
+    read_target(settings.decision, corpus.labels, task(corpus.task))
     metric_of(settings.training.metric, corpus.task)
-    if corpus.task == MULTILABEL and settings.training.sampling == "balanced":
+    if settings.training.sampling == "balanced" and not task(corpus.task).exclusive:
         raise UsageError(
             "training.sampling = 'balanced' is for one label a text, and these may have several; "
             "training.class_weights = 'balanced' is for them too"
@@ -235,7 +234,9 @@ def _vectors(
         listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
     if settings.embedding.source == "skipgram":
         further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
-    made = embeddings.build(tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed)
+    made = embeddings.build(
+        tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed, listener.notice
+    )
     about = {
         "source": made.source,
         "vectors": settings.embedding.vectors,

@@ -13,7 +13,7 @@ from sentiment.core import config_io, files
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, Interrupted, UsageError
 from sentiment.core.files import ARTIFACTS
-from sentiment.data.corpus import Corpus, divide, read_corpus
+from sentiment.data.corpus import Corpus, load_corpus
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.inference import bundle, pretrained
@@ -67,7 +67,7 @@ def pretrain(
         if out is not None:
             files.check_new(out)
         listener.stage(f"loading {settings.corpus.name}")
-        corpus = divide(read_corpus(settings.corpus), settings.corpus, settings.seed)
+        corpus = load_corpus(settings.corpus, settings.seed, listener.notice)
         if out is None:
             out = ARTIFACTS / f"{corpus.name}-encoder-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
             files.check_new(out)
@@ -124,9 +124,8 @@ def resume(
     with runtime.prepared(settings.runtime, settings.seed) as torch_device:
         listener.stage(f"going on with {out}")
         state = files.read_json(working / STATE, "revision", "fingerprint")
-        corpus = divide(
-            read_corpus(runs.pinned(settings, state["revision"]).corpus), settings.corpus, settings.seed
-        )
+        asked = runs.pinned(settings, state["revision"]).corpus
+        corpus = load_corpus(asked, settings.seed, listener.notice)
         if corpus.fingerprint() != state["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus has changed since this run began; "
@@ -179,7 +178,9 @@ def _run(
     if not resumed:
         if settings.embedding.source in ("pretrained", "skipgram"):
             listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
-        made = embeddings.build(tokenizer.vocabulary, pieces, [], settings.embedding, settings.seed)
+        made = embeddings.build(
+            tokenizer.vocabulary, pieces, [], settings.embedding, settings.seed, listener.notice
+        )
         initial = torch.from_numpy(made.matrix)
         settings.embedding.size = initial.shape[1]  # pretrained vectors bring their own
         files.write_text(working / "config.toml", config_io.dumps(settings))

@@ -30,7 +30,7 @@ from sentiment.inference.predictor import Predictor
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.link import MULTILABEL
+from sentiment.metrics.task import task
 from sentiment.models import ngrams, runtime
 from sentiment.models.ngrams import Counted, NGrams
 from sentiment.report import html, renderers
@@ -81,9 +81,9 @@ def train(
         raw = corpus if isinstance(corpus, RawCorpus) else None
         if corpus is None:
             listener.stage(f"loading {settings.corpus.name}")
-            raw = read_corpus(settings.corpus)
+            raw = read_corpus(settings.corpus, say=listener.notice)
         if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed)
+            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
         assert isinstance(corpus, Corpus)
         if out is None:
             out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
@@ -137,9 +137,9 @@ def resume(
                 raise UsageError(
                     f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
                 )
-            raw = read_corpus(pinned(settings, state["revision"]).corpus)
+            raw = read_corpus(pinned(settings, state["revision"]).corpus, say=listener.notice)
         if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed)
+            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
         assert isinstance(corpus, Corpus)
         if corpus.fingerprint() != state["fingerprint"]:
             raise CorpusError(
@@ -165,8 +165,7 @@ def _run(
     timing = {"corpus": time.perf_counter() - begun}
     listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
-        f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} "
-        f"{'labels' if corpus.task == MULTILABEL else 'classes'}"
+        f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} {task(corpus.task).noun[1]}"
     )
     resumed = (working / CHECKPOINT).exists()
     begun_from = None
@@ -200,7 +199,7 @@ def _run(
         ready.tokenizer,
         weights,
         cast(Report, {}),
-        Decision.plain(corpus.labels, corpus.task),
+        Decision.plain(corpus.labels, task(corpus.task)),
     )
     wide = None
     if settings.ngrams.longest and corpus.input.written:
@@ -335,8 +334,8 @@ def _score(
     predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
     with timed(timing, "scores"):
         scored = evaluation.evaluate(
-            corpus.test.labels, probabilities, corpus.labels, settings.report, fitted, encoded.lengths,
-            corpus.task,
+            corpus.test.labels, probabilities, corpus.labels, settings.report, task(corpus.task), fitted,
+            encoded.lengths,
         )  # fmt: skip
     if settings.report.baselines:
         with timed(timing, "baselines"):
@@ -357,7 +356,7 @@ def _decision(
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     labels = corpus.validation.labels
     probabilities, _ = predictor.probabilities(corpus.validation.texts)
-    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, corpus.task)
+    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, task(corpus.task))
     probabilities = fitted.temper(probabilities)
     files.write_json(working / bundle.DECISION, fitted.as_dict())
     predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)

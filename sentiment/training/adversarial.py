@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.core.config import TrainingConfig
-from sentiment.metrics.link import MULTILABEL
 from sentiment.models.batches import positions
+from sentiment.models.heads import HEADS, Head
 from sentiment.models.network import Network
 
 SURE = 1e-7  # of 1 - p: below it, its power of less than 1 is too steep
@@ -103,10 +102,10 @@ def accumulate(
         step = perturbation(gradient, spread, slot, texts, config.adversarial_norm)
         backward(loss(classify(leaf + step)), config.adversarial)
     if config.entropy:
-        backward(entropy(logits, model.task), config.entropy)
+        backward(entropy(logits, model.head), config.entropy)
     if config.virtual_adversarial:
-        step = virtual_perturbation(classify, leaf.detach(), clean, spread, slot, config, scale, model.task)
-        moved = divergence(clean, classify(leaf + step), model.task)
+        step = virtual_perturbation(classify, leaf.detach(), clean, spread, slot, config, scale, model.head)
+        moved = divergence(clean, classify(leaf + step), model.head)
         backward(moved, config.virtual_adversarial)
     if embedded.requires_grad and leaf.grad is not None:
         embedded.backward(leaf.grad.to(embedded.dtype))
@@ -141,7 +140,7 @@ def virtual_perturbation(
     slot: Tensor,
     config: TrainingConfig,
     scale: Callable[[Tensor], Tensor] = lambda total: total,
-    task: str = "multiclass",
+    head: Head = HEADS["multiclass"],
 ) -> Tensor:
     """Return the step (N, E) of each text that changes its prediction most, by one power step.
 
@@ -158,30 +157,23 @@ def virtual_perturbation(
         torch.randn_like(vectors), slot, vectors.new_full((texts,), config.virtual_adversarial_step)
     )
     step = (spread * random).requires_grad_()
-    (gradient,) = torch.autograd.grad(scale(divergence(clean, classify(vectors + step), task)), step)
+    (gradient,) = torch.autograd.grad(scale(divergence(clean, classify(vectors + step), head)), step)
     return perturbation(gradient, spread, slot, texts, config.virtual_adversarial_norm)
 
 
-def divergence(clean: Tensor, logits: Tensor, task: str = "multiclass") -> Tensor:
+def divergence(clean: Tensor, logits: Tensor, head: Head = HEADS["multiclass"]) -> Tensor:
     """Return the summed Kullback-Leibler divergence of predictions from clean ones, logits (B, C) both.
 
     Of several labels it is the mean over them, and so is the entropy.
     """
-    before, after = log_probabilities_of(clean, task), log_probabilities_of(logits, task)
+    before, after = head.log_probabilities(clean), head.log_probabilities(logits)
     return (before.exp() * (before - after)).sum(-1).mean(1).sum()
 
 
-def entropy(logits: Tensor, task: str = "multiclass") -> Tensor:
+def entropy(logits: Tensor, head: Head = HEADS["multiclass"]) -> Tensor:
     """Return the summed entropy of predictions, from logits (B, C)."""
-    log_probabilities = log_probabilities_of(logits, task)
+    log_probabilities = head.log_probabilities(logits)
     return -(log_probabilities.exp() * log_probabilities).sum(-1).mean(1).sum()
-
-
-def log_probabilities_of(logits: Tensor, task: str) -> Tensor:
-    """Return (B, questions, answers): one question of C answers, or each of L labels with two."""
-    if task == MULTILABEL:
-        return torch.stack([F.logsigmoid(-logits), F.logsigmoid(logits)], -1)  # (B, L, 2)
-    return logits.log_softmax(1)[:, None]  # (B, 1, C)
 
 
 def spread_of(weight: Tensor, frequencies: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sentiment.core.notices import warn
+
 
 @dataclass(frozen=True)
 class Step:
@@ -39,7 +41,7 @@ class Judging(Running, Protocol):
 
     @property
     def task(self) -> str:
-        """What a label is, see `sentiment.metrics.link`."""
+        """What a label is, see `sentiment.metrics.task`."""
 
     @property
     def finished(self) -> bool:
@@ -47,13 +49,17 @@ class Judging(Running, Protocol):
 
 
 class Listener:
-    """Told what a run does; this one says nothing. The console prints."""
+    """Told what a run does; this one says nothing of progress. The console prints."""
 
     def stage(self, text: str) -> None:
         """Begin a part of the run."""
 
     def once(self, text: str) -> None:
         """Hear what each of several runs would say; worth telling the first time."""
+
+    def notice(self, text: str) -> None:
+        """Hear what was guessed, or left out: nothing of that is silent, so this one logs a warning."""
+        warn(text)
 
     def step(self, event: Step, trainer: Running) -> None:
         """Note that an update was made."""

@@ -4,11 +4,10 @@ Shapes: B texts, C classes or labels.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sentiment.metrics.link import MULTILABEL
-from sentiment.training.adversarial import SURE, log_probabilities_of
+from sentiment.models.heads import HEADS
+from sentiment.training.adversarial import SURE
 
 
 class CrossEntropy(nn.Module):
@@ -23,7 +22,7 @@ class CrossEntropy(nn.Module):
     Parameters
     ----------
     task
-        What a label is, see `sentiment.metrics.link`.
+        What a label is, see `sentiment.metrics.task`.
     weights
         (C,) of the classes; of several labels (L, 2), where a text has one not, and where it has. A target
         of probabilities weighs what its classes do in the mean. 1 by default.
@@ -44,7 +43,7 @@ class CrossEntropy(nn.Module):
         gamma: float = 0.0,
     ) -> None:
         super().__init__()
-        self.task, self.label_smoothing, self.gamma = task, label_smoothing, gamma
+        self.head, self.label_smoothing, self.gamma = HEADS[task], label_smoothing, gamma
         self.register_buffer("weights", weights)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -52,8 +51,8 @@ class CrossEntropy(nn.Module):
 
         Of several labels, logits (B, L) and labels (B, L) of 0 and 1, or their probabilities.
         """
-        log_p = log_probabilities_of(input, self.task)  # (B, questions, answers), and so is the rest
-        target = self._answers(target, log_p)
+        log_p = self.head.log_probabilities(input)  # (B, questions, answers), and so is the rest
+        target = self.head.answers(target, log_p)
         goal = target * (1 - self.label_smoothing) + self.label_smoothing / target.shape[2]
         losses = -(goal * log_p).sum(2)  # (B, questions)
         if self.weights is not None:
@@ -62,11 +61,3 @@ class CrossEntropy(nn.Module):
             wrong = -torch.expm1((target * log_p).sum(2))  # 1 - p, exact near 0
             losses = losses * wrong.clamp_min(SURE) ** self.gamma
         return losses.mean(1).sum()
-
-    def _answers(self, target: Tensor, like: Tensor) -> Tensor:
-        """Return targets as probabilities of all answers to each question."""
-        if self.task == MULTILABEL:
-            return torch.stack([1 - target, target], 2).to(like.dtype)
-        if target.ndim == 1:
-            target = F.one_hot(target, like.shape[2])
-        return target[:, None].to(like.dtype)

@@ -16,7 +16,7 @@ from sentiment.core.config import TrainingConfig
 from sentiment.core.errors import Diverged, UsageError
 from sentiment.data.sequences import Sequences
 from sentiment.metrics.catalogue import metric_of, signed
-from sentiment.metrics.multiclass import quick_scores
+from sentiment.metrics.task import task as task_of
 from sentiment.models.batches import Batch, balanced, buckets, pack, resident
 from sentiment.models.forward import infer
 from sentiment.models.network import Network
@@ -207,7 +207,7 @@ class Trainer(Loop[Network]):
                 f"training diverged in epoch {self.epoch + 1} (loss {loss}); lower "
                 "training.learning_rate or training.clip_norm"
             )
-        validation = quick_scores(self.data.validation.labels, probabilities, self.model.task)
+        validation = task_of(self.model.task).quick_scores(self.data.validation.labels, probabilities)
         best = not self.history or self._rank(validation) > max(
             self._rank(record["validation"]) for record in self.history
         )
@@ -254,15 +254,12 @@ def _without_auto(config: TrainingConfig, train: Examples, model: Network) -> Tr
 
 def _loss(labels: NDArray[np.int64], model: Network, config: TrainingConfig) -> nn.Module:
     """Return what takes logits and targets to a loss that is summed over the texts."""
-    weights = None if config.class_weights == "none" else _balancing(labels, model.num_labels)
+    weights = None if config.class_weights == "none" else _balancing(labels, model)
     return losses.CrossEntropy(model.task, weights, config.label_smoothing, config.focal)
 
 
-def _balancing(labels: NDArray[np.int64], classes: int) -> Tensor:
+def _balancing(labels: NDArray[np.int64], model: Network) -> Tensor:
     """Return a weight for each class (C,), or for both sides of each label (L, 2)."""
-    if labels.ndim == 2:
-        counts = np.stack([(labels == side).sum(0) for side in (0, 1)], 1)
-    else:
-        counts = np.bincount(labels, minlength=classes)
+    counts = task_of(model.task).counts(labels, model.num_labels)
     share = counts.shape[-1] * np.maximum(counts, 1)  # a class without texts has nothing to weigh
     return torch.tensor(len(labels) / share, dtype=torch.float32)

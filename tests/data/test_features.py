@@ -26,10 +26,12 @@ from sentiment.data.features import Features, read_array, with_deltas
 from sentiment.data.inputs import FeatureInput
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation.baselines import statistics_lr
+from sentiment.evaluation.scored import Scored
 from sentiment.evaluation.slices import slices
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
+from sentiment.metrics.decision import Decision
 from sentiment.models.batches import pack
 from sentiment.models.forward import infer
 from sentiment.models.network import Network
@@ -544,7 +546,9 @@ def test_slices_of_sequences_are_lengths_labels_and_truncation():
     texts = [np.zeros((int(length), 2), np.float32) for length in rng.integers(1, 50, 400)]
     encoded = Features.fit([np.eye(2, dtype=np.float32)], FeaturesConfig(max_length=25)).encode(texts)
     labels = rng.integers(0, 2, 400)
-    found = slices(texts, labels, np.eye(2)[rng.integers(0, 2, 400)], encoded, ["a", "b"])
+    found = slices(
+        Scored(texts, labels, np.eye(2)[rng.integers(0, 2, 400)], Decision.plain(["a", "b"])), encoded
+    )
     assert {one["slice"] for one in found} == {"length", "label", "truncated"}
     assert all("steps" in one["value"] for one in found if one["slice"] == "length")
 

@@ -904,7 +904,7 @@ def test_a_folder_of_texts_has_no_columns(tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Train on a column that would not be chosen unasked; return the model and its corpus."""
-    from sentiment.cli import app
+    from sentiment import cli
 
     path = tmp_path_factory.mktemp("own")
     rows = [(n, "one two three", f"{t} again", t, y) for n, (t, y) in enumerate(TEXTS)]
@@ -921,7 +921,7 @@ def trained(tmp_path_factory):
         ]
         patch.setattr(sys, "argv", ["sentiment", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            app.main()
+            cli.main()
     assert not ended.value.code
     return path / "model", path / "c.csv"
 

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import subprocess
+import sys
+import textwrap
 
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ import sentiment
 from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
 from sentiment.data.corpus import divide, read_corpus
+from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.memory import read_memory
 from sentiment.data.corpus.reading import Reading
 from sentiment.report import renderers
@@ -357,3 +361,35 @@ def test_unusable_texts_without_a_label_are_counted_and_stop_nothing(tmp_path, c
     (tmp_path / "train" / "pos" / "empty.txt").write_text("")
     with pytest.raises(CorpusError, match="the text is empty"):
         divide(read_corpus(CorpusConfig(name=str(tmp_path))), CorpusConfig())
+
+
+def test_the_audit_in_a_report_is_of_the_corpus_as_it_was_read(tmp_path):
+    path = table(tmp_path / "c.csv", ["" if n % 8 == 0 else "ab"[n % 2] for n in range(80)])
+    more = table(tmp_path / "test.csv", ["c" if n % 8 == 0 else "ab"[n % 2] for n in range(80)])
+    more.write_text(more.read_text().replace("thing number 1", "one thing number 1"))  # the rest stay repeats
+    repeats = "".join(f"another {'ba'[n % 2]} thing {n},{'ba'[n % 2]}\n" * 2 for n in range(20))
+    path.write_text(path.read_text() + repeats)
+    asked = {"corpus.test": str(more), "corpus.invalid_rows": "drop"}
+    model = sentiment.train(path, out=tmp_path / "m", settings=TINY | asked)
+    assert len(model.report["corpus"]["left_out"]) == 4, "what is left out of training is in the audit"
+    config = CorpusConfig(name=str(path), test=str(more), invalid_rows="drop")
+    assert model.report["audit"] == json.loads(json.dumps(audit(config)))
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_program_hears_of_guesses_by_logging_and_can_silence_it(tmp_path, heard):
+    path = table(tmp_path / "c.csv", ["" if n % 8 == 0 else "ab"[n % 2] for n in range(80)], other=TEXTS)
+    settings = TINY | {"corpus.invalid_rows": "drop", "report.baselines": False}
+    program = f"""
+        import logging
+        logging.getLogger("sentiment").disabled = {not heard}
+        import sentiment
+        model = sentiment.train({str(path)!r}, out={str(tmp_path / "m")!r}, settings={settings!r})
+        model.predict(["a lovely thing"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    assert ("left out 10 unusable rows" in done.stderr) is heard
+    assert bool(done.stderr) is heard

@@ -13,8 +13,7 @@ from sentiment.core import cache as kept
 from sentiment.data.corpus import Corpus, Split, load_corpus
 from sentiment.evaluation import baselines
 from sentiment.evaluation.baselines import Answers
-from sentiment.metrics.multiclass import scores
-from sentiment.metrics.significance import comparison
+from sentiment.metrics.task import MULTICLASS
 from sentiment.models import nbsvm
 
 
@@ -59,8 +58,10 @@ def test_scores_and_comparisons_follow_from_the_probabilities(spam):
         train = baselines.BASELINES[name][1]
         theirs = train(spam).probabilities
         assert np.allclose(theirs.sum(1), 1)
-        assert one | scores(spam.test.labels, theirs, spam.labels) == one, name
-        assert one["comparison"] == comparison(spam.test.labels, ours.argmax(1), theirs.argmax(1), 200)
+        assert one | MULTICLASS.scores(spam.test.labels, theirs, spam.labels) == one, name
+        assert one["comparison"] == MULTICLASS.compare(
+            spam.test.labels, ours.argmax(1), theirs.argmax(1), 200
+        )
         assert one["train_seconds"] > 0 < one["predict_seconds"]
         assert one["cached"] is False
     assert results["nbsvm"]["accuracy"] > results["majority"]["accuracy"] + 0.2

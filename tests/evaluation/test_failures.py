@@ -18,12 +18,18 @@ from sentiment.data.tokenizer import Encoded
 from sentiment.evaluation.error_analysis import error_analysis, mistakes
 from sentiment.evaluation.excerpts import excerpt
 from sentiment.evaluation.label_issues import suspects
+from sentiment.evaluation.scored import Scored
 from sentiment.evaluation.slices import NEGATION, slices
 from sentiment.inference.explain import explain
+from sentiment.metrics.decision import Decision
 from sentiment.report.audit import findings
 
 NAMES = ("negative", "positive")
 WORDS = ["film", "a", "the", "NEVER", "isn't", "12", "see", "www.x.org", "great!", "AWFUL", "not", "café"]
+
+
+def scored(texts, labels, probabilities, names=NAMES):
+    return Scored(texts, labels, probabilities, Decision.plain(names))
 
 
 def made(count=600, seed=0):
@@ -48,7 +54,7 @@ def made(count=600, seed=0):
 def test_slices_are_what_one_counts():
     texts, labels, probabilities, encoded = made()
     sources = ["shop" if len(text) % 3 else "forum" for text in texts]
-    found = slices(texts, labels, probabilities, encoded, NAMES, sources)
+    found = slices(scored(texts, labels, probabilities), encoded, sources)
     right = probabilities.argmax(1) == labels
     masks = {
         ("digits", "yes"): [any(map(str.isdigit, text)) for text in texts],
@@ -91,19 +97,19 @@ def test_slices_are_what_one_counts():
 def test_the_parts_of_a_length_are_all_texts_once():
     texts, labels, probabilities, encoded = made()
     for name in ("length", "unknown words"):
-        parts = [one for one in slices(texts, labels, probabilities, encoded, NAMES) if one["slice"] == name]
+        parts = [one for one in slices(scored(texts, labels, probabilities), encoded) if one["slice"] == name]
         assert 2 <= len(parts) <= 4
         assert sum(one["count"] for one in parts) == len(texts)
 
 
 def test_small_slices_are_left_out():
     texts, labels, probabilities, encoded = made(60)
-    for one in slices(texts, labels, probabilities, encoded, NAMES):
+    for one in slices(scored(texts, labels, probabilities), encoded):
         assert 20 <= one["count"] <= 40
     german = ["Das ist ein Film und der ist gut"] * 60
-    assert "negation" not in json.dumps(slices(german, labels, probabilities, encoded, NAMES))
+    assert "negation" not in json.dumps(slices(scored(german, labels, probabilities), encoded))
     empty = Encoded(Sequences.of([]), Sequences.of([]), np.empty(0), np.empty(0, bool), np.empty(0, np.int64))
-    assert slices([], labels[:0], probabilities[:0], empty, NAMES) == []
+    assert slices(scored([], labels[:0], probabilities[:0]), empty) == []
 
 
 @pytest.mark.parametrize("text", ["it isn't", "Don’t go", "NOT at all", "wont", "never", "cannot say"])
@@ -115,7 +121,7 @@ def test_negations_are_seen(text):
 def test_mistakes_are_the_surest_wrong_ones(tiny):
     texts, labels, probabilities, _ = made()
     texts = [f"{text} number{row}" for row, text in enumerate(texts)]
-    found = mistakes(texts, labels, probabilities, NAMES, partial(explain, tiny))
+    found = mistakes(scored(texts, labels, probabilities), partial(explain, tiny))
     wrong = [row for row in range(len(texts)) if probabilities[row].argmax() != labels[row]]
     expected = sorted(wrong, key=lambda row: -probabilities[row].max())[:10]
     assert [one["row"] for one in found] == expected
@@ -124,7 +130,7 @@ def test_mistakes_are_the_surest_wrong_ones(tiny):
         assert one["probability"] == probabilities[one["row"]].max()
         assert (one["text"], one["truncated_text"]) == (texts[one["row"]], False)
         assert "".join(word["text"] for word in one["words"]) == one["text"].replace(" ", "")
-    assert all(one["words"] == [] for one in mistakes(texts, labels, probabilities, NAMES))
+    assert all(one["words"] == [] for one in mistakes(scored(texts, labels, probabilities)))
 
 
 @given(
@@ -154,7 +160,7 @@ def test_an_excerpt_keeps_the_offsets_right(pieces, space, longest):
 def test_the_words_of_a_mistake_speak_for_the_wrong_class(tiny):
     texts, labels, probabilities, _ = made()
     texts = [f"{text} number{row}" for row, text in enumerate(texts)]
-    for one in mistakes(texts, labels, probabilities, tiny.labels, partial(explain, tiny)):
+    for one in mistakes(scored(texts, labels, probabilities, tiny.labels), partial(explain, tiny)):
         [expected] = explain(tiny, [texts[one["row"]]], one["predicted"])
         assert [word["weight"] for word in one["words"]] == [word.weight for word in expected.words]
 
@@ -183,13 +189,13 @@ def test_flipped_labels_are_suspected():
         rows = generator.choice(300, 12, replace=False)
         labels[rows] = (labels[rows] + 1) % 3
         flipped |= {(split, int(row)) for row in rows}
-        splits[split] = ([f"{split} {row}" for row in range(300)], labels, probabilities)
-    found = suspects(splits, ["a", "b", "c"])
+        splits[split] = scored([f"{split} {row}" for row in range(300)], labels, probabilities, "abc")
+    found = suspects(splits)
     told = {(one["split"], one["row"]) for one in found}
     assert told <= flipped
     assert len(told) >= 0.9 * len(flipped)
     for one in found:
-        _, labels, probabilities = splits[one["split"]]
+        labels, probabilities = splits[one["split"]].labels, splits[one["split"]].probabilities
         assert one["text"] == f"{one['split']} {one['row']}"
         assert one["label"] == "abc"[labels[one["row"]]] != one["suggested"]
         assert one["quality"] == probabilities[one["row"], labels[one["row"]]]
@@ -202,16 +208,18 @@ def test_few_texts_and_absent_classes_are_no_trouble(count):
     encoded = Encoded(
         *[Sequences.of([[1, 2]] * count)] * 2, np.zeros(count), np.zeros(count, bool), np.full(count, 2)
     )
-    result = error_analysis(texts, labels, probabilities, encoded, ("a", "b", "c"))
+    result = error_analysis(scored(texts, labels, probabilities, ("a", "b", "c")), encoded)
     assert result == {"slices": [], "mistakes": [], "suspects": [], "suspect_count": 0}
 
 
 def test_the_whole_part_is_json(tiny):
     texts, labels, probabilities, encoded = made()
     result = error_analysis(
-        texts, labels, probabilities, encoded, NAMES,
-        explain=partial(explain, tiny), validation=(texts, labels, probabilities),
-    )  # fmt: skip
+        scored(texts, labels, probabilities),
+        encoded,
+        explain=partial(explain, tiny),
+        validation=scored(texts, labels, probabilities),
+    )
     assert set(result) == {"slices", "mistakes", "suspects", "suspect_count"}
     assert {one["split"] for one in result["suspects"]} <= {"validation", "test"}
     json.dumps(result, allow_nan=False)

@@ -18,7 +18,7 @@ from sentiment.evaluation import predictions
 from sentiment.inference import bundle
 from sentiment.metrics.curves import POINTS, curves
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.multiclass import intervals
+from sentiment.metrics.task import MULTICLASS
 from sentiment.runs import evaluate
 
 
@@ -87,7 +87,9 @@ def test_every_score_is_that_of_scikit_learn(tiny, saved):
     }
     report = tiny.report
     assert {name: report["test"][name] for name in expected} == expected
-    assert report["intervals"] == intervals(labels, probabilities, TINY["report.bootstrap"])
+    assert report["intervals"] == MULTICLASS.intervals(
+        labels, probabilities, resamples=TINY["report.bootstrap"]
+    )
     right = int((predicted == labels).sum())
     wilson = stats.binomtest(right, len(labels)).proportion_ci(method="wilson")
     assert report["intervals"]["accuracy"] == [wilson.low, wilson.high]
@@ -122,7 +124,7 @@ def test_curves_are_thinned_points_of_scikit_learns(count, classes):
     probabilities = rng.dirichlet([1] * classes, count) + 0.6 * np.eye(classes)[labels]
     probabilities /= probabilities.sum(1, keepdims=True)
     names = [f"c{number}" for number in range(classes)]
-    found = curves(labels, probabilities, names, rng.integers(1, 300, count))
+    found = curves(labels, probabilities, names, MULTICLASS, rng.integers(1, 300, count))
     assert list(found["roc"]) == list(found["pr"]) == (names if classes > 2 else names[1:])
     for name in found["roc"]:
         side = names.index(name)
@@ -163,7 +165,7 @@ def test_curves_are_thinned_points_of_scikit_learns(count, classes):
 
 def test_a_class_that_is_absent_has_no_curve():
     probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 20)
-    found = curves(np.arange(20) % 2, probabilities, ["a", "b", "c"])
+    found = curves(np.arange(20) % 2, probabilities, ["a", "b", "c"], MULTICLASS)
     assert list(found["roc"]) == ["a", "b"]
     assert "lengths" not in found
 

@@ -1,12 +1,22 @@
 """Temperature, calibration error and the parts of the Brier score, against plain computations."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from sentiment.metrics.calibration import BINS, COLDEST, HOTTEST, brier, calibration, fit_temperature, temper
+from sentiment.metrics import calibration as measured
+from sentiment.metrics.calibration import BINS, COLDEST, HOTTEST
+from sentiment.metrics.task import MULTICLASS
+
+temper = MULTICLASS.temper
+brier, calibration, fit_temperature = (
+    partial(function, task=MULTICLASS)
+    for function in (measured.brier, measured.calibration, measured.fit_temperature)
+)
 
 
 def example(seed=0, count=300, classes=2, truth=1.0, ties=False):

@@ -6,7 +6,7 @@ import pytest
 from sentiment.core.config_io import load
 from sentiment.core.errors import UsageError
 from sentiment.metrics.catalogue import ALL, SCORES, checked, choices, signed
-from sentiment.metrics.multiclass import quick_scores
+from sentiment.metrics.task import task as task_of
 
 
 def judged(task, share):
@@ -14,7 +14,8 @@ def judged(task, share):
     labels = np.tile(np.eye(3, dtype=np.int64), (40, 1))
     wrong = np.random.default_rng(0).random(len(labels)) > share
     probabilities = np.where(wrong[:, None], np.roll(labels, 1, 1), labels) * 0.7 + 0.1
-    return quick_scores(labels if task == "multilabel" else labels.argmax(1), probabilities, task)
+    kind = task_of(task)
+    return kind.quick_scores(labels.argmax(1) if kind.exclusive else labels, probabilities)
 
 
 @pytest.mark.parametrize("task", ALL)

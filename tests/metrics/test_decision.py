@@ -17,7 +17,8 @@ from sentiment.core.errors import UsageError
 from sentiment.inference import bundle
 from sentiment.inference.predictor import Predictor
 from sentiment.metrics import decision
-from sentiment.metrics.decision import Decision, choose_threshold, describe, fit, parse_target, read_target
+from sentiment.metrics.decision import Decision, describe, fit
+from sentiment.metrics.targets import choose_threshold, parse_target, read_target
 from sentiment.report import html, renderers
 from sentiment.runs import evaluate
 

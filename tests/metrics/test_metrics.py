@@ -13,11 +13,17 @@ from sklearn import metrics as sk
 from sentiment.core.config import ReportConfig
 from sentiment.core.schema.report import SCHEMA
 from sentiment.evaluation import evaluate
-from sentiment.metrics import multilabel
 from sentiment.metrics.catalogue import SCORES
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.multiclass import Ranking, confusion_scores, intervals, quick_scores, scores
+from sentiment.metrics.ranking import Ranking
+from sentiment.metrics.task import MULTICLASS, task
 from sentiment.report import html, phrases, renderers
+
+quick_scores, scores = MULTICLASS.quick_scores, MULTICLASS.scores
+
+
+def intervals(labels, probabilities, resamples):
+    return MULTICLASS.intervals(labels, probabilities, resamples=resamples)
 
 
 def example(count=200, classes=2, seed=0, ties=False):
@@ -69,7 +75,7 @@ def test_weights_stand_for_repeated_texts(seed, ties, classes):
     rows = np.repeat(np.arange(40), weights[0].astype(int))
     predicted = probabilities.argmax(1)
     matrix = sk.confusion_matrix(labels[rows], predicted[rows], labels=range(classes)).astype(float)
-    mine = {name: value[0] for name, value in confusion_scores(matrix[None]).items()}
+    mine = {name: value[0] for name, value in MULTICLASS.of_matrices(matrix[None]).items()}
     theirs = quick_scores(labels[rows], probabilities[rows])
     for name, value in mine.items():
         assert value == pytest.approx(theirs[name]), name
@@ -122,19 +128,17 @@ def tiny_sets(draw, task):
     return np.array(labels), probabilities / probabilities.sum(1, keepdims=True)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name_of_task", TASKS)
 @settings(max_examples=60)
 @given(st.data())
-def test_a_score_has_an_interval_if_and_only_if_it_is_defined(task, data):
-    labels, probabilities = data.draw(tiny_sets(task))
-    values = quick_scores(labels, probabilities, task)
-    if task == "multilabel":
-        edges = multilabel.intervals(labels, probabilities, resamples=300)
-    else:
-        edges = intervals(labels, probabilities, 300, task=task)
+def test_a_score_has_an_interval_if_and_only_if_it_is_defined(name_of_task, data):
+    labels, probabilities = data.draw(tiny_sets(name_of_task))
+    kind = task(name_of_task)
+    values = kind.quick_scores(labels, probabilities)
+    edges = kind.intervals(labels, probabilities, resamples=300)
     assert edges.keys() == values.keys()
     convention = {"mcc", "quadratic_kappa", "spearman"} if len(np.unique(labels)) < 2 else set()
-    if task == "multilabel" and (labels.all() or not labels.any()):
+    if not kind.exclusive and (labels.all() or not labels.any()):
         convention |= {"lrap", "coverage_error"}
         convention |= set() if labels.any() else {"micro_f1", "macro_f1", "weighted_f1"}
     for name, value in values.items():
@@ -172,13 +176,13 @@ SMALL = {  # labels, and the number of classes
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_a_report_is_written_of_scores_that_are_not_defined(kind):
-    task, given_labels, classes = SMALL[kind]
+    name, given_labels, classes = SMALL[kind]
     labels, names = np.array(given_labels), NAMES[:classes]
     probabilities = np.full((len(labels), classes), 0.3)
-    probabilities[:, 1] = 0.7 if task == "multilabel" else 1 - 0.3 * (classes - 1)
+    probabilities[:, 1] = 0.7 if name == "multilabel" else 1 - 0.3 * (classes - 1)
     lengths = np.arange(1, len(labels) + 1) ** 2
-    plain = Decision.plain(names, task)
-    found = evaluate.evaluate(labels, probabilities, names, ReportConfig(), plain, lengths, task)
+    plain = Decision.plain(names, task(name))
+    found = evaluate.evaluate(labels, probabilities, names, ReportConfig(), task(name), plain, lengths)
     corpus = {"name": "x", "source": "x", "revision": None, "sizes": {"test": len(labels)}, "labels": names}
     whole = {"schema": SCHEMA, "created": "2000-01-01", "corpus": corpus, **found}
     whole = {"verdict": phrases.verdict(whole), **whole}

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from sentiment.metrics import calibration, significance
+from sentiment.metrics import calibration
 from sentiment.metrics.curves import curves
-from sentiment.metrics.multiclass import Ranking, decided, missed_and_added, multilabel_scores, scores
-from sentiment.metrics.multilabel import _each_text, intervals, text_f1
+from sentiment.metrics.label_scores import means_of_texts, missed_and_added, text_f1
+from sentiment.metrics.ranking import Ranking
+from sentiment.metrics.task import MULTICLASS, task
 
+MULTILABEL = task("multilabel")
+multilabel_scores, intervals, decided = MULTILABEL.quick_scores, MULTILABEL.intervals, MULTILABEL.decide
 ANY = st.integers(0, 10**6)
 
 
@@ -29,7 +32,7 @@ def test_scores_are_those_of_scikit_learn(ties):
     true, probabilities = example(ties=ties)
     thresholds = [0.2, 0.4, 0.6, 0.8]
     given_ = (probabilities >= thresholds).astype(int)
-    mine = scores(true, probabilities, list("abcd"), thresholds)
+    mine = MULTILABEL.scores(true, probabilities, list("abcd"), thresholds)
     assert mine["accuracy"] == sk.accuracy_score(true, given_)
     for average in ("micro", "macro", "weighted"):
         assert mine[f"{average}_f1"] == sk.f1_score(true, given_, average=average, zero_division=0)
@@ -54,7 +57,10 @@ def test_scores_are_those_of_scikit_learn(ties):
 def test_one_label_is_a_problem_of_two_classes(seed, ties):
     true, probabilities = example(40, 1, seed, ties)
     one, two = true[:, 0], np.hstack([1 - probabilities, probabilities])
-    mine, theirs = scores(true, probabilities, ["spam"]), scores(one, two, ["ham", "spam"])
+    mine, theirs = (
+        MULTILABEL.scores(true, probabilities, ["spam"]),
+        MULTICLASS.scores(one, two, ["ham", "spam"]),
+    )
     for name in ("roc_auc", "average_precision", "log_loss", "brier"):
         assert mine[name] == (None if theirs[name] is None else pytest.approx(theirs[name])), name
     given_ = probabilities[:, 0] >= 0.5
@@ -93,9 +99,9 @@ def test_the_order_of_texts_and_of_labels_changes_no_score(seed, ties):
 
 @settings(max_examples=8)
 @given(ANY, st.booleans())
-def test_scores_are_means_of_what_each_text_has(seed, ties):
+def test_scores_are_means_of_whatmeans_of_texts_has(seed, ties):
     true, probabilities = example(25, 4, seed, ties)
-    each = _each_text(true, decided(probabilities), probabilities)
+    each = means_of_texts(true, decided(probabilities), probabilities)
     whole = multilabel_scores(true, probabilities)
     for name, values in each.items():
         assert values.mean() == pytest.approx(whole[name]), name
@@ -169,8 +175,8 @@ def rivals(seed, count=120):
 def test_swapping_two_models_turns_the_sign():
     true, ours, theirs = rivals(0)
     one, two = (
-        significance.comparison(true, ours, theirs, 2000),
-        significance.comparison(true, theirs, ours, 2000),
+        MULTILABEL.compare(true, ours, theirs, 2000),
+        MULTILABEL.compare(true, theirs, ours, 2000),
     )
     expected = sk.f1_score(true, ours, average="micro") - sk.f1_score(true, theirs, average="micro")
     assert one["difference"] == pytest.approx(expected) == -two["difference"]
@@ -180,14 +186,12 @@ def test_swapping_two_models_turns_the_sign():
     assert (one["ours_only"], one["theirs_only"]) == (two["theirs_only"], two["ours_only"])
     right = [(given_ == true).all(1) for given_ in (ours, theirs)]
     assert one["accuracy"]["difference"] == pytest.approx(right[0].mean() - right[1].mean())
-    assert (
-        one["accuracy"]["p"] == significance.comparison(*(np.array(x, int) for x in ([1] * 120, *right)))["p"]
-    )
+    assert one["accuracy"]["p"] == MULTICLASS.compare(*(np.array(x, int) for x in ([1] * 120, *right)))["p"]
 
 
 def test_equal_models_do_not_differ():
     true, ours, _ = rivals(1)
-    found = significance.comparison(true, ours, ours, 100)
+    found = MULTILABEL.compare(true, ours, ours, 100)
     assert (found["difference"], found["interval"], found["p"]) == (0, [0, 0], 1)
     assert found["accuracy"] == {"difference": 0, "p": 1}
 
@@ -203,7 +207,7 @@ def test_p_is_that_of_swapping_answers_text_by_text():
     for _ in range(2000):
         swap = rng.random((60, 1)) < 0.5
         count += abs(difference(np.where(swap, theirs, ours), np.where(swap, ours, theirs))) >= observed
-    assert significance.comparison(true, ours, theirs, 50)["p"] == pytest.approx(count / 2000, abs=0.03)
+    assert MULTILABEL.compare(true, ours, theirs, 50)["p"] == pytest.approx(count / 2000, abs=0.03)
 
 
 def test_chance_alone_is_rarely_called_a_difference():
@@ -214,7 +218,7 @@ def test_chance_alone_is_rarely_called_a_difference():
         _, _, theirs = rivals(seed + 1000, 80)
         noise = np.random.default_rng(seed).random((80, 1)) < 0.5
         one, two = np.where(noise, ours, theirs), np.where(noise, theirs, ours)
-        found.append(significance.comparison(true, one, two, 10)["p"] < 0.05)
+        found.append(MULTILABEL.compare(true, one, two, 10)["p"] < 0.05)
     assert sum(found) <= 7
 
 
@@ -222,8 +226,8 @@ def test_calibration_is_that_of_all_labels_of_all_texts():
     rng = np.random.default_rng(0)
     probabilities = rng.random((4000, 5))
     true = (rng.random(probabilities.shape) < probabilities).astype(np.int64)
-    good = calibration.calibration(true, probabilities)
-    bad = calibration.calibration(true, probabilities**2)
+    good = calibration.calibration(true, probabilities, MULTILABEL)
+    bad = calibration.calibration(true, probabilities**2, MULTILABEL)
     assert good["ece"] < 0.02 < bad["ece"]
     assert sum(one["count"] for one in good["bins"]) == 20_000
     assert good["brier"]["score"] == pytest.approx(multilabel_scores(true, probabilities)["brier"])
@@ -232,7 +236,9 @@ def test_calibration_is_that_of_all_labels_of_all_texts():
 def test_curves_have_each_label_and_their_mean():
     true, probabilities = example(200, 3)
     true[:, 2] = 0
-    found = curves(true, probabilities, ["a", "b", "c"], np.arange(200), thresholds=[0.3, 0.5, 0.7])
+    found = curves(
+        true, probabilities, ["a", "b", "c"], MULTILABEL, np.arange(200), thresholds=[0.3, 0.5, 0.7]
+    )
     assert list(found["roc"]) == list(found["pr"]) == ["a", "b"]
     assert found["mean"]["roc"]["auc"] == pytest.approx(sk.roc_auc_score(true[:, :2], probabilities[:, :2]))
     assert np.trapezoid(found["mean"]["roc"]["tpr"], found["mean"]["roc"]["fpr"]) == pytest.approx(

@@ -18,6 +18,7 @@ from sentiment.inference.bundle import NGRAMS
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
 from sentiment.metrics.decision import Decision
+from sentiment.metrics.task import task
 from sentiment.models import ngrams
 from sentiment.models.ngrams import Counted, NGrams, Patterns
 from sentiment.report.renderers import card
@@ -78,7 +79,7 @@ def test_parts_of_many_texts_are_counted_as_one(monkeypatch: pytest.MonkeyPatch)
     asked = Patterns(3, 2, 4)
     found = table(sequences, 2, asked)
     whole = found.logits(sequences)
-    monkeypatch.setattr(ngrams, "AT_ONCE", 20)
+    monkeypatch.setattr("sentiment.models.patterns.AT_ONCE", 20)
     assert found.logits(sequences) == pytest.approx(whole)
     assert np.array_equal(asked.counted(sequences)[0], found.hashes)
 
@@ -212,7 +213,7 @@ def test_grades_are_told_as_classes_are_and_decided_by_their_median(tmp_path: Pa
     both = again.added(ignorant, validation)
     logits = np.log(ignorant) + again.logits(validation)
     assert both == pytest.approx(np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
-    chosen, _ = Decision.plain("abc", "ordinal").decide(both)
+    chosen, _ = Decision.plain("abc", task("ordinal")).decide(both)
     assert np.array_equal(chosen, (both.cumsum(1) < 0.5).sum(1))
     scores = about["validation"]
     assert scores["both"]["mae"] == pytest.approx(np.abs(chosen - labels).mean(), abs=0.02)

@@ -4,6 +4,7 @@ The inputs are torch's own (`torch.testing._internal.common_modules`), as they a
 """
 
 import copy
+import gc
 import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,8 @@ from torch.testing._internal.common_modules import module_db
 
 import sentiment
 from sentiment.models import recurrent
-from sentiment.models.recurrent import native, pooling
+from sentiment.models.recurrent import modules, native, pooling
+from sentiment.models.recurrent.layer import Memory
 
 KINDS = ["RNN", "LSTM", "GRU"]
 INFO = {info.module_cls.__name__: info for info in module_db if info.module_cls in (nn.RNN, nn.LSTM, nn.GRU)}
@@ -186,7 +188,7 @@ def test_dropped_weights_of_a_parametrized_layer(monkeypatch):
     found = []
     for here in (True, False):
         if not here:
-            monkeypatch.setattr(recurrent, "_runs_here", lambda *_: False)
+            monkeypatch.setattr(modules, "is_eager", lambda: False)
         torch.manual_seed(0)
         found.append([layer(batch())[0].data])
     assert_equal(*found)
@@ -439,11 +441,16 @@ def test_pickled_and_copied_after_use(path):
 
 
 def test_work_memory_goes_with_its_layer(path):
+    def memories():
+        return sum(type(thing) is Memory for thing in gc.get_objects())
+
+    gc.collect()
+    before = memories()
     layer = recurrent.LSTM(4, 6)
     layer(batch())[0].data.sum().backward()
-    assert layer in recurrent._spare
+    assert memories() == before + 1
     del layer
-    assert not len(recurrent._spare)
+    assert memories() == before
 
 
 # ---- what is not consistent -----------------------------------------------------------------------
@@ -548,7 +555,7 @@ def test_threads_share_a_layer_with_dropped_weights(kind, monkeypatch):
     """None sees the weights that another has dropped, here or in torch.nn, and all are there afterwards."""
     for here in (True, False):
         if not here:
-            monkeypatch.setattr(recurrent, "_runs_here", lambda *_: False)
+            monkeypatch.setattr(modules, "is_eager", lambda: False)
         ours, theirs = layers(kind, 4, 6)
         ours.weight_dropout = 0.5
         packed = batch()

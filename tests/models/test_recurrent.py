@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from sentiment.models import recurrent
+from sentiment.models.recurrent import modules
 
 KINDS = ["RNN", "LSTM", "GRU"]
 needs_native = pytest.mark.skipif(recurrent.kernel() != "native", reason="no C compiler here")
@@ -115,7 +116,7 @@ def test_equals_torch(
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("given_states", [True, False])
 def test_equal_lengths_of_a_large_layer(monkeypatch, kind, batch_first, given_states):
-    monkeypatch.setattr(recurrent, "LARGE", 7)
+    monkeypatch.setattr(modules, "LARGE", 7)
     ours, theirs = pair(kind, 5, 7, 2, bidirectional=True, batch_first=batch_first, dtype=torch.float64)
     packed = pack([4, 4, 4], 5, torch.float64)._replace(
         sorted_indices=torch.tensor([2, 0, 1]), unsorted_indices=torch.tensor([1, 2, 0])
@@ -326,7 +327,7 @@ assert (torch.full((100_000,), 1e-40) * 1.0 > 0).all()  # in every thread
 def test_dropped_weights_are_as_if_they_were_zero(kind, where, bias, monkeypatch):
     """Also of their gradients, and the layer has all its weights again afterwards."""
     if where == "in torch.nn":  # as on a GPU
-        monkeypatch.setattr(recurrent, "_runs_here", lambda *_: False)
+        monkeypatch.setattr(modules, "is_eager", lambda: False)
     ours, theirs = pair(kind, 3, 8, 2, bias=bias, bidirectional=True, dtype=torch.float64)
     packed = pack([5, 3, 2], 3, torch.float64)
     before = copy.deepcopy(ours.state_dict())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sentiment.models import recurrent
 from sentiment.models.recurrent import native, pooling
-from sentiment.models.recurrent.steps import CELLS, Steps
+from sentiment.models.recurrent.steps import CELLS, Pass, Steps
 
 pytestmark = pytest.mark.skipif(recurrent.kernel() != "native", reason="no C compiler here")
 all_lengths = st.lists(st.integers(1, 9), min_size=1, max_size=12)
@@ -66,10 +66,10 @@ def test_steps_agree(cell, lengths, directions, features, hidden, within, needs_
         final, d_state = state.clone(), state.clone()
         out, d_bias = torch.empty_like(d_out), torch.zeros_like(bias)
         with patch.object(native, "SMALL", native.SMALL if within else 0):
-            steps.forward(cell, sizes, data, gates, prev, final, inward, weights, bias, out)
-            d_data, d_inward, d_weights = steps.backward(
-                cell, sizes, data, gates, prev, d_state, inward, weights, d_bias, d_out, needs_data
-            )
+            layer = Pass(cell, sizes, data, gates, prev, final, inward, weights, bias, out)
+            steps.forward(layer)
+            layer = layer._replace(state=d_state, bias=d_bias, out=d_out)
+            d_data, d_inward, d_weights = steps.backward(layer, needs_data)
         results.append(
             [out, final, d_state, d_bias, *d_inward, *d_weights, *([d_data] if needs_data else [])]
         )

@@ -2,6 +2,7 @@
 
 import gzip
 
+import gensim.models
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -126,8 +127,10 @@ def test_trained_vectors_come_from_the_cache_if_all_they_depend_on_is_the_same(t
     monkeypatch.setattr(embeddings, "WORTH_KEEPING", 0)
     first = embeddings.build(vocabulary, texts, [], config, 0).matrix
     trained = []
-    train = embeddings._train_skipgram
-    monkeypatch.setattr(embeddings, "_train_skipgram", lambda *all_: trained.append(1) or train(*all_))
+    train = gensim.models.Word2Vec
+    monkeypatch.setattr(
+        gensim.models, "Word2Vec", lambda *texts, **options: trained.append(1) or train(*texts, **options)
+    )
     again = embeddings.build(vocabulary, texts, [], config, 0).matrix
     assert not trained
     np.testing.assert_array_equal(few, first)

@@ -18,18 +18,20 @@ import sentiment
 from sentiment.core.config import ReportConfig
 from sentiment.evaluation import evaluate
 from sentiment.evaluation.compare import compare
-from sentiment.evaluation.error_analysis import error_analysis, wrong_labels
+from sentiment.evaluation.error_analysis import error_analysis, mistakes
 from sentiment.evaluation.label_issues import suspects
+from sentiment.evaluation.scored import Scored
 from sentiment.evaluation.slices import slices
 from sentiment.inference.explain import explain
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.multiclass import decided, scores
-from sentiment.metrics.multilabel import losses
-from sentiment.metrics.significance import comparison
+from sentiment.metrics.label_scores import losses
+from sentiment.metrics.task import task
 from sentiment.report import html, phrases, plots, renderers, sections
 from sentiment.report.comparison import render
 
 WORDS = {"joy": "glad", "fear": "afraid", "anger": "furious"}
+
+MULTILABEL = task("multilabel")
 
 
 def made(labels=5, count=400, seed=0):
@@ -50,22 +52,29 @@ def made(labels=5, count=400, seed=0):
     return names, true, probabilities, texts, encoded, thresholds
 
 
+def scored(texts, labels, probabilities, names, thresholds=None):
+    decision = Decision.plain(names, MULTILABEL)
+    return Scored(
+        texts, labels, probabilities, replace(decision, thresholds=thresholds or decision.thresholds)
+    )
+
+
 @functools.cache
 def made_report(labels=5):
     names, true, probabilities, texts, encoded, thresholds = made(labels)
-    decision = replace(Decision.plain(names, "multilabel"), thresholds=thresholds, temperature=1.2)
+    decision = replace(Decision.plain(names, MULTILABEL), thresholds=thresholds, temperature=1.2)
     rival = np.clip(probabilities + np.random.default_rng(1).normal(size=true.shape) * 0.3, 0, 1)
     found = evaluate.evaluate(
-        true, probabilities, names, ReportConfig(bootstrap=100), decision, encoded.lengths, "multilabel"
+        true, probabilities, names, ReportConfig(bootstrap=100), MULTILABEL, decision, encoded.lengths
     )
-    found["failures"] = error_analysis(texts, true, probabilities, encoded, names, thresholds=thresholds)
+    found["failures"] = error_analysis(scored(texts, true, probabilities, names, thresholds), encoded)
     found["baselines"] = {
-        "tfidf_lr": scores(true, rival, names, thresholds)
+        "tfidf_lr": MULTILABEL.scores(true, rival, names, thresholds)
         | {
             "train_seconds": 1.0,
             "predict_seconds": 0.1,
-            "comparison": comparison(
-                true, decided(probabilities, thresholds), decided(rival, thresholds), 20
+            "comparison": MULTILABEL.compare(
+                true, MULTILABEL.decide(probabilities, thresholds), MULTILABEL.decide(rival, thresholds), 20
             ),
         }
     }
@@ -117,8 +126,8 @@ def test_every_plot_is_drawn(labels, tmp_path):
 
 def test_a_report_without_a_decision_takes_one_half():
     names, true, probabilities, *_ = made()
-    found = evaluate.evaluate(true, probabilities, names, ReportConfig(bootstrap=100), task="multilabel")
-    assert found["test"]["micro_f1"] == scores(true, probabilities, names, [0.5] * 5)["micro_f1"]
+    found = evaluate.evaluate(true, probabilities, names, ReportConfig(bootstrap=100), MULTILABEL)
+    assert found["test"]["micro_f1"] == MULTILABEL.scores(true, probabilities, names, [0.5] * 5)["micro_f1"]
     found["verdict"] = phrases.verdict(found)
     assert "0.5000" in terminal(found)
     json.dumps(found, allow_nan=False)
@@ -128,9 +137,9 @@ def test_a_label_that_no_text_has_breaks_nothing():
     names, true, probabilities, texts, encoded, _ = made()
     true[:, 2] = 0
     found = evaluate.evaluate(
-        true, probabilities, names, ReportConfig(bootstrap=100), None, encoded.lengths, "multilabel"
+        true, probabilities, names, ReportConfig(bootstrap=100), MULTILABEL, None, encoded.lengths
     )
-    found["failures"] = error_analysis(texts, true, probabilities, encoded, names)
+    found["failures"] = error_analysis(scored(texts, true, probabilities, names), encoded)
     found["verdict"] = phrases.verdict(found)
     json.dumps(found, allow_nan=False)
     assert "–" in terminal(found)
@@ -139,15 +148,15 @@ def test_a_label_that_no_text_has_breaks_nothing():
 
 def test_where_no_label_is_missed_there_is_no_table_of_it():
     names, true, *_ = made(3)
-    right = evaluate.evaluate(true, true * 0.8 + 0.1, names, ReportConfig(bootstrap=100), task="multilabel")
+    right = evaluate.evaluate(true, true * 0.8 + 0.1, names, ReportConfig(bootstrap=100), MULTILABEL)
     assert "Labels missed" not in terminal({"verdict": "", **right})
     assert "Labels missed" in terminal(made_report(3))
 
 
 def test_slices_are_means_over_their_texts():
     names, true, probabilities, texts, encoded, thresholds = made()
-    found = slices(texts, true, probabilities, encoded, names, None, thresholds)
-    given = decided(probabilities, thresholds)
+    found = slices(scored(texts, true, probabilities, names, thresholds), encoded)
+    given = MULTILABEL.decide(probabilities, thresholds)
     both, either = 2 * (true & given).sum(1), true.sum(1) + given.sum(1)
     f1 = np.where(either, both / np.maximum(either, 1), 1)
     by_name = {(one["slice"], one["value"]): one for one in found}
@@ -165,8 +174,8 @@ def test_slices_are_means_over_their_texts():
 
 def test_the_worst_mistakes_lose_most():
     names, true, probabilities, texts, _, thresholds = made()
-    found = wrong_labels(texts, true, probabilities, names, None, thresholds)
-    given = decided(probabilities, thresholds)
+    found = mistakes(scored(texts, true, probabilities, names, thresholds))
+    given = MULTILABEL.decide(probabilities, thresholds)
     wrong = np.flatnonzero((given != true).any(1))
     loss = losses(true, probabilities).sum(1)
     assert [one["row"] for one in found] == wrong[np.argsort(-loss[wrong])][:10].tolist()
@@ -183,7 +192,7 @@ def test_planted_label_errors_are_found():
     probabilities = np.clip(probabilities, 0, 1)
     wrong = true.copy()
     wrong[:12, 1] = 1 - wrong[:12, 1]
-    found = suspects({"test": (texts, wrong, probabilities)}, names)
+    found = suspects({"test": scored(texts, wrong, probabilities, names)})
     rows = {one["row"] for one in found}
     assert rows <= set(range(12))  # as many as the estimated rate of errors, or fewer
     assert len(rows) >= 6
@@ -229,10 +238,10 @@ def test_the_word_of_a_label_speaks_for_it(model):
 def test_the_words_of_a_mistake_speak_for_the_wrong_answer(model, true, threshold, given):
     """Of a label that was given wrongly those for it, of one that was missed those against it."""
     probabilities, _ = model.probabilities(["so glad they were"])
-    (one,) = wrong_labels(
-        ["so glad they were"], np.array([true]), probabilities, model.labels, partial(explain, model),
-        [threshold] * 3,
-    )  # fmt: skip
+    (one,) = mistakes(
+        scored(["so glad they were"], np.array([true]), probabilities, model.labels, [threshold] * 3),
+        partial(explain, model),
+    )
     assert (one["label"], one["given"]) == ("joy", given)
     assert one["predicted"] == (["joy"] if given else [])
     (weight,) = (word["weight"] for word in one["words"] if word["text"] == "glad")

@@ -15,7 +15,7 @@ from conftest import ROOT
 from rich.cells import cell_len
 from rich.console import Console
 
-from sentiment.metrics.multiclass import intervals, scores
+from sentiment.metrics.task import MULTICLASS
 from sentiment.report import document, figure, html, phrases, plots, renderers, sections
 
 ODD = [
@@ -62,7 +62,7 @@ def made(labels, count=400, seed=0):
     rates = ("precision", "recall", "false_positive_rate", "accuracy", "coverage") if two else ("accuracy",)
     sides = labels[1:] if two else labels
     line = np.linspace(0, 1, 20).tolist()
-    tested = scores(truth, probabilities, labels)
+    tested = MULTICLASS.scores(truth, probabilities, labels)
     rival = {"C": 1.0, "features": 5, "train_seconds": 31.4, "predict_seconds": 2.71}
     result = {
         "schema": 2,
@@ -78,7 +78,7 @@ def made(labels, count=400, seed=0):
         "history": [{"epoch": epoch, "loss": next(drawn), "learning_rate": 0.001,
                      "validation": {"log_loss": next(drawn), "mcc": next(drawn)}} for epoch in (1, 2)],
         "test": tested,
-        "intervals": intervals(truth, probabilities, 100),
+        "intervals": MULTICLASS.intervals(truth, probabilities, resamples=100),
         "decision": {
             "temperature": 1.317, "rule": "threshold" if two else "argmax", "positive": labels[1] if two else None,
             "threshold": 0.7312 if two else None, "target": "precision(spam) >= 0.995" if two else None,
@@ -96,7 +96,7 @@ def made(labels, count=400, seed=0):
             "lengths": rows(4),
         },
         "baselines": {
-            name: scores(truth, rng.dirichlet(np.ones(classes), count), labels) | rival | {
+            name: MULTICLASS.scores(truth, rng.dirichlet(np.ones(classes), count), labels) | rival | {
                 "comparison": {"difference": next(drawn), "interval": around(), "ours_only": 71, "theirs_only": 29, "p": next(drawn) / 5}}
             for name in ("majority", "tfidf_lr", "nbsvm")
         },

@@ -27,9 +27,11 @@ from sentiment.data.identity import normalise
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import baselines, predictions
 from sentiment.inference import bundle
-from sentiment.metrics import decision, link
-from sentiment.metrics.calibration import fit_temperature, temper
+from sentiment.metrics import decision
+from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.catalogue import metric_of
+from sentiment.metrics.task import task
+from sentiment.metrics.thresholds import label_thresholds
 from sentiment.models import ngrams
 from sentiment.models.forward import infer
 from sentiment.models.network import Network
@@ -48,6 +50,7 @@ TOPICS = {
     "moon": "a probe flew into orbit around the planet",
 }
 SOME = [labels for size in range(4) for labels in itertools.combinations(TOPICS, size)]  # 8 sets of labels
+MULTILABEL = task("multilabel")
 
 
 def rows(count: int = 120) -> list[tuple[str, tuple[str, ...]]]:
@@ -280,23 +283,21 @@ def test_the_audit_tells_of_the_labels(tmp_path):
 @given(st.lists(st.floats(-700, 700, allow_subnormal=False), min_size=1, max_size=9))
 def test_the_link_is_a_sigmoid_and_goes_back(values):
     logits = np.array([values])
-    found = link.probabilities(logits, "multilabel")
+    found = MULTILABEL.probabilities(logits)
     np.testing.assert_allclose(found, torch.from_numpy(logits).sigmoid().numpy(), rtol=1e-12)
     near = np.abs(logits) < 20
-    np.testing.assert_allclose(link.logits(found, "multilabel")[near], logits[near], atol=1e-6)
+    np.testing.assert_allclose(MULTILABEL.logits(found)[near], logits[near], atol=1e-6)
 
 
 def test_a_temperature_is_found_for_all_labels_together():
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (4000, 3))
-    labels = (rng.random((4000, 3)) < link.probabilities(logits, "multilabel")).astype(np.int64)
-    sharp = link.probabilities(2.5 * logits, "multilabel")
-    temperature = fit_temperature(labels, sharp)
+    labels = (rng.random((4000, 3)) < MULTILABEL.probabilities(logits)).astype(np.int64)
+    sharp = MULTILABEL.probabilities(2.5 * logits)
+    temperature = fit_temperature(labels, sharp, MULTILABEL)
     assert temperature == pytest.approx(2.5, rel=0.05)
-    np.testing.assert_allclose(
-        temper(sharp, 2.5, "multilabel"), link.probabilities(logits, "multilabel"), atol=1e-6
-    )
-    assert temper(np.array([[0.0, 1.0]]), 3.0, "multilabel").tolist() == [[0.0, 1.0]]
+    np.testing.assert_allclose(MULTILABEL.temper(sharp, 2.5), MULTILABEL.probabilities(logits), atol=1e-6)
+    assert MULTILABEL.temper(np.array([[0.0, 1.0]]), 3.0).tolist() == [[0.0, 1.0]]
 
 
 def pair() -> tuple[Network, NumpyClassifier]:
@@ -404,7 +405,7 @@ def test_thresholds_are_those_of_the_best_f1():
     rng = np.random.default_rng(0)
     probabilities = rng.random((3000, 3)) ** [1, 2, 4]
     labels = (rng.random((3000, 3)) < probabilities).astype(np.int64)
-    found = decision.label_thresholds(labels, probabilities)
+    found = label_thresholds(labels, probabilities)
     for side, threshold in enumerate(found):
         mine, scores = labels[:, side], probabilities[:, side]
         best = max(sk.f1_score(mine, scores >= one) for one in np.linspace(0.02, 0.98, 49))
@@ -417,25 +418,23 @@ def test_a_label_of_few_texts_has_the_threshold_of_all():
     probabilities = rng.random((400, 3))
     labels = (rng.random((400, 3)) < probabilities).astype(np.int64)
     labels[9:, 2] = 0
-    found = decision.label_thresholds(labels, probabilities)
-    assert found[2] == pytest.approx(
-        decision.label_thresholds(labels.reshape(-1, 1), probabilities.reshape(-1, 1))[0]
-    )
-    assert decision.label_thresholds(np.zeros((5, 2), np.int64), np.zeros((5, 2))) == (0.5, 0.5)
+    found = label_thresholds(labels, probabilities)
+    assert found[2] == pytest.approx(label_thresholds(labels.reshape(-1, 1), probabilities.reshape(-1, 1))[0])
+    assert label_thresholds(np.zeros((5, 2), np.int64), np.zeros((5, 2))) == (0.5, 0.5)
 
 
 def test_the_decision_is_stored_and_marks_the_nearest_to_a_threshold_unsure():
     rng = np.random.default_rng(0)
     probabilities = rng.random((500, 2))
     labels = (rng.random((500, 2)) < probabilities).astype(np.int64)
-    fitted = decision.fit(DecisionConfig(unsure=0.2), labels, probabilities, ("a", "b"), "multilabel")
+    fitted = decision.fit(DecisionConfig(unsure=0.2), labels, probabilities, ("a", "b"), MULTILABEL)
     again = decision.Decision.from_dict(json.loads(json.dumps(fitted.as_dict())))
     assert again == fitted
     tempered = fitted.temper(probabilities)
     chosen, unsure = again.decide(tempered)
     assert np.array_equal(chosen, tempered >= np.array(fitted.thresholds))
     assert unsure.mean() == pytest.approx(0.2, abs=0.01)
-    odds, edges = (link.logits(np.array(one), "multilabel") for one in (tempered, fitted.thresholds))
+    odds, edges = (MULTILABEL.logits(np.array(one)) for one in (tempered, fitted.thresholds))
     distance = np.abs(odds - edges).min(1)
     assert distance[unsure].max() <= distance[~unsure].min()
     sure = ~unsure
@@ -448,7 +447,7 @@ def test_the_decision_is_stored_and_marks_the_nearest_to_a_threshold_unsure():
 def test_it_learns_and_says_so(model):
     test = model.report["test"]
     assert model.report["task"] == "multilabel"
-    assert model.bundle.decision.multilabel
+    assert model.bundle.decision.task.name == "multilabel"
     assert test["micro_f1"] > 0.9
     assert model.report["training"]["metric"] == "micro_f1"
     for one in model.report["baselines"].values():

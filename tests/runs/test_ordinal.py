@@ -25,9 +25,8 @@ from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.metrics import ordinal
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.multiclass import intervals, quick_scores
-from sentiment.metrics.multiclass import scores as all_scores
-from sentiment.metrics.significance import comparison, sign_flips
+from sentiment.metrics.significance import sign_flips
+from sentiment.metrics.task import MULTICLASS, task
 from sentiment.models.forward import infer
 from sentiment.models.heads import cumulative
 from sentiment.models.network import Network
@@ -44,6 +43,7 @@ weights = arrays.arrays(
     np.float64, st.tuples(st.integers(1, 9), st.integers(3, 6)), elements=st.floats(0.01, 1)
 )
 pairs = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40).map(np.array)
+ORDINAL = task("ordinal")
 
 
 def write(path, grade=lambda number: f"{number + 1} stars", each=24):
@@ -175,7 +175,7 @@ def test_numpy_says_what_torch_says(kind):
 
 def test_a_model_begins_with_the_frequencies_of_the_grades():
     model = Network(4, ModelConfig(hidden_size=5), **SIZES, task="ordinal")
-    model.begin_grades(np.array([10, 200, 0, 90]))
+    model.begin(np.repeat(np.arange(4), [10, 200, 0, 90]))
     with torch.no_grad():
         model.linear.weight.zero_()
         found = cumulative(model.linear(torch.zeros(1, 20))).exp()[0]
@@ -189,7 +189,7 @@ def test_no_grade_has_less_error_to_expect_than_the_median(values):
     expected = probabilities @ steps  # (B, C), of deciding each grade
     chosen = ordinal.median(probabilities)
     np.testing.assert_allclose(expected[np.arange(len(values)), chosen], expected.min(1), atol=1e-12)
-    decision = Decision.plain("abcdef"[: values.shape[1]], "ordinal")
+    decision = Decision.plain("abcdef"[: values.shape[1]], ORDINAL)
     assert np.array_equal(decision.decide(probabilities)[0], chosen)
     assert Decision.from_dict(json.loads(json.dumps(decision.as_dict()))) == decision
 
@@ -199,7 +199,7 @@ def test_no_grade_has_less_error_to_expect_than_the_median(values):
 def test_scores_are_those_of_the_libraries(both):
     labels, decided = both.T
     matrix = sk.confusion_matrix(labels, decided, labels=range(5))
-    found = {name: value for name, (value,) in ordinal.scores(matrix[None]).items()}
+    found = {name: value for name, (value,) in ordinal.grade_scores(matrix[None]).items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where they, too, say NaN
         kappa = sk.cohen_kappa_score(labels, decided, weights="quadratic", labels=range(5))
@@ -220,12 +220,12 @@ def test_intervals_hold_the_scores():
     labels = rng.integers(0, 4, 300)
     probabilities = rng.dirichlet(np.ones(4), 300) + 2 * np.eye(4)[labels] * (rng.random((300, 1)) < 0.5)
     probabilities /= probabilities.sum(1, keepdims=True)
-    found = quick_scores(labels, probabilities, "ordinal")
-    for name, edges in intervals(labels, probabilities, 200, task="ordinal").items():
+    found = ORDINAL.quick_scores(labels, probabilities)
+    for name, edges in ORDINAL.intervals(labels, probabilities, resamples=200).items():
         assert edges[0] < found[name] < edges[1]
-    plain = all_scores(labels, probabilities, "abcd")
+    plain = MULTICLASS.scores(labels, probabilities, "abcd")
     assert "mae" not in plain
-    assert all_scores(labels, probabilities, "abcd", task="ordinal")["log_loss"] == plain["log_loss"]
+    assert ORDINAL.scores(labels, probabilities, "abcd")["log_loss"] == plain["log_loss"]
 
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=9).map(np.array))
@@ -239,7 +239,7 @@ def test_without_larger_steps_it_is_mcnemars_test():
     rng = np.random.default_rng(0)
     labels = np.ones(200, np.int64)
     ours, theirs = (rng.random((2, 200)) < [[0.8], [0.7]]).astype(np.int64)
-    found = comparison(labels, ours, theirs, 100, task="ordinal")
+    found = ORDINAL.compare(labels, ours, theirs, 100)
     assert found["mae"]["p"] == pytest.approx(found["p"])
     assert found["mae"]["difference"] == pytest.approx(-found["difference"])
     assert sign_flips(np.tile([2, 2, -1], 20_000)) < 1e-9  # of many texts too
@@ -319,7 +319,7 @@ def test_a_report_of_multiclass_is_as_ever():
     rng = np.random.default_rng(0)
     labels, probabilities = rng.integers(0, 3, 90), rng.dirichlet(np.ones(3), 90)
     found = evaluate.evaluate(
-        labels, probabilities, "abc", ReportConfig(bootstrap=100), Decision.plain("abc")
+        labels, probabilities, "abc", ReportConfig(bootstrap=100), MULTICLASS, Decision.plain("abc")
     )
     assert found["test"]["accuracy"] == (probabilities.argmax(1) == labels).mean()
     assert not {"mae", "quadratic_kappa"} & (set(found["test"]) | set(found["intervals"]))

@@ -11,7 +11,8 @@ from conftest import TINY
 from sentiment.core import config_io
 from sentiment.core.errors import Interrupted, UsageError
 from sentiment.data.corpus import Split, load_corpus
-from sentiment.metrics.calibration import fit_temperature, temper
+from sentiment.metrics.calibration import fit_temperature
+from sentiment.metrics.task import MULTICLASS
 from sentiment.models import ngrams
 from sentiment.models.forward import infer
 from sentiment.models.ngrams import Counted, Patterns, second_opinion
@@ -105,7 +106,7 @@ def test_a_generation_learns_from_the_one_before(tmp_path):
     list(trainer.run())
     trainer.model.load_state_dict(trainer.best)
     held_out, own = (infer(trainer.model, part, CPU) for part in (ready.validation.sequences, both.sequences))
-    own = temper(own, fit_temperature(corpus.validation.labels, held_out))
+    own = MULTICLASS.temper(own, fit_temperature(corpus.validation.labels, held_out, MULTICLASS))
     np.testing.assert_allclose(both.targets[len(corpus.train) :], own[len(corpus.train) :], atol=1e-5)
     assert len(about["generations"]) == 2
 

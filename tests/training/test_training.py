@@ -140,11 +140,11 @@ def test_the_loss_of_an_epoch_is_the_mean_over_texts():
     )
     list(run.run())
     scored = trainer(model=NO_DROPOUT)
-    from sentiment.metrics.multiclass import quick_scores
+    from sentiment.metrics.task import MULTICLASS
     from sentiment.models.forward import infer
 
     data = examples()
-    expected = quick_scores(data.labels, infer(scored.model, data.sequences, CPU))["log_loss"]
+    expected = MULTICLASS.quick_scores(data.labels, infer(scored.model, data.sequences, CPU))["log_loss"]
     assert run.history[0]["loss"] == pytest.approx(expected, abs=1e-6)
 
 

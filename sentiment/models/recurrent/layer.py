@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sentiment.models.recurrent.checks import are_plain
-from sentiment.models.recurrent.steps import Cell, Steps
+from sentiment.models.recurrent.steps import Cell, Pass, Steps
 
 
 class Work(NamedTuple):
@@ -66,29 +66,28 @@ class Memory:
             self.spare.append(work.memory)
 
 
+class Plan(NamedTuple):
+    """How a layer runs over a batch: by which steps, in which memory, with which cell, on which sizes."""
+
+    steps: Steps
+    memory: Memory
+    cell: Cell
+    sizes: Tensor  # (T,) sequences alive at each step
+
+
 class Recurrence(torch.autograd.Function):
     """One layer: data (N, E), initial states (S, D, B, H) -> data (N, D * H), final states."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        steps: Steps,
-        memory: Memory,
-        cell: Cell,
-        sizes: Tensor,
-        data: Tensor,
-        hx: Tensor,
-        *weights: Any,
-    ) -> tuple[Tensor, Tensor]:
-        out, final, ctx.work = forward(steps, memory, cell, sizes, data, hx, *weights)
-        ctx.steps, ctx.memory, ctx.cell, ctx.sizes = steps, memory, cell, sizes
-        ctx.dtype = data.dtype
+    def forward(ctx: Any, plan: Plan, data: Tensor, hx: Tensor, *weights: Any) -> tuple[Tensor, Tensor]:
+        out, final, ctx.work = forward(plan, data, hx, *weights)
+        ctx.plan, ctx.dtype = plan, data.dtype
         ctx.save_for_backward(data, hx, *weights)
         return out, final
 
     @staticmethod
     def backward(ctx: Any, d_out: Tensor, d_final: Tensor) -> tuple[Tensor | None, ...]:
-        sizes, (data, hx, *weights) = ctx.sizes, ctx.saved_tensors  # which hooks may have changed
+        plan, (data, hx, *weights) = ctx.plan, ctx.saved_tensors  # which hooks may have changed
         tensors = [t for t in (data, hx, *weights, d_out, d_final) if t is not None]
         if any(tensor.dtype != ctx.dtype for tensor in tensors):
             dtypes = ", ".join(sorted({str(tensor.dtype) for tensor in tensors}))
@@ -97,26 +96,22 @@ class Recurrence(torch.autograd.Function):
                 "what they were given"
             )
         if torch.is_grad_enabled() or not are_plain(tensors, ctx.dtype):
-            needed = ctx.needs_input_grad[4:]
-            return None, None, None, None, *_differentiable(
-                ctx.cell, sizes, [data, hx, *weights], needed, (d_out, d_final)
-            )  # fmt: skip
+            needed = ctx.needs_input_grad[1:]
+            return None, *_differentiable(plan, [data, hx, *weights], needed, (d_out, d_final))
         # Gradients overwrite the activations; a second pass through a retained graph is rare
         # enough to compute them again.
-        work = ctx.work or forward(ctx.steps, ctx.memory, ctx.cell, sizes, data, hx, *weights)[2]
+        work = ctx.work or forward(plan, data, hx, *weights)[2]
         ctx.work = None
         d_data, d_hx, d_weights = _backward(
-            ctx.steps, ctx.cell, sizes, data, weights, work, d_out, d_final,
-            needs_data=ctx.needs_input_grad[4],
-        )  # fmt: skip
-        ctx.memory.give_back(work)
-        return None, None, None, None, d_data, d_hx, *d_weights
+            plan, data, weights, work, d_out, d_final, needs_data=ctx.needs_input_grad[1]
+        )
+        plan.memory.give_back(work)
+        return None, d_data, d_hx, *d_weights
 
 
-def forward(
-    steps: Steps, memory: Memory, cell: Cell, sizes: Tensor, data: Tensor, hx: Tensor, *weights: Any
-) -> tuple[Tensor, Tensor, Work]:
+def forward(plan: Plan, data: Tensor, hx: Tensor, *weights: Any) -> tuple[Tensor, Tensor, Work]:
     """Run one layer; `weights` are w_ih, w_hh, b_ih, b_hh of each direction, biases may be None."""
+    steps, memory, cell, sizes = plan
     (_, directions, _, hidden), rows = hx.shape, len(data)
     width = _width(hidden, steps.lanes)
     work = memory.take(cell, directions, rows, width, data.dtype)
@@ -130,14 +125,12 @@ def forward(
     out = data.new_empty(rows, directions * hidden)
     inward, recurrent = _wide_weights(cell, weights, width, data.shape[1])
     shaped = out.view(rows, directions, hidden)
-    steps.forward(cell, sizes, data, work.gates, work.prev, state, inward, recurrent, bias, shaped)
+    steps.forward(Pass(cell, sizes, data, work.gates, work.prev, state, inward, recurrent, bias, shaped))
     return out, state[..., :hidden].clone(), work
 
 
 def _backward(
-    steps: Steps,
-    cell: Cell,
-    sizes: Tensor,
+    plan: Plan,
     data: Tensor,
     weights: Sequence[Any],
     work: Work,
@@ -145,11 +138,12 @@ def _backward(
     d_final: Tensor,
     needs_data: bool,
 ) -> tuple[Tensor | None, Tensor, list[Tensor | None]]:
-    """Give the gradients of data, initial states and weights; overwrites the activations.
+    """Return the gradients of data, initial states and weights; overwrites the activations.
 
-    No two of them share memory: torch makes them the ``grad`` of the parameters as they are, and adds to
-    them and scales them there.
+    No two of them share memory, as torch uses them as the ``grad`` of the parameters without a copy, and
+    changes these in place.
     """
+    steps, _, cell, sizes = plan
     (_, directions, _, hidden), (rows, features) = d_final.shape, data.shape
     width = _width(hidden, steps.lanes)
     d_state = _pad(d_final, width)
@@ -157,11 +151,13 @@ def _backward(
     inward, recurrent = _wide_weights(cell, weights, width, features)
     d_bias = data.new_zeros(directions, cell.slots, width)
     d_data, d_inward, d_recurrent = steps.backward(
-        cell, sizes, data, work.gates, work.prev, d_state, inward, recurrent, d_bias, d_out, needs_data
+        Pass(cell, sizes, data, work.gates, work.prev, d_state, inward, recurrent, d_bias, d_out), needs_data
     )
     d_weights: list[Tensor | None] = []
     for d in range(directions):
-        d_ih, d_hh = (one[d].unflatten(0, (cell.gates, width))[:, :hidden] for one in (d_inward, d_recurrent))
+        d_ih, d_hh = (
+            matrices[d].unflatten(0, (cell.gates, width))[:, :hidden] for matrices in (d_inward, d_recurrent)
+        )
         d_hh = _roll(d_hh[..., :hidden], -cell.shift)
         d_weights += [d_ih.reshape(-1, features), d_hh.reshape(-1, hidden)]
         if weights[4 * d + 2] is None:
@@ -173,9 +169,10 @@ def _backward(
 
 
 def _differentiable(
-    cell: Cell, sizes: Tensor, inputs: Sequence[Any], needed: Sequence[bool], gradients: Sequence[Tensor]
+    plan: Plan, inputs: Sequence[Any], needed: Sequence[bool], gradients: Sequence[Tensor]
 ) -> list[Tensor | None]:
-    """Give the gradients of the inputs (data, initial states, weights) that are needed, with derivatives."""
+    """Return differentiable gradients of the inputs (data, initial states, weights) that need one."""
+    cell = plan.cell
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         # Aliases, so that each gradient ends at its input, also where one input was made of another.
@@ -184,13 +181,13 @@ def _differentiable(
         states = tuple(hx.unbind()) if cell.states == 2 else hx[0]
         directions, flat = hx.shape[1], [weight for weight in weights if weight is not None]
         out, *final = getattr(torch._VF, cell.name)(
-            data, sizes, states, flat, len(flat) == 4 * directions, 1, 0.0, False, directions == 2
+            data, plan.sizes, states, flat, len(flat) == 4 * directions, 1, 0.0, False, directions == 2
         )
         wanted = [tensor for tensor, need in zip(inputs, needed, strict=True) if need]
-        found = iter(
+        computed = iter(
             torch.autograd.grad((out, torch.stack(final)), wanted, gradients, create_graph=create_graph)
         )
-    return [next(found) if need else None for need in needed]
+    return [next(computed) if need else None for need in needed]
 
 
 def _width(hidden: int, lanes: int) -> int:

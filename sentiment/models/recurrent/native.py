@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sentiment.models.recurrent import library
-from sentiment.models.recurrent.steps import CELLS, Cell, Gradients, Steps, collect, project
+from sentiment.models.recurrent.steps import CELLS, Gradients, Pass, Steps, collect, project
 
 SMALL = 1 << 21  # weights of a direction
 
@@ -37,6 +37,22 @@ class Kernel(NamedTuple):
 def load() -> NativeSteps | None:
     """Give the compiled loops, or None where they are off, cannot be built or compute nonsense."""
     return find().steps
+
+
+def kernel() -> str:
+    """Say what runs the float32 recurrence: ``"native"`` (compiled C) or ``"torch"``.
+
+    The environment variable ``SENTIMENT_KERNEL=off``, set before first use, turns the C off.
+    """
+    return "torch" if load() is None else "native"
+
+
+def kernel_reason() -> str | None:
+    """Say why the float32 recurrence is not compiled, or is again in each process; None if all is well.
+
+    A sentence with the way out.
+    """
+    return find().reason
 
 
 @functools.cache
@@ -68,11 +84,9 @@ class NativeSteps(Steps):
         self._recur, self._pool = library.sentiment_recur, library.sentiment_pool
         self.lanes, self.block = library.sentiment_lanes(), library.sentiment_block()
 
-    def forward(
-        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
-    ) -> None:  # fmt: skip
+    def forward(self, layer: Pass) -> None:
         """Run all steps."""
+        cell = layer.cell
 
         def panels(matrices: Sequence[Tensor]) -> Tensor:
             # A panel is the weights that one register tile works with: all gates of one vector of
@@ -81,54 +95,52 @@ class NativeSteps(Steps):
                 return _join(part.t() for w in matrices for part in w.split(4 * self.lanes))
             return _join(w.view(cell.gates, -1, self.lanes, w.shape[1]).permute(1, 3, 0, 2) for w in matrices)
 
-        if small := _is_small(inward, weights):
-            data = data.contiguous()
+        within: tuple[Tensor, ...] = ()
+        if _is_small(layer):
+            within = (layer.data.contiguous(), panels(layer.inward))
         else:
-            project(cell, data, gates, inward)
-        arrays = (sizes, gates, prev, state, panels(weights), bias, out)
-        self._call(False, cell, _shares(state), arrays, (data, panels(inward)) if small else ())
+            project(layer)
+        self._call(False, layer, _shares(layer.state), panels(layer.weights), layer.bias, within)
 
-    def backward(
-        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
-        needs_data: bool,
-    ) -> Gradients:  # fmt: skip
+    def backward(self, layer: Pass, needs_data: bool) -> Gradients:
         """Run all steps backward, from the gradients of outputs and final states."""
 
         def panels(matrices: Sequence[Tensor]) -> Tensor:
             return _join(part for w in matrices for part in w.split(4 * self.lanes, 1))
 
-        shares, (rows, features) = _shares(state), data.shape
-        directions, _, slots, width = gates.shape
-        biases = bias.new_zeros(directions, shares, slots, width)
-        arrays = (sizes, gates, prev, state, panels(weights), biases, out)
-        if not _is_small(inward, weights):
-            self._call(True, cell, shares, arrays)
-            torch.sum(biases, 1, out=bias)
-            return collect(cell, data, gates, prev, inward, needs_data)
+        cell, data, shares = layer.cell, layer.data, _shares(layer.state)
+        (rows, features), (directions, _, slots, width) = data.shape, layer.gates.shape
+        biases = data.new_zeros(directions, shares, slots, width)
+        weights = panels(layer.weights)
+        if not _is_small(layer):
+            self._call(True, layer, shares, weights, biases)
+            torch.sum(biases, 1, out=layer.bias)
+            return collect(layer, needs_data)
         wide = -(-features // self.lanes) * self.lanes
-        padded = [functional.pad(w, (0, wide - features)) for w in inward]
+        padded = [functional.pad(w, (0, wide - features)) for w in layer.inward]
         d_input = data.new_empty(directions, rows, wide) if needs_data else None
         d_weight = data.new_empty(directions, shares, features + width, slots, width)
         scratch = data.new_empty(directions * shares, self.block, features + width + 4 * self.lanes)
-        more = (data.contiguous(), panels(padded), d_input, d_weight, scratch)
-        self._call(True, cell, shares, arrays, more)
-        torch.sum(biases, 1, out=bias)
+        within = (data.contiguous(), panels(padded), d_input, d_weight, scratch)
+        self._call(True, layer, shares, weights, biases, within)
+        torch.sum(biases, 1, out=layer.bias)
         d_data = None if d_input is None else _add_up(d_input.unbind())[:, :features]
         d_inward, d_weights = _add_up(d_weight.unbind(1)).split([features, width], 1)
         return (
             d_data,
-            [one[:, cell.shift :].flatten(1).t() for one in d_inward],
-            [one[:, : cell.gates].flatten(1).t() for one in d_weights],
+            [part[:, cell.shift :].flatten(1).t() for part in d_inward],
+            [part[:, : cell.gates].flatten(1).t() for part in d_weights],
         )
 
     def _call(
-        self, is_backward: bool, cell: Cell, shares: int, arrays: Sequence[Tensor],
-        more: Sequence[Tensor | None] = (),
+        self, is_backward: bool, layer: Pass, shares: int, weights: Tensor, bias: Tensor,
+        within: Sequence[Tensor | None] = (),
     ) -> None:  # fmt: skip
-        sizes, _, _, state, _, _, out = arrays
-        features = more[0].shape[1] if more and more[0] is not None else 0
-        addresses = [None if t is None else t.data_ptr() for t in (*arrays, *more)]
+        """Call the C; `within` is what it needs to do the projections, too."""
+        cell, sizes, data, gates, prev, state, _, _, _, out = layer
+        features = data.shape[1] if within else 0
+        arrays = (sizes, gates, prev, state, weights, bias, out, *within)
+        addresses = [None if t is None else t.data_ptr() for t in arrays]
         self._recur(
             is_backward, torch.get_num_threads(), cell.code, state.shape[1], shares, len(sizes),
             len(out), state.shape[2], out.shape[2], state.shape[3], features,
@@ -172,12 +184,12 @@ def _add_up(parts: Sequence[Tensor]) -> Tensor:
     return parts[0]
 
 
-def _is_small(inward: Sequence[Tensor], weights: Sequence[Tensor]) -> bool:
+def _is_small(layer: Pass) -> bool:
     """Say whether the projections and the gradients of the weights are made within the loop.
 
     There they work on rows that are in the cache, if the weights leave room for these.
     """
-    return inward[0].numel() + weights[0].numel() <= SMALL
+    return layer.inward[0].numel() + layer.weights[0].numel() <= SMALL
 
 
 def _shares(state: Tensor) -> int:
@@ -208,9 +220,10 @@ def _is_right(native: Steps) -> bool:
         for steps in (native, Steps()):
             gates, prev, states = draw(2, 6, cell.slots, width), draw(cell.states, 2, 6, width), state.clone()
             out, d_bias, d_states = torch.empty_like(d_out), torch.zeros_like(bias), state.clone()
-            steps.forward(cell, sizes, data, gates, prev, states, inward, weights, bias, out)
+            layer = Pass(cell, sizes, data, gates, prev, states, inward, weights, bias, out)
+            steps.forward(layer)
             d_data, d_inward, d_weights = steps.backward(
-                cell, sizes, data, gates, prev, d_states, inward, weights, d_bias, d_out, True
+                layer._replace(state=d_states, bias=d_bias, out=d_out), needs_data=True
             )
             results.append([out, states, prev, gates, d_states, d_bias, d_data, *d_inward, *d_weights])
         if not all(torch.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(*results, strict=True)):

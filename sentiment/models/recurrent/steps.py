@@ -93,14 +93,15 @@ CELLS = {
 }
 
 
-class Steps:
-    """One layer, all directions: projections, the loops over the steps, gradients of the weights.
+class Pass(NamedTuple):
+    """The arrays of one pass over a layer, forward or backward, with all directions.
 
-    The methods take, with D directions, S states of the cell (h, and for the LSTM c), N packed
-    rows and B sequences; `width` is the number of hidden units, of which `out` may have fewer
-    since `NativeSteps` wants multiples of its `lanes`:
+    There are D directions, S states of the cell (h, and for the LSTM c), N packed rows and B sequences.
+    `width` is the number of hidden units; `out` may have fewer, since `NativeSteps` wants multiples of its
+    `lanes`.
 
-    cell : Cell
+    Attributes
+    ----------
     sizes : Tensor (T,)
         Sequences alive at each step, ``PackedSequence.batch_sizes``.
     data : Tensor (N, E)
@@ -120,37 +121,54 @@ class Steps:
         Forward: the sum of both biases. Backward: zeros in, its gradient out.
     out : Tensor (N, D, H)
         Forward: the hidden states out. Backward: their gradient in.
-
-    Backward gives the gradients of `data` (if wanted), `inward` and `weights`.
     """
+
+    cell: Cell
+    sizes: Tensor
+    data: Tensor
+    gates: Tensor
+    prev: Tensor
+    state: Tensor
+    inward: Sequence[Tensor]
+    weights: Sequence[Tensor]
+    bias: Tensor
+    out: Tensor
+
+
+Gradients = tuple[Tensor | None, list[Tensor], list[Tensor]]
+
+
+class Steps:
+    """One layer: projections, the loops over the steps, gradients of the weights."""
 
     lanes = 1
 
-    def forward(
-        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
-    ) -> None:  # fmt: skip
+    def forward(self, layer: Pass) -> None:
         """Run all steps."""
-        project(cell, data, gates, inward)
+        cell, sizes, _, gates, prev, state, _, weights, bias, out = layer
+        project(layer)
         gates += bias[:, None]
         for d, weight in enumerate(weights):
             for start, n, before, after, following in _steps(sizes.tolist(), d):
-                rows, kept = slice(start, start + n), min(n, after)
+                rows, running = slice(start, start + n), min(n, after)
                 prev[:, d, start + before : start + n] = state[:, d, before:n]
                 sums = gates[d, rows].flatten(1)[:, : len(weight)]
                 sums.addmm_(prev[0, d, rows], weight.t())
                 for s, new in enumerate(cell.forward(gates[d, rows], prev[:, d, rows])):
-                    prev[s, d, following : following + kept] = new[:kept]
-                    state[s, d, kept:n] = new[kept:]
+                    prev[s, d, following : following + running] = new[:running]
+                    state[s, d, running:n] = new[running:]
                     if s == 0:
                         out[rows, d] = new[:, : out.shape[2]]
 
-    def backward(
-        self, cell: Cell, sizes: Tensor, data: Tensor, gates: Tensor, prev: Tensor, state: Tensor,
-        inward: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor, out: Tensor,
-        needs_data: bool,
-    ) -> Gradients:  # fmt: skip
-        """Run all steps backward, from the gradients of outputs and final states."""
+    def backward(self, layer: Pass, needs_data: bool) -> Gradients:
+        """Run all steps backward, from the gradients of outputs and final states.
+
+        Returns
+        -------
+        d_data, d_inward, d_weights
+            The gradients of `data` (None unless wanted), `inward` and `weights`.
+        """
+        cell, sizes, _, gates, prev, state, _, weights, bias, out = layer
         for d, weight in enumerate(weights):
             for start, n, *_ in reversed(list(_steps(sizes.tolist(), d))):
                 rows, d_states = slice(start, start + n), state[:, d, :n]
@@ -158,34 +176,29 @@ class Steps:
                 cell.backward(gates[d, rows], prev[:, d, rows], d_states)
                 d_states[0].addmm_(gates[d, rows].flatten(1)[:, : len(weight)], weight)
         torch.sum(gates, 1, out=bias)
-        return collect(cell, data, gates, prev, inward, needs_data)
+        return collect(layer, needs_data)
 
 
-Gradients = tuple[Tensor | None, list[Tensor], list[Tensor]]
-
-
-def project(cell: Cell, data: Tensor, gates: Tensor, inward: Sequence[Tensor]) -> None:
+def project(layer: Pass) -> None:
     """Write what the inputs give to the sums of all rows, one product a direction."""
-    first = cell.shift * gates.shape[-1]
-    for d, weight in enumerate(inward):
-        torch.mm(data, weight.t(), out=gates[d].flatten(1)[:, first:])
-        gates[d, :, : cell.shift] = 0
+    gates, shift = layer.gates, layer.cell.shift
+    for d, weight in enumerate(layer.inward):
+        torch.mm(layer.data, weight.t(), out=gates[d].flatten(1)[:, shift * gates.shape[-1] :])
+        gates[d, :, :shift] = 0
 
 
-def collect(
-    cell: Cell, data: Tensor, gates: Tensor, prev: Tensor, inward: Sequence[Tensor], needs_data: bool
-) -> Gradients:
-    """Give the gradients of inputs and weights from those of the sums of all rows."""
-    width = gates.shape[-1]
+def collect(layer: Pass, needs_data: bool) -> Gradients:
+    """Return the gradients of inputs and weights from those of the sums of all rows."""
+    cell, width = layer.cell, layer.gates.shape[-1]
     d_data: Tensor | None = None
     d_inward, d_weights = [], []
-    for d, weight in enumerate(inward):
-        d_gates = gates[d].flatten(1)
+    for d, weight in enumerate(layer.inward):
+        d_gates = layer.gates[d].flatten(1)
         d_input, d_hidden = d_gates[:, cell.shift * width :], d_gates[:, : cell.gates * width]
         if needs_data:
             d_data = d_input @ weight if d_data is None else d_data.addmm_(d_input, weight)
-        d_inward.append(d_input.t() @ data)
-        d_weights.append(d_hidden.t() @ prev[0, d])
+        d_inward.append(d_input.t() @ layer.data)
+        d_weights.append(d_hidden.t() @ layer.prev[0, d])
     return d_data, d_inward, d_weights
 
 

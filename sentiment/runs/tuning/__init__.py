@@ -24,8 +24,8 @@ from sentiment.core.errors import BundleError, CorpusError, Diverged, Interrupte
 from sentiment.core.files import ARTIFACTS
 from sentiment.data.corpus import Corpus, Split, load_corpus
 from sentiment.inference import pretrained
-from sentiment.metrics import multiclass, multilabel
 from sentiment.metrics.catalogue import SCORES, metric_of, signed
+from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
 from sentiment.models.forward import infer
 from sentiment.report import tuning
@@ -112,7 +112,7 @@ def tune(
                 "and give them to train beside the recipe"
             )
         listener.stage(f"loading {settings.corpus.name}")
-        corpus = load_corpus(settings.corpus, settings.seed)
+        corpus = load_corpus(settings.corpus, settings.seed, listener.notice)
         check_kind(settings, corpus)
         settings = settings.model_copy(deep=True)
         settings.training.metric = metric_of(settings.training.metric, corpus.task)
@@ -182,7 +182,8 @@ def resume(
     listener.stage(f"going on with {out}")
     with runtime.prepared(settings.runtime, settings.seed) as torch_device:
         state["device"] = runtime.describe(torch_device)
-        corpus = load_corpus(pinned(settings, state["corpus"]["revision"]).corpus, settings.seed)
+        asked = pinned(settings, state["corpus"]["revision"]).corpus
+        corpus = load_corpus(asked, settings.seed, listener.notice)
         if corpus.fingerprint() != state["corpus"]["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus has changed since this search began; "
@@ -411,9 +412,6 @@ def _judge(
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.data.validation
     probabilities = infer(trainer.model, held_out.sequences, device)
-    labels, resamples, task = held_out.labels, settings.report.bootstrap, trainer.model.task
-    if labels.ndim == 2:
-        intervals = multilabel.intervals(labels, probabilities, resamples=resamples)
-    else:
-        intervals = multiclass.intervals(labels, probabilities, resamples, task=task)
-    return multiclass.quick_scores(labels, probabilities, task), intervals[settings.training.metric]
+    labels, resamples, task = held_out.labels, settings.report.bootstrap, task_of(trainer.model.task)
+    intervals = task.intervals(labels, probabilities, resamples=resamples)
+    return task.quick_scores(labels, probabilities), intervals[settings.training.metric]
