@@ -213,7 +213,7 @@ class Teachers(TypedDict):
     generations: list[Generation]
 
 
-class Scored(TypedDict):
+class ScoredParts(TypedDict):
     """What follows from labels and probabilities."""
 
     task: str
@@ -229,7 +229,7 @@ class Scored(TypedDict):
     audit: NotRequired[Audit]
 
 
-class Report(Scored):
+class Report(ScoredParts):
     """All of it; of predictions in a file the parts about a model are not there."""
 
     verdict: str
