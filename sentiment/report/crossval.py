@@ -1,7 +1,8 @@
 """A cross-validation for a terminal."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sentiment.core.schema.runs import Crossval, Spread
 from sentiment.core.strings import printable
 from sentiment.evaluation.baselines import BASELINES
 from sentiment.metrics.catalogue import column
@@ -15,7 +16,7 @@ COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
 TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
 
-def render(result: dict[str, Any]) -> "RenderableType":
+def render(result: Crossval) -> "RenderableType":
     """Return the result for a terminal."""
     from rich import box
     from rich.console import Group
@@ -41,8 +42,8 @@ def render(result: dict[str, Any]) -> "RenderableType":
          "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
         for rival, title in TITLES.items()
         for key in COMPARED
-        for one in [rivals.get(rival, {}).get("differences", {}).get(key)]
-        if one is not None
+        if rival in rivals and key in rivals[rival]["differences"]
+        for one in [rivals[rival]["differences"][key]]
     ]  # fmt: skip
     parts: list[RenderableType] = [
         Text(
@@ -63,7 +64,7 @@ def render(result: dict[str, Any]) -> "RenderableType":
     return Group(*parts)
 
 
-def _plus_minus(score: dict[str, Any]) -> str:
+def _plus_minus(score: Spread) -> str:
     if score["mean"] is None:
         return "–"
     return f"{score['mean']:.4f}" + ("" if score["std"] is None else f" ± {score['std']:.4f}")
