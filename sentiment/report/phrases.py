@@ -5,16 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sentiment.core.strings import printable
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import signed
 
-BASELINES = {
-    "majority": "majority",
-    "median": "median",
-    "tfidf_lr": "TF-IDF + LR",
-    "tfidf_ridge": "TF-IDF + ridge",
-    "nbsvm": "NB-SVM",
-    "statistics_lr": "statistics + LR",
-}
 CHANCE = 0.05  # from this p on a difference is within chance
 LEFT_TO_PERSON = 0.1  # share of the texts in the sentence on coverage
 
@@ -182,7 +175,7 @@ def verdict(report: dict[str, Any]) -> str:
     key = strongest(report)
     if key is None:
         return sentence + "."
-    rival, name = report["baselines"][key], BASELINES.get(key, key)
+    rival, name = report["baselines"][key], baselines.title(key)
     paired = rival.get("comparison", {})
     difference = paired.get("difference", test[score] - rival[score])
     unit, above, below = "points", "above", "below"

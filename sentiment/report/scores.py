@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import ALL_RIGHT, SCORES
 from sentiment.report import phrases
 from sentiment.report.document import Cell, Section, Table
-from sentiment.report.phrases import BASELINES, interval, number, p_value, percent, points, seconds
+from sentiment.report.phrases import interval, number, p_value, percent, points, seconds
 
 
 def key_figures(report: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -77,7 +78,7 @@ def score_table(report: dict[str, Any]) -> Table:
     for name, ours, key in times:
         if ours is not None:
             rows.append([name, seconds(ours), "", *(seconds(rival.get(key)) for rival in rivals.values())])
-    head = ["", "model", "95 % interval", *(BASELINES.get(name, name) for name in rivals)]
+    head = ["", "model", "95 % interval", *(baselines.title(name) for name in rivals)]
     return Table(head, rows, "All scores", strong=1)
 
 
@@ -87,7 +88,7 @@ def scores(report: dict[str, Any]) -> Section:
     rows: list[list[Cell]] = []
     sentences = []
     for key, rival in rivals.items():
-        name, paired = BASELINES.get(key, key), rival.get("comparison", {})
+        name, paired = baselines.title(key), rival.get("comparison", {})
         lead, p = paired.get("difference"), paired.get("p")
         right = f"{paired['ours_only']:,} : {paired['theirs_only']:,}" if "ours_only" in paired else "–"
         cells = [percent(rival[score]), points(lead, paired.get("interval")), right]

@@ -21,7 +21,7 @@ from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.checks import UNSEEN
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.sequences import Encoded
-from sentiment.evaluation import baselines, predictions, redaction
+from sentiment.evaluation import baseline_scores, predictions, redaction
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT, Bundle
@@ -333,7 +333,7 @@ def _score(
     if settings.report.baselines:
         with timed(timing, "baselines"):
             resamples = settings.report.bootstrap
-            scored["baselines"] = baselines.run(
+            scored["baselines"] = baseline_scores.run(
                 corpus, probabilities, resamples, listener.stage, fitted.thresholds
             )
     listener.stage("looking at where it fails")
