@@ -74,9 +74,10 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     finally:
         listener.close()
     Console(highlight=False).print(renderers.render(predictor.report))
-    what = "--input FILE" if predictor.bundle.manifest.get("kind") == "features" else '"…"'
     folder = predictor.bundle.folder
-    listener.stage(f"model: {folder}\ntry: sentiment predict {what} --model {folder}")
+    listener.stage(
+        f"model: {folder}\ntry: sentiment predict {predictor.bundle.input.example} --model {folder}"
+    )
 
 
 @click.command(

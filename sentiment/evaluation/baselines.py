@@ -81,9 +81,7 @@ def majority(corpus: Corpus) -> Answers:
 def tfidf_lr(corpus: Corpus) -> Answers:
     """TF-IDF of words and word pairs, or of k-mers in texts without words, + logistic regression."""
     begun = time.perf_counter()
-    vectorizer = TfidfVectorizer(
-        sublinear_tf=True, dtype=np.float32, **_units(corpus.train.texts, 2, word_pattern)
-    )
+    vectorizer = _tfidf(corpus.train.texts)
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
     answer, about = _regression(corpus, PENALTIES, 1000, train, validation)
@@ -101,9 +99,7 @@ def tfidf_ridge(corpus: Corpus) -> Answers:
     from sklearn.linear_model import Ridge
 
     begun = time.perf_counter()
-    vectorizer = TfidfVectorizer(
-        sublinear_tf=True, dtype=np.float32, **_units(corpus.train.texts, 2, word_pattern)
-    )
+    vectorizer = _tfidf(corpus.train.texts)
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
     edges = np.arange(len(corpus.labels) - 1) + 0.5

@@ -15,7 +15,7 @@ from sentiment.metrics.decision import Decision, describe
 from sentiment.metrics.task import Task
 
 if TYPE_CHECKING:
-    from sentiment.core.config import ReportConfig
+    from sentiment.core.sections.run import ReportConfig
     from sentiment.data.sequences import Encoded
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.core import config
-from sentiment.core.config import Config, ReportConfig
+from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.notices import Say, warn
 from sentiment.core.schema.report import SCHEMA
+from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.sections.run import ReportConfig
 from sentiment.data.corpus import Split, divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.corpus.reading import Reading
@@ -120,7 +121,7 @@ def _evaluate(
         validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
     else:
         about, test = load_for_scoring(
-            config.CorpusConfig(
+            CorpusConfig(
                 name=corpus_name,
                 task=loaded.task,  # type: ignore[arg-type]  # checked now
                 **{name: getattr(settings.corpus, name) for name in KEPT} | (columns or {}),
@@ -158,7 +159,8 @@ def failures_of(
     validation: tuple[Split, NDArray[np.float64]] | None,
 ) -> dict[str, Any]:
     def scored(split: Split, probabilities: NDArray[np.float64]) -> Scored:
-        return Scored(split.texts, split.labels, probabilities, predictor.bundle.decision)
+        used = predictor.bundle
+        return Scored(split.texts, split.labels, probabilities, used.decision, used.input)
 
     return error_analysis(
         scored(test, probabilities),

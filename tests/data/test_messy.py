@@ -9,8 +9,8 @@ import pytest
 from messy import make
 
 from sentiment import cli
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import SentimentError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import read_corpus
 
 FILES = 2000

@@ -27,9 +27,9 @@ from conftest import TINY_OPTIONS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.config_io import dumps, load
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import RawCorpus, divide, load_corpus, read_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.label_audit import alike, joined_by

@@ -17,8 +17,8 @@ from tiny_engines import SIZES
 from tiny_tokenizers import KINDS, TEXTS, TOKENIZERS, trained
 
 import sentiment
-from sentiment.core.config import ModelConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.model import ModelConfig
 from sentiment.data.tokenizer import UNKNOWN_ID
 from sentiment.inference import integrated_gradients
 from sentiment.inference.explain import explain

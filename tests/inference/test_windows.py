@@ -16,8 +16,10 @@ from torch.nn.utils.rnn import PackedSequence
 
 import sentiment
 from sentiment.core import config_io
-from sentiment.core.config import ModelConfig, TokenizerConfig, TrainingConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.data import TokenizerConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data import tokenizer as tokenizer_module
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer
@@ -170,7 +172,7 @@ def test_a_long_text_is_the_same_in_any_company_and_in_parts(monkeypatch):
 MEMORY = """
 import resource, sys
 import numpy as np, torch
-from sentiment.core.config import ModelConfig
+from sentiment.core.sections.model import ModelConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.forward import infer
 from sentiment.models.network import Network
