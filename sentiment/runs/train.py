@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.errors import UsageError
+from sentiment.core.schema.report import Report
 from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.memory import MEMORY
@@ -146,7 +147,8 @@ def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
     fit(trainer, run)
     bundle.save_model(working / MODEL, trainer.model)
 
-    model, further = _undecided(run, ready), {}
+    further: dict[str, Any] = {}
+    model = _undecided(run, ready)
     if settings.ngrams.longest and corpus.input.written:
         with run.timed("ngrams"):
             model, further["ngrams"] = _with_ngrams(run, model, ready, counted(), examples)
@@ -185,7 +187,8 @@ def _undecided(run: Run, ready: Prepared) -> Bundle:
     corpus, tree = ready.corpus, run.settings.model_dump()
     weights = bundle.read_weights(run.working / MODEL, tree, ready.sizes, len(corpus.labels), corpus.task)
     decided = Decision.plain(corpus.labels, task(corpus.task))
-    return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, {}, decided)
+    none = cast(Report, {})
+    return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, none, decided)
 
 
 def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
