@@ -18,7 +18,7 @@ from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.sequences import Encoded
-from sentiment.evaluation import baselines, predictions
+from sentiment.evaluation import baseline_scores, predictions
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT, Bundle
@@ -259,7 +259,7 @@ def _score(
         )
     if settings.baselines:
         with run.timed("baselines"):
-            scored["baselines"] = baselines.run(
+            scored["baselines"] = baseline_scores.run(
                 corpus, probabilities, settings.bootstrap, run.listener.stage, fitted.thresholds
             )
     run.listener.stage("looking at where it fails")
