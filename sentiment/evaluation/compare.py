@@ -1,6 +1,6 @@
 """Several models on the same test texts: a table, best first, with paired tests against the best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ class _Model:
     names: tuple[str, ...]
     labels: Labels
     probabilities: Probabilities
-    corpus: dict[str, Any]
-    report: dict[str, Any]
+    corpus: Mapping[str, Any]
+    report: Mapping[str, Any]
     task: Task  # of grades only a bundle knows it
     thresholds: Thresholds = None
 
@@ -83,7 +83,7 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
-    known: dict[str, Any] = next((model.corpus for model in models if model.corpus), {})
+    known: Mapping[str, Any] = next((model.corpus for model in models if model.corpus), {})
     corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
     return {
         "corpus": corpus | {"texts": len(first.labels), "labels": list(first.names)},
@@ -94,7 +94,9 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
 
 def _open(path: Path) -> _Model:
     """Read the predictions of a bundle, after verifying it, or of a file."""
-    corpus, report, thresholds, file = {}, {}, None, path
+    corpus: Mapping[str, Any] = {}
+    report: Mapping[str, Any] = {}
+    thresholds, file = None, path
     if not path.is_file():
         loaded = bundle.load(path)
         corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS

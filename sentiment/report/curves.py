@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sentiment.core.schema.report import Report
+from sentiment.report.classes import by_class
 from sentiment.report.figure import (
     DASHED,
     FIRST,
@@ -25,37 +27,38 @@ from sentiment.report.figure import (
     thousands,
 )
 from sentiment.report.phrases import (
-    correct,
     coverage,
     coverage_sentence,
-    noun,
     number,
     percent,
     rounded,
-    several,
     shorten,
     shortened,
-    texts,
 )
+from sentiment.report.scores import measured
+from sentiment.report.words import of_input, of_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LINES = 4  # most classes with a curve of their own colour
+Curves = Mapping[str, Mapping[str, Any]]  # by class
+
 SHOWN = 20  # most classes in a plot
 LINE = 18  # height of a line of names beneath a plot
 
 
-def roc(report: dict[str, Any]) -> Iterator[Plot]:
+def roc(report: Report) -> Iterator[Plot]:
     """Plot true against false positives."""
     curves = report.get("curves", {}).get("roc")
     if not curves:
         return
+    means = report["curves"].get("mean")
     point = _operating(report, curves, "false_positive_rate", "recall")
 
     def draw(figure: Figure) -> None:
-        axes = _lines(figure, curves, ("fpr", "tpr"), "auc", "AUC", 0.97, _mean(report, "roc"))
+        axes = _lines(figure, curves, ("fpr", "tpr"), "auc", "AUC", 0.97, means["roc"] if means else None)
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
         _mark(axes, point, (12, -12))
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
@@ -64,16 +67,17 @@ def roc(report: dict[str, Any]) -> Iterator[Plot]:
     yield Plot("roc", "ROC", caption, _areas(curves, "auc"), draw, _size(curves))
 
 
-def precision_recall(report: dict[str, Any]) -> Iterator[Plot]:
+def precision_recall(report: Report) -> Iterator[Plot]:
     """Plot precision against recall."""
     curves = report.get("curves", {}).get("pr")
     if not curves:
         return
+    means = report["curves"].get("mean")
     point = _operating(report, curves, "recall", "precision")
 
     def draw(figure: Figure) -> None:
         sides = "recall", "precision"
-        axes = _lines(figure, curves, sides, "average_precision", "AP", 0.03, _mean(report, "pr"))
+        axes = _lines(figure, curves, sides, "average_precision", "AP", 0.03, means["pr"] if means else None)
         _mark(axes, point, (-10, -14))
         axes.set(xlabel="recall", ylabel="precision")
 
@@ -81,7 +85,7 @@ def precision_recall(report: dict[str, Any]) -> Iterator[Plot]:
     yield Plot("precision_recall", "Precision and recall", caption, areas, draw, _size(curves))
 
 
-def reliability(report: dict[str, Any]) -> Iterator[Plot]:
+def reliability(report: Report) -> Iterator[Plot]:
     """Plot how often the model is right against how sure it is."""
     calibration = report.get("calibration")
     bins = [one for one in calibration["bins"] if one["count"]] if calibration else []
@@ -91,9 +95,8 @@ def reliability(report: dict[str, Any]) -> Iterator[Plot]:
     lows, highs = zip(*(one["interval"] for one in bins), strict=True)
     edges, widths = [one["low"] for one in bins], [one["high"] - one["low"] for one in bins]
 
-    outcome, of, counted = "right", "predicted class", texts(report)
-    if several(report):
-        outcome, of, counted = "true", "label", "labels"
+    words = of_task(report)
+    outcome, counted = words.outcome, words.forecasts.format(texts=of_input(report).texts)
 
     def draw(figure: Figure) -> None:
         grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
@@ -105,7 +108,7 @@ def reliability(report: dict[str, Any]) -> Iterator[Plot]:
         axes.tick_params(labelbottom=False)
         counts = figure.add_subplot(grid[1], sharex=axes)
         counts.bar(edges, [one["count"] for one in bins], widths, align="edge", color=MUTED, edgecolor=GROUND)
-        counts.set(xlabel=f"probability of the {of}", ylabel=counted)
+        counts.set(xlabel=f"probability of the {words.forecast}", ylabel=counted)
         counts.yaxis.set_major_locator(few(2))
         thousands(counts.yaxis)
         percents(axes.yaxis)
@@ -126,47 +129,45 @@ def reliability(report: dict[str, Any]) -> Iterator[Plot]:
     )
 
 
-def histogram(report: dict[str, Any]) -> Iterator[Plot]:
+def histogram(report: Report) -> Iterator[Plot]:
     """Plot which probabilities the texts of each class are given."""
     found = report.get("curves", {}).get("histogram")
     if not found:
         return
     edges, counts = found["edges"], found["counts"]
-    if len(counts) == 2 and not several(report):
+    words, texts = of_task(report), of_input(report).texts
+    if len(counts) == 2 and not words.several:
         threshold = _threshold(report, list(counts)[1])
         dashed = "" if threshold is None else "; dashed: the threshold"
-        caption = f"Share of the {texts(report)} of a class{dashed}."
+        caption = f"Share of the {texts} of a class{dashed}."
 
         def draw(figure: Figure) -> None:
             _panels(figure, edges, counts, threshold)
 
         height: float = HEIGHT
     else:
-        each = report["test"]["classification_report"]
+        each = by_class(report["test"])
         names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
         which = (
-            f"The {SHOWN} {noun(report)[1]} of lowest recall"
-            if len(counts) > SHOWN
-            else "Lowest recall first"
+            f"The {SHOWN} {words.labels} of lowest recall" if len(counts) > SHOWN else "Lowest recall first"
         )
-        caption = f"{which}. The darker, the more {texts(report)} of the {noun(report)[0]}."
-        of, marks = "predicted class", {}
-        if several(report):
-            of = "label"
+        caption = f"{which}. The darker, the more {texts} of the {words.label}."
+        marks: dict[str, float] = {}
+        if words.several:
             thresholds = report.get("decision", {}).get("thresholds") or [0.5] * len(counts)
             marks = dict(zip(report["test"]["labels"], thresholds, strict=True))
             caption += " Line: its threshold."
 
         def draw(figure: Figure) -> None:
-            _strips(figure, edges, {name: counts[name] for name in names}, of, marks)
+            _strips(figure, edges, {name: counts[name] for name in names}, words.forecast, marks)
 
         height = max(200, 20 * len(names) + 70)
-    sentence = f"Histogram of the probability for the {texts(report)} of each class."
-    title = f"Probabilities by true {noun(report)[0]}"
+    sentence = f"Histogram of the probability for the {texts} of each class."
+    title = f"Probabilities by true {words.label}"
     yield Plot("probabilities", title, caption, sentence, draw, (WIDTH, height))
 
 
-def kept(report: dict[str, Any]) -> Iterator[Plot]:
+def kept(report: Report) -> Iterator[Plot]:
     """Plot the accuracy on the surest share of the texts."""
     point, sentence = coverage(report), coverage_sentence(report)
     if point is None or sentence is None:
@@ -191,7 +192,7 @@ def kept(report: dict[str, Any]) -> Iterator[Plot]:
         axes.set(
             xlim=(0, 1.02),
             xlabel="share decided by the model, surest first",
-            ylabel=f"{correct(report)} among them",
+            ylabel=f"{of_task(report).right} among them",
         )
         low, high = axes.get_ylim()
         low -= 0.3 * (high - low) * (point[1] < low + 0.3 * (high - low))  # room for the words
@@ -253,12 +254,12 @@ def _strips(
 
 def _lines(
     figure: Figure,
-    curves: dict[str, Any],
+    curves: Curves,
     sides: tuple[str, str],
     area: str,
     short: str,
     corner: float,
-    mean: dict[str, Any] | None,
+    mean: Mapping[str, Any] | None,
 ) -> Axes:
     """Draw a curve for each class: few in colours, of many only the weakest stand out from grey.
 
@@ -295,55 +296,47 @@ def _lines(
     return axes
 
 
-def _mean(report: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the mean of the curves of all labels, if there is one."""
-    found: dict[str, Any] | None = report["curves"].get("mean", {}).get(name)
-    return found
-
-
-def _size(curves: dict[str, Any]) -> tuple[float, float]:
+def _size(curves: Curves) -> tuple[float, float]:
     return WIDTH, HEIGHT + LINE * (min(len(curves), LINES) if len(curves) > 1 else 0)
 
 
-def _weakest(curves: dict[str, Any], area: str) -> list[str]:
+def _weakest(curves: Curves, area: str) -> list[str]:
     return sorted(curves, key=lambda name: curves[name][area] or 0)
 
 
-def _areas(curves: dict[str, Any], area: str) -> str:
+def _areas(curves: Curves, area: str) -> str:
     return "; ".join(f"area {number(curves[one][area])} for {one}" for one in _weakest(curves, area)[:SHOWN])
 
 
-def _caption(report: dict[str, Any], curves: dict[str, Any], point: tuple[float, float] | None) -> str:
+def _caption(report: Report, curves: Curves, point: tuple[float, float] | None) -> str:
     named = "" if len(curves) <= LINES else f"; the {LINES} weakest are named"
     if len(curves) > SHOWN:
         named = f": the {SHOWN} weakest, {LINES} of them named"
-    if several(report):
+    if of_task(report).several:
         return f"Each label{named}. " + "Dashed: the mean of all." * (len(curves) > 1)
     if len(report["test"]["labels"]) > 2:
         return f"Each class against the rest{named}."
-    unsure = f", unsure {texts(report)} aside" if report.get("decision", {}).get("unsure") else ""
+    unsure = f", unsure {of_input(report).texts} aside" if report.get("decision", {}).get("unsure") else ""
     decides = f"; the point is where the model decides{unsure}" if point else ""
     return f"For {next(iter(curves))}{decides}."
 
 
-def _operating(
-    report: dict[str, Any], curves: dict[str, Any], across: str, up: str
-) -> tuple[float, float] | None:
+def _operating(report: Report, curves: Curves, across: str, up: str) -> tuple[float, float] | None:
     """Return where the decision stands on the curve, if both are about the same class."""
-    decision = report.get("decision", {})
-    if decision.get("positive") not in curves or len(report["test"]["labels"]) != 2:
+    decision = report.get("decision")
+    if not decision or decision["positive"] not in curves or len(report["test"]["labels"]) != 2:
         return None
-    x, y = (decision["test"].get(side, {}).get("value") for side in (across, up))
+    x, y = (measured(decision["test"].get(side))[0] for side in (across, up))
     return None if x is None or y is None else (x, y)
 
 
-def _threshold(report: dict[str, Any], label: str) -> float | None:
+def _threshold(report: Report, label: str) -> float | None:
     """Return from which probability of this label on it is predicted."""
-    decision = report.get("decision", {})
-    threshold = decision.get("threshold")
-    if threshold is None:
+    decision = report.get("decision")
+    threshold = decision.get("threshold") if decision else None
+    if not decision or threshold is None:
         return None
-    return float(threshold if decision.get("positive") == label else 1 - threshold)
+    return threshold if decision["positive"] == label else 1 - threshold
 
 
 def _mark(axes: Axes, point: tuple[float, float] | None, offset: tuple[float, float]) -> None:

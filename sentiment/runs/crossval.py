@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,7 @@ def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {"model": {"scores": _spread(ours)}, "baselines": baselines, "test": TEST, "runs": described}
 
 
-def _values(scored: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+def _values(scored: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
     """Return the scores that are single numbers, by name, one for each run."""
     names = [name for name, value in scored[0].items() if value is None or isinstance(value, float)]
     return {name: [one[name] for one in scored] for name in names}

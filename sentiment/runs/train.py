@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.errors import UsageError
+from sentiment.core.schema.report import Report
 from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.sequences import Encoded
-from sentiment.evaluation import baselines, predictions
+from sentiment.evaluation import baseline_scores, predictions
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT, Bundle
@@ -147,7 +148,8 @@ def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
     fit(trainer, run)
     bundle.save_model(working / MODEL, trainer.model)
 
-    model, further = _undecided(run, ready), {}
+    further: dict[str, Any] = {}
+    model = _undecided(run, ready)
     read = cache(partial(Predictor(model, run.device).probabilities, corpus.validation.texts))
     if settings.ngrams.longest and corpus.input.written:
         with run.timed("ngrams"):
@@ -187,7 +189,8 @@ def _undecided(run: Run, ready: Prepared) -> Bundle:
     corpus, tree = ready.corpus, run.settings.model_dump()
     weights = bundle.read_weights(run.working / MODEL, tree, ready.sizes, len(corpus.labels), corpus.task)
     decided = Decision.plain(corpus.labels, task(corpus.task))
-    return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, {}, decided)
+    none = cast(Report, {})
+    return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, none, decided)
 
 
 def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
@@ -265,7 +268,7 @@ def _score(
         )
     if settings.baselines:
         with run.timed("baselines"):
-            scored["baselines"] = baselines.run(
+            scored["baselines"] = baseline_scores.run(
                 corpus, probabilities, settings.bootstrap, run.listener.stage, fitted.thresholds
             )
     run.listener.stage("looking at where it fails")
