@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from sentiment.core.strings import printable
-from sentiment.evaluation.baselines import BASELINES
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import column
 from sentiment.report.phrases import p_value
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 SHOWN = ("accuracy", "mcc", "micro_f1", "macro_f1", "mae", "quadratic_kappa", "roc_auc", "log_loss")
 COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
-TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
 
 def render(result: dict[str, Any]) -> "RenderableType":
@@ -37,9 +36,9 @@ def render(result: dict[str, Any]) -> "RenderableType":
         if key in result["model"]["scores"]
     ]
     differences = [
-        [title, column(key), f"{one['mean']:+.4f}",
+        [baselines.title(rival), column(key), f"{one['mean']:+.4f}",
          "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
-        for rival, title in TITLES.items()
+        for rival in baselines.BASELINES
         for key in COMPARED
         for one in [rivals.get(rival, {}).get("differences", {}).get(key)]
         if one is not None
@@ -52,7 +51,7 @@ def render(result: dict[str, Any]) -> "RenderableType":
             ),
             "bold",
         ),
-        table(["", "model", *(TITLES[name] for name in rivals)], means, 1),
+        table(["", "model", *(baselines.title(name) for name in rivals)], means, 1),
     ]
     if differences:
         note = f"Of the mean difference, model − baseline: 95 % interval and p of the {result['test']}."
