@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.core.schema.runs import Crossval, Spread
 from sentiment.core.strings import printable
-from sentiment.evaluation.baselines import BASELINES
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import column
 from sentiment.report.phrases import p_value
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 SHOWN = ("accuracy", "mcc", "micro_f1", "macro_f1", "mae", "quadratic_kappa", "roc_auc", "log_loss")
 COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
-TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
 
 def render(result: Crossval) -> "RenderableType":
@@ -38,9 +37,9 @@ def render(result: Crossval) -> "RenderableType":
         if key in result["model"]["scores"]
     ]
     differences = [
-        [title, column(key), f"{one['mean']:+.4f}",
+        [baselines.title(rival), column(key), f"{one['mean']:+.4f}",
          "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
-        for rival, title in TITLES.items()
+        for rival in baselines.BASELINES
         for key in COMPARED
         if rival in rivals and key in rivals[rival]["differences"]
         for one in [rivals[rival]["differences"][key]]
@@ -53,7 +52,7 @@ def render(result: Crossval) -> "RenderableType":
             ),
             "bold",
         ),
-        table(["", "model", *(TITLES[name] for name in rivals)], means, 1),
+        table(["", "model", *(baselines.title(name) for name in rivals)], means, 1),
     ]
     if differences:
         note = f"Of the mean difference, model − baseline: 95 % interval and p of the {result['test']}."
