@@ -7,17 +7,10 @@ from typing import Any
 from sentiment.core.schema.report import Report
 from sentiment.core.schema.scores import Baseline, DecisionFacts, Interval
 from sentiment.core.strings import printable
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import signed
 from sentiment.report.words import main_score, of_input, of_task, score_of
 
-BASELINES = {
-    "majority": "majority",
-    "median": "median",
-    "tfidf_lr": "TF-IDF + LR",
-    "tfidf_ridge": "TF-IDF + ridge",
-    "nbsvm": "NB-SVM",
-    "statistics_lr": "statistics + LR",
-}
 CHANCE = 0.05  # from this p on a difference is within chance
 LEFT_TO_PERSON = 0.1  # share of the texts in the sentence on coverage
 
@@ -149,7 +142,7 @@ def verdict(report: Report) -> str:
     key = strongest(report)
     if key is None:
         return sentence + "."
-    rival, name = report["baselines"][key], BASELINES.get(key, key)
+    rival, name = report["baselines"][key], baselines.title(key)
     difference, (_, _, p) = lead(report, rival), paired(report, rival)
     proof = "" if p is None else f", p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
     gap = f"{abs(difference):.3f}" if words.least else f"{abs(100 * difference):.1f}"

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sentiment.core.schema.report import NGramsFacts, Report
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import SCORES, short
 from sentiment.report import phrases
 from sentiment.report.document import Cell, Section, Table
-from sentiment.report.phrases import BASELINES, interval, number, p_value, percent, seconds
+from sentiment.report.phrases import interval, number, p_value, percent, seconds
 from sentiment.report.words import main_score, of_input, of_task, score_of
 
 SHARES = ("accuracy", "micro_f1")  # in percent on the first screen
@@ -79,7 +80,7 @@ def score_table(report: Report) -> Table:
     if "test" in report.get("timing", {}):
         times = (seconds(rival.get("predict_seconds")) for rival in rivals.values())
         rows.append(["scoring", seconds(report["timing"]["test"]), "", *times])
-    head = ["", "model", "95 % interval", *(BASELINES.get(name, name) for name in rivals)]
+    head = ["", "model", "95 % interval", *(baselines.title(name) for name in rivals)]
     return Table(head, rows, "All scores", strong=1)
 
 
@@ -88,7 +89,7 @@ def scores(report: Report) -> Section:
     rivals, words, texts = report.get("baselines") or {}, of_task(report), of_input(report).texts
     sentences = []
     for key, rival in rivals.items():
-        name, (_, _, p) = BASELINES.get(key, key), phrases.paired(report, rival)
+        name, (_, _, p) = baselines.title(key), phrases.paired(report, rival)
         if p is not None and p >= phrases.CHANCE:
             sentences.append(f"Against {name} the difference is within chance.")
         elif phrases.lead(report, rival) < 0:
@@ -123,7 +124,7 @@ def _rivals(report: Report) -> Table:
         cells = [
             number(own) if words.least else percent(own), phrases.changes(report, difference, around), last,
         ]  # fmt: skip
-        rows.append([BASELINES.get(key, key), *cells, p_value(p)])
+        rows.append([baselines.title(key), *cells, p_value(p)])
     head = ["", short(words.main_score), "difference", words.alone, "p"]
     return Table(head, rows, "Against baselines")
 

@@ -14,7 +14,7 @@ from sentiment.data.corpus.label_audit import odd_labels
 from sentiment.data.corpus.labels import Task
 from sentiment.data.corpus.leakage import leakage
 from sentiment.data.corpus.near import near_duplicates
-from sentiment.data.corpus.oddities import FINDERS, SHOWN, script, short
+from sentiment.data.corpus.oddities import FINDERS, SHOWN, short
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.splits import divide
@@ -123,8 +123,7 @@ def _describe(split: RawSplit, raw: RawCorpus) -> AuditSplit:
             )
         },
         "unusable_rows": {"count": len(split.invalid), "examples": split.invalid[:EXAMPLES]},
-        "scripts": dict(Counter(map(script, split.texts)).most_common()) if raw.input.written else {},
-        "oddities": FINDERS[raw.input.kind](split, lengths, unit),
+        **FINDERS[raw.input.kind](split, lengths, unit),
     }
     return cast(AuditSplit, facts)
 
