@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from sentiment.core.errors import BundleError, CorpusError, UsageError, listed
+from sentiment.core.schema.runs import ComparedModels
 from sentiment.evaluation.predictions import read
 from sentiment.inference import builtin, bundle
 from sentiment.inference.bundle import PREDICTIONS
@@ -38,7 +39,7 @@ class _Model:
         return task.decide(self.probabilities, self.thresholds)
 
 
-def compare(paths: Sequence[Path]) -> dict[str, Any]:
+def compare(paths: Sequence[Path]) -> ComparedModels:
     """Compare models by their saved predictions of the same test texts.
 
     Parameters
@@ -85,11 +86,8 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
         one["p_holm"] = p
     known: Mapping[str, Any] = next((model.corpus for model in models if model.corpus), {})
     corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
-    return {
-        "corpus": corpus | {"texts": len(first.labels), "labels": list(first.names)},
-        "score": score,
-        "models": results,
-    }
+    corpus |= {"texts": len(first.labels), "labels": list(first.names)}
+    return cast(ComparedModels, {"corpus": corpus, "score": score, "models": results})
 
 
 def _open(path: Path) -> _Model:

@@ -1,7 +1,8 @@
 """A cross-validation for a terminal."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sentiment.core.schema.runs import Crossval, Spread
 from sentiment.core.strings import printable
 from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import column
@@ -14,7 +15,7 @@ SHOWN = ("accuracy", "mcc", "micro_f1", "macro_f1", "mae", "quadratic_kappa", "r
 COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
 
 
-def render(result: dict[str, Any]) -> "RenderableType":
+def render(result: Crossval) -> "RenderableType":
     """Return the result for a terminal."""
     from rich import box
     from rich.console import Group
@@ -40,8 +41,8 @@ def render(result: dict[str, Any]) -> "RenderableType":
          "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
         for rival in baselines.BASELINES
         for key in COMPARED
-        for one in [rivals.get(rival, {}).get("differences", {}).get(key)]
-        if one is not None
+        if rival in rivals and key in rivals[rival]["differences"]
+        for one in [rivals[rival]["differences"][key]]
     ]  # fmt: skip
     parts: list[RenderableType] = [
         Text(
@@ -62,7 +63,7 @@ def render(result: dict[str, Any]) -> "RenderableType":
     return Group(*parts)
 
 
-def _plus_minus(score: dict[str, Any]) -> str:
+def _plus_minus(score: Spread) -> str:
     if score["mean"] is None:
         return "–"
     return f"{score['mean']:.4f}" + ("" if score["std"] is None else f" ± {score['std']:.4f}")

@@ -181,6 +181,11 @@ def of_input(report: Report) -> InputWords:
     return INPUTS.get(report.get("tokenizer", {}).get("kind", "text"), INPUTS["text"])
 
 
+def by_main_score(name: str) -> TaskWords:
+    """Return the words of the task whose models are compared by a score."""
+    return next(words for words in TASKS.values() if words.main_score == name)
+
+
 def main_score(report: Report, scores: Mapping[str, Any]) -> float:
     """Return the score by which models are compared."""
     found: float = scores[of_task(report).main_score]

@@ -108,7 +108,8 @@ def resume(
     with run.on_device():
         if corpus is None and run.settings.corpus.name == MEMORY:
             raise UsageError(
-                f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
+                f"{out}: it trains on texts from memory; go on in Python, with "
+                "sentiment.runs.train.resume(corpus=…)"
             )
         corpus, raw = _read(run, corpus)
         with run.go_on(corpus.fingerprint()):
@@ -149,11 +150,12 @@ def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
 
     further: dict[str, Any] = {}
     model = _undecided(run, ready)
+    read = cache(partial(Predictor(model, run.device).probabilities, corpus.validation.texts))
     if settings.ngrams.longest and corpus.input.written:
         with run.timed("ngrams"):
-            model, further["ngrams"] = _with_ngrams(run, model, ready, counted(), examples)
+            model, further["ngrams"] = _with_ngrams(run, model, ready, counted(), examples, read()[0])
     with run.timed("decision"):
-        predictor, validation = fit_decision(run, model, corpus)
+        predictor, validation = fit_decision(run, model, corpus, *read())
     scored, test = _score(run, predictor, corpus, validation)
     if taught is not None:
         further["teachers"] = distillation.on_test(run, ready, test.sequences, taught)
@@ -213,7 +215,12 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
 
 
 def _with_ngrams(
-    run: Run, recurrent: Bundle, ready: Prepared, counted: Counted, taught: Examples | None
+    run: Run,
+    recurrent: Bundle,
+    ready: Prepared,
+    counted: Counted,
+    taught: Examples | None,
+    validation: NDArray[np.float64],
 ) -> tuple[Bundle, dict[str, Any]]:
     """Put n-grams beside the recurrence, as far as they serve validation; say what that gave.
 
@@ -222,8 +229,7 @@ def _with_ngrams(
     run.listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
     corpus, path = ready.corpus, run.working / bundle.NGRAMS
     labels = corpus.train.labels if taught is None else taught.labels
-    probabilities, _ = Predictor(recurrent, run.device).probabilities(corpus.validation.texts)
-    fitted, about = ngrams.fit(corpus, counted, labels, probabilities)
+    fitted, about = ngrams.fit(corpus, counted, labels, validation)
     recurrent.manifest["ngrams"] = fitted is not None
     if fitted is None:
         return recurrent, about
@@ -231,10 +237,13 @@ def _with_ngrams(
     return replace(recurrent, ngrams=NGrams.load(path, len(corpus.labels), corpus.task)), about
 
 
-def fit_decision(run: Run, model: Bundle, corpus: Corpus) -> tuple[Predictor, NDArray[np.float64]]:
-    """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
+def fit_decision(
+    run: Run, model: Bundle, corpus: Corpus, probabilities: NDArray[np.float64], encoded: Encoded
+) -> tuple[Predictor, NDArray[np.float64]]:
+    """Fit the decision on the validation texts, of which the recurrence gave probabilities; store both."""
     settings, labels = run.settings.decision, corpus.validation.labels
-    probabilities, _ = Predictor(model, run.device).probabilities(corpus.validation.texts)
+    if model.ngrams is not None:
+        probabilities = model.ngrams.added(probabilities, encoded.whole)
     fitted = decision.fit(settings, labels, probabilities, corpus.labels, task(corpus.task))
     probabilities = fitted.temper(probabilities)
     files.write_json(run.working / bundle.DECISION, fitted.as_dict())
