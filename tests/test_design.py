@@ -127,3 +127,24 @@ def is_setting(field: ast.AnnAssign) -> bool:
 def test_every_setting_is_read_somewhere(tmp_path):
     # The files of validation and test are read by the name of their role.
     assert set(config_io.names()) - reads(tmp_path) == {"corpus.validation", "corpus.test"}
+
+
+MODULE, FUNCTION = 350, 80  # most lines
+LONGER: dict[str, str] = {}  # what has more, with the reason
+
+
+def too_long() -> set[str]:
+    """Return the modules and functions of the package that have too many lines."""
+    found = set()
+    for file in (ROOT / "sentiment").rglob("*.py"):
+        text, name = file.read_text("utf-8"), file.relative_to(ROOT / "sentiment").as_posix()
+        if len(text.splitlines()) > MODULE:
+            found.add(name)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= FUNCTION:
+                found.add(f"{name}: {node.name}")
+    return found
+
+
+def test_what_is_long_has_a_reason():
+    assert too_long() == set(LONGER)

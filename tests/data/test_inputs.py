@@ -7,7 +7,7 @@ import pytest
 from conftest import TINY
 
 import sentiment
-from sentiment.core.config import CorpusConfig
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import load_corpus, read_corpus
 from sentiment.data.corpus.memory import read_memory
 from sentiment.data.inputs import FeatureInput, Input, TextInput, of_kind
