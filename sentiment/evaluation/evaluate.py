@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.report import ScoredParts, TokenStatistics
 from sentiment.metrics.calibration import calibration
 from sentiment.metrics.curves import curves
 from sentiment.metrics.decision import Decision, describe
@@ -27,7 +28,7 @@ def evaluate(
     task: Task,
     decision: Decision | None = None,
     lengths: NDArray[np.int64] | None = None,
-) -> dict[str, Any]:
+) -> ScoredParts:
     """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
 
     Of several labels both are (B, L), and those given are those of the decision, or of a probability of 0.5
@@ -36,7 +37,7 @@ def evaluate(
     and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
     """
     thresholds = decision.thresholds if decision is not None else None
-    parts: dict[str, Any] = {
+    parts: ScoredParts = {
         "task": task.name,
         "test": task.scores(labels, probabilities, names, thresholds),
         "intervals": task.intervals(labels, probabilities, thresholds, config.bootstrap),
@@ -50,7 +51,7 @@ def evaluate(
     return parts
 
 
-def token_statistics(encoded: Encoded, texts: Sequence[str]) -> dict[str, float]:
+def token_statistics(encoded: Encoded, texts: Sequence[str]) -> TokenStatistics:
     """Say how a split looks to the model; ``characters`` are those of a token, on average."""
     lengths = encoded.sequences.lengths
     return {

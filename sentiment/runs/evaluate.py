@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.notices import Say, warn
-from sentiment.core.schema.report import SCHEMA, Report
+from sentiment.core.schema.report import SCHEMA, Failures, Report
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.core.sections.run import ReportConfig
 from sentiment.data.corpus import Split, divide, load_for_scoring, read_corpus
@@ -157,7 +157,7 @@ def failures_of(
     probabilities: NDArray[np.float64],
     encoded: Encoded,
     validation: tuple[Split, NDArray[np.float64]] | None,
-) -> dict[str, Any]:
+) -> Failures:
     def scored(split: Split, probabilities: NDArray[np.float64]) -> Scored:
         used = predictor.bundle
         return Scored(split.texts, split.labels, probabilities, used.decision, used.input)
