@@ -23,7 +23,9 @@ from sentiment.data.rows import Row
 from sentiment.data.sequences import Sequences
 from sentiment.inference import bundle, predictor
 from sentiment.inference.predictor import Predictor
+from sentiment.models import forward
 from sentiment.models.forward import infer
+from sentiment.models.numpy_engine import NumpyClassifier
 
 POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "max"])
 
@@ -85,36 +87,44 @@ def test_both_engines_predict_the_same(tiny, monkeypatch):
         assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
 
 
-def test_a_job_chooses_its_engine_by_its_size(tiny, monkeypatch):
+@pytest.fixture
+def engines(monkeypatch):
+    """The engines that compute, in turn."""
+    seen = []
+
+    def noted(engine, compute):
+        return lambda *given: seen.append(engine) or compute(*given)
+
+    monkeypatch.setattr(NumpyClassifier, "probabilities", noted("numpy", NumpyClassifier.probabilities))
+    monkeypatch.setattr(forward, "infer", noted("torch", forward.infer))
+    return seen
+
+
+def test_a_job_chooses_its_engine_by_its_size(tiny, engines, monkeypatch):
+    _ = tiny.bundle.model
     monkeypatch.delitem(sys.modules, "torch")  # as before its import
     for text, count, more, device, expected in (
-        ("a short text", 1, False, "auto", True),
-        ("a short text", 1, False, "cpu", True),
-        ("a short text", 1, False, "cuda", False),
-        ("a short text", 2000, False, "auto", True),
-        ("a short text", 2000, True, "auto", False),
-        ("long " * 400, 1000, False, "auto", False),
+        ("a short text", 1, False, "auto", "numpy"),
+        ("a short text", 1, False, "cpu", "numpy"),
+        ("a short text", 1, False, "cuda", "torch"),
+        ("a short text", 2000, False, "auto", "numpy"),
+        ("a short text", 2000, True, "auto", "torch"),
+        ("long " * 400, 1000, False, "auto", "torch"),
     ):
         used = Predictor(tiny.bundle)
-        used.device = device
-        assert used._is_short(used.bundle.tokenizer.encode([text] * count), more) == expected
+        used.device, used.torch_device = device, torch.device("cpu")
+        used.probabilities([text] * count, more=more)
+        assert engines.pop() == expected
     assert "torch" not in sys.modules
 
 
-def test_a_stream_changes_its_engine_and_keeps_its_numbers(tiny, monkeypatch):
+def test_a_stream_changes_its_engine_and_keeps_its_numbers(tiny, engines, monkeypatch):
     monkeypatch.setattr(predictor, "CHUNK", 4)
     monkeypatch.setattr(predictor, "WARM", tiny.bundle.numpy_model.seconds(10))
-    chosen, is_short = [], Predictor._is_short
-
-    def note(self, encoded, more):
-        chosen.append(is_short(self, encoded, more))
-        return chosen[-1]
-
-    monkeypatch.setattr(Predictor, "_is_short", note)
     rows = [Row(str(number), {"text": "good " * (number % 5 + 1)}) for number in range(10)]
     probabilities = [result.prediction.probability for result in tiny.stream(rows)]
     assert probabilities[:5] == pytest.approx(probabilities[5:], abs=1e-6)
-    assert chosen == [False, False, True]
+    assert engines == ["torch", "torch", "numpy"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

@@ -14,6 +14,7 @@ import sentiment
 from sentiment.core.errors import BundleError
 from sentiment.data.corpus import Corpus, Split
 from sentiment.data.sequences import Sequences
+from sentiment.inference import predictor
 from sentiment.inference.bundle import NGRAMS
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
@@ -228,7 +229,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     )
 
 
-def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
+def test_a_bundle_has_them_and_says_the_same_again(
+    trained: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = trained.bundle
     assert bundle.ngrams is not None
     assert (bundle.folder / NGRAMS).is_file()
@@ -236,12 +239,12 @@ def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
     assert bundle.ngrams.patterns == Patterns(3, 1, 5)
     assert "pairs with up to 1 between, those of the last 5 apart too" in card(trained.report)
     texts = ["a moving film, well acted", "dull from the first minute to the last"] * 3
+    monkeypatch.setattr(predictor, "WARM", 9.0)  # seconds: NumPy
     numpy = trained.probabilities(texts)[0]
-    bundle.model.eval()
-    torch = Predictor(bundle)
-    torch._is_short = lambda *_: False  # type: ignore[method-assign]
-    assert torch.probabilities(texts)[0] == pytest.approx(numpy, abs=1e-5)
     assert sentiment.load(bundle.folder).probabilities(texts)[0] == pytest.approx(numpy, abs=1e-12)
+    bundle.model.eval()
+    monkeypatch.setattr(predictor, "WARM", 0.0)  # torch, however short
+    assert trained.probabilities(texts)[0] == pytest.approx(numpy, abs=1e-5)
 
 
 def test_the_report_says_what_each_of_both_reaches(trained: Predictor) -> None:
