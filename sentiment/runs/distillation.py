@@ -171,7 +171,7 @@ def _ask(
         held_out = infer(model, ready.validation.sequences, device)
         temperature = fit_temperature(ready.corpus.validation.labels, held_out, task)
         for part, answers in zip(parts, said, strict=True):
-            answers.append(task.temper(infer(model, part, device), temperature))
+            answers.append(task.probabilities(infer(model, part, device) / temperature))
     return [np.stack(answers) for answers in said]
 
 

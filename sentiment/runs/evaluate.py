@@ -4,18 +4,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sentiment.core import config
 from sentiment.core.config import Config, ReportConfig
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.notices import Say, warn
 from sentiment.core.schema.report import SCHEMA
-from sentiment.data.corpus import Split, divide, load_for_scoring, read_corpus
+from sentiment.data.corpus import divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.corpus.reading import Reading
-from sentiment.data.sequences import Encoded
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.evaluation import predictions, redaction
 from sentiment.evaluation.error_analysis import error_analysis
@@ -23,6 +19,7 @@ from sentiment.evaluation.scored import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
+from sentiment.metrics.decision import Decision
 from sentiment.models import runtime
 from sentiment.report import phrases
 from sentiment.runs.folder import now, pinned
@@ -86,7 +83,8 @@ def evaluate_predictions(
             "labels": list(found.names),
         },
         **evaluation.evaluate(
-            found.labels, found.probabilities, found.names, settings or ReportConfig(), found.task
+            Scored([], found.labels, found.probabilities, Decision.plain(found.names, found.task)),
+            settings or ReportConfig(),
         ),
     }
     return {"verdict": phrases.verdict(result), **result}
@@ -117,7 +115,8 @@ def _evaluate(
                 "to score on another, give --corpus"
             )
         test = corpus.test
-        validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
+        shares, _ = predictor.probabilities(corpus.validation.texts)
+        validation = Scored(corpus.validation.texts, corpus.validation.labels, shares, loaded.decision)
     else:
         about, test = load_for_scoring(
             config.CorpusConfig(
@@ -136,33 +135,15 @@ def _evaluate(
             "trained_on": loaded.manifest["corpus"].get("source", settings.corpus.name)
         }
         validation = None
-    probabilities, encoded = predictor.probabilities(test.texts)
-    result |= evaluation.evaluate(
-        test.labels, probabilities, loaded.labels, settings.report, predictor.task, loaded.decision,
-        encoded.lengths,
-    )  # fmt: skip
-    result["failures"] = failures_of(predictor, test, probabilities, encoded, validation)
+    logits, encoded = predictor.logits(test.texts)
+    scored = Scored(test.texts, test.labels, loaded.decision.probabilities(logits), loaded.decision)
+    result |= evaluation.evaluate(scored, settings.report, encoded.lengths, logits)
+    result["failures"] = error_analysis(
+        scored, encoded, explain=partial(explain, predictor), validation=validation
+    )
     result["schema"] = SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {
         "test": evaluation.token_statistics(encoded, test.texts)
     }
     result["verdict"] = phrases.verdict(result)
     return result
-
-
-def failures_of(
-    predictor: Predictor,
-    test: Split,
-    probabilities: NDArray[np.float64],
-    encoded: Encoded,
-    validation: tuple[Split, NDArray[np.float64]] | None,
-) -> dict[str, Any]:
-    def scored(split: Split, probabilities: NDArray[np.float64]) -> Scored:
-        return Scored(split.texts, split.labels, probabilities, predictor.bundle.decision)
-
-    return error_analysis(
-        scored(test, probabilities),
-        encoded,
-        explain=partial(explain, predictor),
-        validation=None if validation is None else scored(*validation),
-    )

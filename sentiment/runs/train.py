@@ -23,8 +23,11 @@ from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.sequences import Encoded
 from sentiment.evaluation import baselines, predictions, redaction
 from sentiment.evaluation import evaluate as evaluation
+from sentiment.evaluation.error_analysis import error_analysis
+from sentiment.evaluation.scored import Scored
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT, Bundle
+from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
@@ -34,7 +37,6 @@ from sentiment.models import ngrams, runtime
 from sentiment.models.ngrams import Counted, NGrams
 from sentiment.report import html, renderers
 from sentiment.runs import assemble, distillation, pretrain
-from sentiment.runs.evaluate import failures_of
 from sentiment.runs.folder import newest_unfinished, now, pinned, stored_settings, unfinished
 from sentiment.runs.prepare import VECTORS, Prepared, check_kind, fit, prepare, timed
 from sentiment.training import tensorboard
@@ -297,8 +299,8 @@ def _with_ngrams(
     listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
     corpus = ready.corpus
     labels = corpus.train.labels if taught is None else taught.labels
-    probabilities, _ = Predictor(recurrent, device).probabilities(corpus.validation.texts)
-    found, about = ngrams.fit(corpus, counted, labels, probabilities)
+    logits, _ = Predictor(recurrent, device).logits(corpus.validation.texts)
+    found, about = ngrams.fit(corpus, counted, labels, logits)
     recurrent.manifest["ngrams"] = found is not None
     if found is None:
         return recurrent, about
@@ -323,23 +325,23 @@ def _score(
     predictor = Predictor(replace(unfitted, decision=fitted), device)
     listener.stage(f"scoring {len(corpus.test):,} test {corpus.input.noun}")
     with timed(timing, "test"):
-        probabilities, encoded = predictor.probabilities(corpus.test.texts)
-    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, probabilities)
+        logits, encoded = predictor.logits(corpus.test.texts)
+        answered = Scored(corpus.test.texts, corpus.test.labels, fitted.probabilities(logits), fitted)
+    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, answered.probabilities)
     with timed(timing, "scores"):
-        scored = evaluation.evaluate(
-            corpus.test.labels, probabilities, corpus.labels, settings.report, task(corpus.task), fitted,
-            encoded.lengths,
-        )  # fmt: skip
+        scored = evaluation.evaluate(answered, settings.report, encoded.lengths, logits)
     if settings.report.baselines:
         with timed(timing, "baselines"):
             resamples = settings.report.bootstrap
             scored["baselines"] = baselines.run(
-                corpus, probabilities, resamples, listener.stage, fitted.thresholds
+                corpus, answered.probabilities, resamples, listener.stage, fitted.thresholds
             )
     listener.stage("looking at where it fails")
     with timed(timing, "failures"):
-        held_out = corpus.validation, validation
-        scored["failures"] = failures_of(predictor, corpus.test, probabilities, encoded, held_out)
+        held_out = Scored(corpus.validation.texts, corpus.validation.labels, validation, fitted)
+        scored["failures"] = error_analysis(
+            answered, encoded, explain=partial(explain, predictor), validation=held_out
+        )
     return scored, encoded
 
 
@@ -348,9 +350,9 @@ def _decision(
 ) -> tuple[Decision, NDArray[np.float64]]:
     """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
     labels = corpus.validation.labels
-    probabilities, _ = predictor.probabilities(corpus.validation.texts)
-    fitted = decision.fit(settings.decision, labels, probabilities, corpus.labels, task(corpus.task))
-    probabilities = fitted.temper(probabilities)
+    logits, _ = predictor.logits(corpus.validation.texts)
+    fitted = decision.fit(settings.decision, labels, logits, corpus.labels, task(corpus.task))
+    probabilities = fitted.probabilities(logits)
     files.write_json(working / bundle.DECISION, fitted.as_dict())
     predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)
     if message := decision.shortfall(fitted):

@@ -411,7 +411,7 @@ def _judge(
 ) -> tuple[dict[str, Any], list[float] | None]:
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out = trainer.data.validation
-    probabilities = infer(trainer.model, held_out.sequences, device)
     labels, resamples, task = held_out.labels, settings.report.bootstrap, task_of(trainer.model.task)
+    probabilities = task.probabilities(infer(trainer.model, held_out.sequences, device))
     intervals = task.intervals(labels, probabilities, resamples=resamples)
     return task.quick_scores(labels, probabilities), intervals[settings.training.metric]
