@@ -42,7 +42,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from sentiment.core import files
-from sentiment.core.config import RuntimeConfig
+from sentiment.core.sections.run import RuntimeConfig
 from sentiment.models import recurrent, runtime
 
 PARTS = {

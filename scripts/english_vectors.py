@@ -16,8 +16,9 @@ import safetensors.numpy
 from sentiment.core import config_io
 from sentiment.data.corpus import load_corpus
 from sentiment.models.embeddings import ENGLISH, SPECIAL
+from sentiment.runs.folder import Run
 from sentiment.runs.prepare import prepare
-from sentiment.training.events import Listener
+from sentiment.runs.train import TRAIN
 
 
 def main() -> None:
@@ -25,7 +26,9 @@ def main() -> None:
     settings = config_io.load(None, {"corpus.name": "imdb", "embedding.source": "skipgram"})
     with tempfile.TemporaryDirectory() as working:
         corpus = load_corpus(settings.corpus, settings.seed)
-        ready = prepare(settings, corpus, Path(working), None, Listener(), {})
+        run = Run(TRAIN, settings, Path(working) / "run")
+        run.working.mkdir()
+        ready = prepare(run, corpus)
     assert ready.matrix is not None
     tokens = "\n".join(ready.tokenizer.vocabulary[SPECIAL:]).encode()
     safetensors.numpy.save_file(

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from sentiment.core.config import CorpusConfig
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import read_corpus
 
 RUN, RUNS = 200, 6  # reviews of a run, and runs of each label

@@ -18,7 +18,7 @@ import hypothesis
 import pytest
 
 import sentiment
-from sentiment.cli import app
+from sentiment import cli
 from sentiment.inference.predictor import Predictor
 
 SLOW = [hypothesis.HealthCheck.too_slow]  # a busy machine is no failure
@@ -59,7 +59,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         monkeypatch.setattr(sys, "argv", ["sentiment", *map(str, arguments)])
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            app.main()
+            cli.main()
         sys.stdout.flush()
         out, err = capfd.readouterr()
         assert "Traceback" not in err

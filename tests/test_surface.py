@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import sentiment
-from sentiment.cli import app as cli
+from sentiment import cli
 from sentiment.core import config, config_io, errors
 
 STORED = Path(__file__).with_name("surface.json")

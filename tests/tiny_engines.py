@@ -2,7 +2,7 @@
 
 import torch
 
-from sentiment.core.config import ModelConfig
+from sentiment.core.sections.model import ModelConfig
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier, shapes
 

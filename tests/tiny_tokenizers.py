@@ -1,6 +1,6 @@
 """A tokenizer of each kind, made from a few texts."""
 
-from sentiment.core.config import TokenizerConfig
+from sentiment.core.sections.data import TokenizerConfig
 from sentiment.data.tokenizer import Tokenizer
 
 TEXTS = [

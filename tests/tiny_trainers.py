@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from sentiment.core.config import ModelConfig, TrainingConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.network import Network
 from sentiment.training.trainer import Data, Examples, Trainer

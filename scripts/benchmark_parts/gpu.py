@@ -25,7 +25,7 @@ from benchmark_parts.measuring import (
     speeds,
 )
 from benchmark_parts.tasks import classifier, epoch_seconds
-from sentiment.core.config import TrainingConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.models import runtime
 from sentiment.models.batches import buckets, pack
 

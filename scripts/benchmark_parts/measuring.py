@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sentiment.core.config import CorpusConfig, TokenizerConfig
 from sentiment.core.errors import SentimentError
+from sentiment.core.sections.data import CorpusConfig, TokenizerConfig
 from sentiment.data.corpus import read_corpus
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from benchmark_parts.measuring import CPU, Context, Row, first, race, row, speeds
 from benchmark_parts.tasks import classifier
-from sentiment.core.config import Config, TrainingConfig
+from sentiment.core.config import Config
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.models.forward import infer
 from sentiment.training.trainer import Data, Examples, Trainer

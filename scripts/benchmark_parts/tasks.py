@@ -37,7 +37,9 @@ from benchmark_parts.measuring import (
     synchronize,
 )
 from sentiment.core import config_io, files
-from sentiment.core.config import Config, ModelConfig, TrainingConfig
+from sentiment.core.config import Config
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import Split
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import UNKNOWN_ID, Tokenizer

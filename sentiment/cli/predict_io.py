@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import math
-import os
 import re
 import sys
 import time
@@ -16,6 +15,7 @@ import click
 
 from sentiment.cli.say import say
 from sentiment.core.errors import CorpusError
+from sentiment.core.files import replacing
 from sentiment.core.strings import printable
 from sentiment.data.audio import SUFFIXES
 from sentiment.data.rows import (
@@ -127,18 +127,12 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
     if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
         with path.open("w", **ENCODING) as file:
             return _write(results, labels, file, style)
-    path = path.resolve()  # what a link leads to, not the link
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("x", **ENCODING) as file:
-            failed = _write(results, labels, file, style)
-        os.replace(temporary, path)
+        with replacing(path, apart=True) as temporary, temporary.open("x", **ENCODING) as file:
+            return _write(results, labels, file, style)
     except OSError as error:
         error.filename = output
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
-    return failed
 
 
 def _read_stdin(text_column: str | None, asked: Asked, like: Form | None) -> tuple[Form, Iterator[Row]]:
@@ -214,18 +208,8 @@ def _jsonl(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
 
 def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [
-            "id",
-            "label",
-            "probability",
-            "unsure",
-            *(f"p_{label}" for label in labels),
-            "unknown_rate",
-            "truncated",
-            "error",
-        ]
-    )
+    classes = [f"p_{label}" for label in labels]
+    writer.writerow(["id", "label", "probability", "unsure", *classes, "unknown_rate", "truncated", "error"])
 
     def write_one(result: Result) -> None:
         found = result.prediction

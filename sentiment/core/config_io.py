@@ -9,8 +9,9 @@ from typing import Any
 import pydantic
 import tomlkit
 
-from sentiment.core.config import Config, Section
+from sentiment.core.config import Config
 from sentiment.core.errors import UsageError, did_you_mean
+from sentiment.core.sections.base import Section
 
 MAPS = {"corpus.labels"}  # settings that are tables themselves
 

@@ -5,19 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sentiment.core.errors import BundleError, ResourceError, UsageError
-
-if TYPE_CHECKING:
-    pass
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 ARTIFACTS = Path("artifacts")  # where runs land that name no place
 
@@ -47,15 +40,32 @@ def check_place(path: Path, option: str) -> None:
         raise ResourceError(f"{option} {path}: {what}; choose another place")
 
 
+@contextmanager
+def replacing(path: Path, apart: bool = False) -> Iterator[Path]:
+    """Give a place to write to, which replaces the file at `path` in one step; an error leaves that as it is.
+
+    Parameters
+    ----------
+    apart
+        Under a name that nobody else uses, as in a folder of the user's. Else the next writer takes over what
+        a killed one has left.
+    """
+    path = path.resolve()  # what a link leads to, not the link
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp" if apart else path.name + ".tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file atomically; a pipe or a device is written to, never replaced."""
     if path.exists() and not path.is_file():
         path.write_text(text, "utf-8")
         return
-    path = path.resolve()  # what a link leads to, not the link
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, "utf-8")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -12,7 +12,7 @@ from sentiment.core.errors import UsageError
 from sentiment.data.features import Array
 
 if TYPE_CHECKING:  # predicting reads no settings that are worth the import
-    from sentiment.core.config import CorpusConfig
+    from sentiment.core.sections.data import CorpusConfig
 
 SUFFIXES = (".npz", ".npy", ".wav")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sentiment.data.sequences import Encoded, Sequences
 
 if TYPE_CHECKING:  # predicting reads no settings that are worth the import
-    from sentiment.core.config import FeaturesConfig
+    from sentiment.core.sections.data import FeaturesConfig
 
 Array = NDArray[np.float32]
 REACH = 2  # steps to either side that a delta looks at
@@ -100,11 +100,6 @@ def content(item: Array) -> bytes:
 def digest(item: Array) -> str:
     """Return a short name for the content of features."""
     return hashlib.blake2b(content(item), digest_size=16).hexdigest()
-
-
-def shown(item: str | Array) -> str:
-    """Return what stands for a text, or features, where people read."""
-    return item if isinstance(item, str) else f"{len(item)} steps"
 
 
 class Features:

@@ -10,8 +10,8 @@ NUMBER = re.compile(r"[-+−]?\d{1,15}(?:\.\d{1,15})?(?!\.?\d)")  # −2, 3.5, 4
 
 def numbers(names: Sequence[str]) -> list[float] | None:
     """Return the numbers that the names of grades begin with, if all do and no two are equal."""
-    found = [match and float(match[0].replace("−", "-")) for match in map(NUMBER.match, names)]
-    values = [value for value in found if value is not None]
+    parsed = [match and float(match[0].replace("−", "-")) for match in map(NUMBER.match, names)]
+    values = [value for value in parsed if value is not None]
     return values if len(set(values)) == len(names) else None
 
 

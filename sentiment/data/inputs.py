@@ -89,6 +89,10 @@ class Input(ABC):
         """Return the bytes of an item; equal ones have equal bytes."""
 
     @abstractmethod
+    def shown(self, item: Any) -> str:
+        """Return what stands for an item where people read."""
+
+    @abstractmethod
     def unit_of(self, items: Sequence[Any]) -> str:
         """Name what the length of items is counted in."""
 
@@ -141,6 +145,10 @@ class TextInput(Input):
     def content(self, item: str) -> bytes:
         """Return a text in UTF-8."""
         return item.encode()
+
+    def shown(self, item: str) -> str:
+        """Return a text itself."""
+        return item
 
     def unit_of(self, items: Sequence[str]) -> str:
         """Count words, or characters where there are no spaces between words."""
@@ -205,6 +213,10 @@ class FeatureInput(Input):
     def content(self, item: Array) -> bytes:
         """Return shape and numbers."""
         return content(item)
+
+    def shown(self, item: Array) -> str:
+        """Return how many steps there are."""
+        return f"{len(item)} steps"
 
     def unit_of(self, items: Sequence[Any]) -> str:
         """Count steps."""

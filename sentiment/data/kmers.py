@@ -1,4 +1,4 @@
-"""Sequences of symbols that are no words: overlapping pieces of them, and the other strand of DNA."""
+"""k-mers, the overlapping pieces of a sequence of symbols, and reverse complements of DNA and RNA."""
 
 import re
 from collections.abc import Iterable
@@ -13,22 +13,21 @@ OF_RNA = COMPLEMENT | {ord("A"): "U", ord("a"): "u"}
 
 
 def starts(length: int, size: int, stride: int) -> range:
-    """Return where the pieces of a sequence begin: every `stride` symbols, until all are in a piece.
+    """Return where the pieces of a sequence begin: every `stride` symbols, until all symbols are covered.
 
-    All have `size` symbols, but for the last one where the stride does not meet the end, and the only
-    one of a shorter sequence.
+    A piece has `size` symbols, or fewer at the end of the sequence.
     """
     return range(0, max(1, length - size + stride), stride) if length else range(0)
 
 
 def kmers(text: str, size: int, stride: int) -> list[str]:
-    """Return the pieces of a text, whose white space is no symbol."""
+    """Return the pieces of a text without its white space."""
     symbols = "".join(text.split())
     return [symbols[at : at + size] for at in starts(len(symbols), size, stride)]
 
 
 def reverse_complements(texts: Iterable[str]) -> list[str]:
-    """Return the other strand of sequences of nucleotides, read in its own direction.
+    """Return the reverse complements of sequences of nucleotides: the other strand in its own direction.
 
     Codes for several nucleotides become those of their complements (R is A or G, its complement Y is T
     or C); a sequence with U is RNA.

@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Regex, normalizers
 
 if TYPE_CHECKING:  # predicting reads no settings that are worth the import
-    from sentiment.core.config import TokenizerConfig
+    from sentiment.core.sections.data import TokenizerConfig
 
 BREAKS = ("<br />", "<br/>", "<br>")
 # The inner and outer digits of numbers of three digits or more.

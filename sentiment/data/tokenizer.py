@@ -30,7 +30,7 @@ from sentiment.data.rows import read_text
 from sentiment.data.sequences import Encoded, Sequences
 
 if TYPE_CHECKING:  # predicting reads no settings that are worth the import
-    from sentiment.core.config import TokenizerConfig
+    from sentiment.core.sections.data import TokenizerConfig
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 UNKNOWN_ID = 1

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentiment.data.features import shown
 from sentiment.evaluation.excerpts import excerpt
 from sentiment.evaluation.label_issues import suspects
 from sentiment.evaluation.scored import Scored
@@ -73,7 +72,7 @@ def _wrong_class(scored: Scored, row: int, explain: Explain | None) -> dict[str,
         "label": label,
         "predicted": predicted,
         "probability": float(scored.probabilities[row, scored.predicted[row]]),
-        **_told(scored.texts[row], [predicted, *rival], explain),  # named: a threshold may decide another
+        **_told(scored, row, [predicted, *rival], explain),  # named: a threshold may decide another
     }
 
 
@@ -89,22 +88,25 @@ def _wrong_labels(scored: Scored, row: int, explain: Explain | None) -> dict[str
         "label": names[worst],
         "given": given,
         "probability": float(scored.probabilities[row, worst]),
-        **_told(scored.texts[row], [names[worst]], explain, 1 if given else -1),
+        **_told(scored, row, [names[worst]], explain, 1 if given else -1),
     }
 
 
-def _told(text: Any, classes: Sequence[str], explain: Explain | None, sign: int = 1) -> dict[str, Any]:
+def _told(
+    scored: Scored, row: int, classes: Sequence[str], explain: Explain | None, sign: int = 1
+) -> dict[str, Any]:
     """Return the part of a text that spoke most for a class, or with -1 against it, with its words.
 
     The class may have its rival beside it.
     """
+    text = scored.texts[row]
     explained = explain([text], *classes)[0] if explain is not None else None
     words = [
         {"start": word.start, "end": word.end, "text": word.text, "weight": sign * word.weight}
         for word in (explained.words if explained else ())
         if word.weight is not None
     ]
-    whole = explained.text if explained else shown(text)
+    whole = explained.text if explained else scored.input.shown(text)
     part, words = excerpt(whole, words)
     return {
         "text": part,

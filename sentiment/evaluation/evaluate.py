@@ -14,7 +14,7 @@ from sentiment.metrics.curves import curves
 from sentiment.metrics.decision import describe
 
 if TYPE_CHECKING:
-    from sentiment.core.config import ReportConfig
+    from sentiment.core.sections.run import ReportConfig
     from sentiment.data.sequences import Encoded
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from sentiment.data.features import shown
 from sentiment.evaluation.excerpts import excerpt
 from sentiment.evaluation.scored import Scored
 from sentiment.metrics.arrays import Labels, Probabilities
@@ -29,7 +28,7 @@ def suspects(splits: Mapping[str, Scored]) -> list[dict[str, Any]]:
         that may have several, each label is a question of its own: to ``add`` it, or to ``take away``.
     """
     found = [
-        {"split": split, "row": row, "text": excerpt(shown(scored.texts[row]))[0], **said}
+        {"split": split, "row": row, "text": excerpt(scored.input.shown(scored.texts[row]))[0], **said}
         for split, scored in splits.items()
         for row, said in (_classes if scored.task.exclusive else _labels)(scored)
     ]

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import reprlib
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sentiment.core import files
 from sentiment.core.errors import CorpusError, UsageError, did_you_mean, listed
 from sentiment.data.corpus import Split
 from sentiment.data.corpus.checks import sorted_labels
@@ -80,9 +80,8 @@ def write(path: Path, decision: Decision, split: Split, probabilities: Probabili
         "predicted": named(predicted),
     }
     columns |= {f"p_{name}": probabilities[:, number] for number, name in enumerate(decision.labels)}
-    temporary = path.with_name(path.name + ".tmp")
-    pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
-    os.replace(temporary, path)
+    with files.replacing(path) as temporary:
+        pyarrow.parquet.write_table(pyarrow.table(columns), temporary)
 
 
 def read(path: Path, positive: str | None = None) -> Predictions:

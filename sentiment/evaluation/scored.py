@@ -1,10 +1,11 @@
 """Texts with their labels, and what a model says of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from sentiment.data.inputs import Input, TextInput
 from sentiment.metrics.arrays import Labels, Probabilities
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.task import Task
@@ -22,12 +23,15 @@ class Scored:
         (B,) and (B, C), tempered; of several labels (B, L) both.
     decision
         Of the model: it knows the names of the classes, the task and the thresholds of labels.
+    input
+        What the texts are.
     """
 
     texts: Sequence[Any]
     labels: Labels
     probabilities: Probabilities
     decision: Decision
+    input: Input = field(default_factory=TextInput)
 
     @property
     def task(self) -> Task:

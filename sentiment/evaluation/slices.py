@@ -78,11 +78,8 @@ def _masks(
 ) -> Iterator[tuple[str, str, Mask]]:
     """Yield the slice, its value, and which texts are in it."""
     texts, has = scored.texts, scored.task.one_hot(scored.labels, len(scored.names))  # (B, C)
-    are_texts = len(texts) > 0 and isinstance(texts[0], str)
-    unit = "tokens" if are_texts else "steps"
-    yield from _quantiles("length", encoded.lengths, f"{{:,.0f}} {unit}".format)
-    if are_texts:
-        yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
+    yield from _quantiles("length", encoded.lengths, f"{{:,.0f}} {scored.input.unit}".format)
+    yield from _quantiles("unknown words", encoded.unknown_rate, "{:.1%}".format)
     if not scored.task.exclusive:
         yield from _quantiles("labels of a text", has.sum(1), "{:.0f}".format)
     for name, own in zip(scored.names, has.T, strict=True):
@@ -90,7 +87,7 @@ def _masks(
     for source in sorted(set(sources or ())):
         yield "source", source, np.array(sources) == source
     properties = {"truncated": encoded.truncated, "several windows": encoded.sequences.counts > 1}
-    if are_texts:
+    if scored.input.written:
         properties |= _properties(texts)
     for name, mask in properties.items():
         yield name, "yes", mask

@@ -8,7 +8,7 @@ features, T steps of E numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,27 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.errors import UsageError, did_you_mean, listed
-from sentiment.data.features import Features
 from sentiment.data.sequences import Sequences
-from sentiment.data.tokenizer import UNKNOWN_ID
+from sentiment.inference.integrated_gradients import Integral, classify, integrate
+from sentiment.inference.leave_one_out import agreement, leave_one_out
 from sentiment.inference.predictor import Prediction, Predictor, check_several
-from sentiment.inference.word_alignment import Words, find_steps, find_words
+from sentiment.inference.word_alignment import Words, align
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from torch.nn.utils.rnn import PackedSequence
 
-    from sentiment.models.network import Network
-    from sentiment.models.ngrams import NGrams
-
-POINTS, MOST_SEGMENTS = 32, 64  # on a segment of the path (Gauss-Legendre); then halving stops
-TOLERANCE = 0.01  # of completeness: in logits, or as a share of the change if that is above 1
-TOKENS = 16_384  # in a batch: bounds memory
 MOST_STEPS = 1_000_000  # to read, until leaving out each word takes too long
 
 NOTHING = Sequences.of([[]])  # one text without tokens
 
-Segments = list[tuple[float, float]]
+Pair = tuple[int, int | None]  # the numbers of a class and of its rival
 
 
 @dataclass(frozen=True)
@@ -165,8 +158,6 @@ def explain(
 def _explain(
     predictor: Predictor, text: Any, prediction: Prediction, label: str | None, against: str | None
 ) -> Explanation:
-    import torch
-
     shares = prediction.probabilities
     several = prediction.labels is not None
     if label is None:
@@ -175,44 +166,27 @@ def _explain(
     if not several:
         rival = against or max((name for name in shares if name != label), key=shares.__getitem__)
     pair = predictor.labels.index(label), None if rival is None else predictor.labels.index(rival)
-    device = predictor.torch_device
-    model = predictor.bundle.model.to(device).eval()
-    tokenizer = predictor.bundle.tokenizer
-    if isinstance(tokenizer, Features):
-        words = find_steps(tokenizer, tokenizer.read(text))
-        vectors = torch.from_numpy(words.ids).to(device)
-    else:
-        words = find_words(tokenizer, text)
-        assert model.embedding is not None
-        vectors = model.embedding.weight.detach()[torch.from_numpy(words.ids).long().to(device)]
-    starts, lengths, _ = tokenizer.limited(Sequences.of([words.ids])).windows(np.array([0]))
-    windows = torch.from_numpy(starts[:, None] + np.arange(lengths[0])).to(device)  # (W, L)
-    temperature = predictor.bundle.decision.temperature
-
-    def difference(inputs: PackedSequence) -> Tensor:  # (B · W windows) -> (B,)
-        logits = _classify(model, inputs, len(windows)) / temperature
-        return logits[:, pair[0]] if pair[1] is None else logits[:, pair[0]] - logits[:, pair[1]]
-
-    # cuDNN has no gradients of a recurrence outside of training.
-    with torch.backends.cudnn.flags(enabled=False):
-        found = _integrate(difference, vectors[None], windows)
-    table = predictor.bundle.ngrams
+    tokenizer, table = predictor.bundle.tokenizer, predictor.bundle.ngrams
+    words = align(predictor.bundle.input, tokenizer, tokenizer.read(text))
+    integral = _of_recurrence(predictor, words, pair)
     weights = np.zeros(len(words.spans))
-    np.add.at(weights, words.owners, found.weights)
+    np.add.at(weights, words.owners, integral.weights)
     read = np.bincount(words.owners, minlength=len(words.spans)) > 0
+    temperature = predictor.bundle.decision.temperature
     if table is not None:  # its logits are sums over all tokens, also those that the recurrence does not read
         each = _between(table.contributions(words.whole), pair) / temperature
         bias = float(_between(table.logits(NOTHING), pair)[0]) / temperature
         np.add.at(weights, words.whole_owners, each)
         read[:] = True
-        found = replace(
-            found,
-            difference=found.difference + float(each.sum()) + bias,
-            baseline_difference=found.baseline_difference + bias,
+        integral = replace(
+            integral,
+            difference=integral.difference + float(each.sum()) + bias,
+            baseline_difference=integral.baseline_difference + bias,
         )
     drops = None
     if len(words.spans) * max(len(words.ids), len(words.whole)) <= MOST_STEPS:
-        drops = _leave_one_out(model, words, *pair, tokenizer.limited, table) / temperature
+        model = predictor.bundle.model
+        drops = leave_one_out(model, words, *pair, tokenizer.limited, table) / temperature
 
     def told(values: NDArray[np.float64] | None) -> list[float | None]:
         if values is None:
@@ -230,140 +204,41 @@ def _explain(
             Word(start, end, words.text[start:end], weight, drop)
             for (start, end), weight, drop in zip(words.spans, *map(told, (weights, drops)), strict=True)
         ],
-        found.difference,
-        found.baseline_difference,
-        found.error,
-        found.steps,
-        None if drops is None else _agreement(weights[read], drops[read]),
+        integral.difference,
+        integral.baseline_difference,
+        integral.error,
+        integral.steps,
+        None if drops is None else agreement(weights[read], drops[read]),
         prediction.unsure,
         prediction.truncated,
-        "step" if words.ids.ndim > 1 else "word",
+        words.unit,
     )
 
 
-@dataclass(frozen=True)
-class _Integral:
-    weights: NDArray[np.float64]  # (T,)
-    difference: float
-    baseline_difference: float
-    error: float
-    steps: int
+def _of_recurrence(predictor: Predictor, words: Words, pair: Pair) -> Integral:
+    """Integrate the difference of two logits of the recurrence, over what it reads of one text."""
+    import torch
+    from torch.nn.utils.rnn import PackedSequence
+
+    bundle = predictor.bundle
+    device = predictor.torch_device
+    model = bundle.model.to(device).eval()
+    steps = torch.from_numpy(words.ids).to(device)
+    with torch.no_grad():
+        vectors = model.embed(PackedSequence(steps, torch.ones(len(steps), dtype=torch.long))).data
+    starts, lengths, _ = bundle.tokenizer.limited(Sequences.of([words.ids])).windows(np.array([0]))
+    windows = torch.from_numpy(starts[:, None] + np.arange(lengths[0])).to(device)  # (W, L)
+
+    def difference(inputs: PackedSequence) -> Tensor:  # (B · W windows) -> (B,)
+        logits = classify(model, inputs, len(windows)) / bundle.decision.temperature
+        return logits[:, pair[0]] if pair[1] is None else logits[:, pair[0]] - logits[:, pair[1]]
+
+    # cuDNN has no gradients of a recurrence outside of training.
+    with torch.backends.cudnn.flags(enabled=False):
+        return integrate(difference, vectors[None], windows)
 
 
-def _between(logits: NDArray[np.float64], pair: tuple[int, int | None]) -> NDArray[np.float64]:
+def _between(logits: NDArray[np.float64], pair: Pair) -> NDArray[np.float64]:
     """Return the logits (K, C) of a class, less those of its rival if there is one, (K,)."""
     of, against = pair
     return logits[:, of] if against is None else logits[:, of] - logits[:, against]
-
-
-def _classify(model: Network, inputs: PackedSequence, windows: int) -> Tensor:
-    """Return logits (B, C) of packed vectors, in bounded memory if a text has very many windows."""
-    import torch
-
-    from sentiment.models.forward import in_parts, joined, reread
-
-    parts = list(in_parts(inputs, TOKENS))
-    read = [model.read(inputs)] if len(parts) == 1 else [reread(model, part) for part in parts]
-    texts = int(inputs.batch_sizes[0]) // windows
-    counts = torch.full((texts,), windows, device=inputs.data.device) if windows > 1 else None
-    return model.decide(joined(read), counts)
-
-
-def _integrate(
-    difference: Callable[[PackedSequence], Tensor], vectors: Tensor, windows: Tensor | None = None
-) -> _Integral:
-    """Integrate the gradients of what is asked of packed vectors, for one text (1, T, E).
-
-    It is read in windows (W, L), which are places in it.
-
-    A recurrence can be so steep somewhere on the path, near zeros above all, that no even grid sees it.
-    But the integral over a part of the path is known to sum to the change over that part: so the parts
-    that miss it are halved, until little is missing.
-    """
-    import torch
-    from captum.attr import IntegratedGradients
-    from torch.nn.utils.rnn import PackedSequence
-
-    length = vectors.shape[1] if windows is None else windows.numel()
-    at_once = max(1, TOKENS // length)
-
-    def at(points: Tensor) -> Tensor:  # (S, T, E) -> (S,)
-        if windows is not None and len(windows) > 1:
-            points = points[:, windows].flatten(0, 1)  # (S · W, L, E)
-        sizes = torch.full((points.shape[1],), len(points))
-        return difference(PackedSequence(points.transpose(0, 1).flatten(0, 1), sizes))
-
-    def along(part: Segments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (K, T), (K,)
-        if len(part) > at_once:
-            found = [along(part[row : row + at_once]) for row in range(0, len(part), at_once)]
-            return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
-        begin, end = torch.tensor(part, device=vectors.device)[:, :, None, None].unbind(1)
-        attributions, errors = IntegratedGradients(at).attribute(
-            end * vectors, begin * vectors, n_steps=POINTS, return_convergence_delta=True,
-            internal_batch_size=at_once,
-        )  # fmt: skip
-        weights = attributions.detach().double().cpu().sum(2)
-        return weights.numpy(), errors.detach().double().cpu().numpy()
-
-    with torch.no_grad():
-        before, after = at(torch.cat([0 * vectors, vectors])).tolist()
-    tolerance = TOLERANCE * max(1.0, abs(after - before))
-    segments: Segments = [(0.0, 1.0)]
-    weights, errors = along(segments)
-    while np.abs(errors).sum() > tolerance and len(segments) < MOST_SEGMENTS:
-        order = np.argsort(np.abs(errors))
-        kept = order[np.abs(errors)[order].cumsum() <= tolerance / 2]
-        halves = [
-            half
-            for begin, end in (segments[row] for row in order[len(kept) :])
-            for half in ((begin, (begin + end) / 2), ((begin + end) / 2, end))
-        ]
-        new_weights, new_errors = along(halves)
-        segments = [segments[row] for row in kept] + halves
-        weights = np.concatenate([weights[kept], new_weights])
-        errors = np.concatenate([errors[kept], new_errors])
-    total = weights.sum(0)
-    error = float(total.sum() - (after - before))
-    return _Integral(total, after, before, error, POINTS * len(segments))
-
-
-def _leave_one_out(
-    model: Network,
-    words: Words,
-    of: int,
-    against: int | None,
-    limited: Callable[[Sequences], Sequences],
-    table: NGrams | None = None,
-) -> NDArray[np.float64]:
-    """Return by how much the difference of logits falls without each word, or with an unknown one, (W,).
-
-    `limited` is what the tokenizer does to longer texts.
-    """
-    from sentiment.models.forward import infer
-
-    # What the tokenizer gives for a text without tokens, or the mean step.
-    nothing = np.array([UNKNOWN_ID], np.int32) if words.ids.ndim == 1 else np.zeros_like(words.ids[:1])
-
-    def and_without(ids: NDArray[Any], owners: NDArray[np.int64]) -> Sequences:
-        kept = [owners != word for word in range(len(words.spans))]
-        if "middle" in model.config.pooling:  # where a word stands matters: the others must not move up
-            rest = [np.where(mask if ids.ndim == 1 else mask[:, None], ids, nothing) for mask in kept]
-        else:
-            rest = [ids[mask] for mask in kept]
-        return Sequences.of([ids, *(some if len(some) else nothing for some in rest)])
-
-    sequences = limited(and_without(words.ids, words.owners))
-    logits = infer(model, sequences, model.linear.weight.device)
-    if table is not None:
-        logits = logits + table.logits(and_without(words.whole, words.whole_owners))
-    differences = logits[:, of] if against is None else logits[:, of] - logits[:, against]
-    drops: NDArray[np.float64] = differences[0] - differences[1:]
-    return drops
-
-
-def _agreement(weights: NDArray[np.float64], drops: NDArray[np.float64]) -> float | None:
-    from scipy.stats import spearmanr
-
-    if len(weights) < 3 or np.ptp(weights) == 0 or np.ptp(drops) == 0:
-        return None
-    return float(spearmanr(weights, drops).statistic)

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from sentiment.core.errors import listed
 from sentiment.data import grades
-from sentiment.data.audio import read_file
-from sentiment.data.features import Features, shown
 from sentiment.data.rows import Row
 from sentiment.data.sequences import Encoded
 from sentiment.inference.bundle import Bundle
@@ -239,7 +237,7 @@ class Predictor:
                 if error is not None:
                     yield Result(identity, "", None, f"{row.where}: {error}")
                 else:
-                    yield Result(identity, shown(text), next(predictions))
+                    yield Result(identity, self.bundle.input.shown(text), next(predictions))
 
     def read(self, row: Row, text_column: str) -> Any:
         """Return the text, or the features, of a row; ValueError says why it has none that can be used."""
@@ -248,8 +246,8 @@ class Predictor:
         if text_column not in row.values:
             raise ValueError(f"no column {text_column!r}")
         value = row.values[text_column]
-        if isinstance(value, Path) and isinstance(self.bundle.tokenizer, Features):
-            value = read_file(value, self.bundle.section("corpus"))
+        if isinstance(value, Path):
+            value = self.bundle.input.open(value, self.bundle.section("corpus"))
         return self.bundle.tokenizer.read(value)
 
     def _try(self, row: Row, text_column: str) -> tuple[Any, str | None]:

@@ -6,18 +6,20 @@ nobody reads, the words are the numbers of the steps.
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 
 from sentiment.data.features import Array, Features
+from sentiment.data.inputs import Input
 from sentiment.data.normalize import BREAKS, URL
 from sentiment.data.scripts import LONGEST, UNSPACED, marks
 from sentiment.data.sequences import Sequences
-from sentiment.data.tokenizer import Tokenizer
+from sentiment.data.tokenizer import UNKNOWN_ID, Tokenizer
 
 Span = tuple[int, int]
 SPACED = re.compile(f"[^{UNSPACED}]+")
@@ -42,6 +44,10 @@ class Words:
         truncation.
     whole, whole_owners
         (N,) the same of all tokens, for n-grams, which are not truncated; or of no features.
+    nothing
+        (1,) what the tokenizer gives for a text without tokens; or (1, D) the mean step.
+    unit
+        What a word is called.
     """
 
     text: str
@@ -50,6 +56,13 @@ class Words:
     owners: NDArray[np.int64]
     whole: NDArray[np.int32]
     whole_owners: NDArray[np.int64]
+    nothing: NDArray[np.int32] | Array = field(default_factory=lambda: np.array([UNKNOWN_ID], np.int32))
+    unit: str = "word"
+
+
+def align(reads: Input, encoder: Any, item: Any) -> Words:
+    """Return the words of a text, or the steps of features, as what `encoder` gives for them."""
+    return FINDERS[reads.kind](encoder, item)
 
 
 def find_words(tokenizer: Tokenizer, text: str) -> Words:
@@ -85,11 +98,15 @@ def find_steps(features: Features, array: Array) -> Words:
     names = [str(number) for number in range(1, len(array) + 1)]
     ends = np.cumsum([len(name) + 1 for name in names]) - 1
     spans = [(int(end) - len(name), int(end)) for name, end in zip(names, ends, strict=True)]
-    values = features.encode([array]).sequences.values
+    values = features.encode([array]).sequences.values.astype(np.float32)
     steps = Sequences.of([np.arange(len(array), dtype=np.int32)])
     read = features.limited(steps).values
     none = np.empty(0, np.int32), np.empty(0, np.int64)
-    return Words(" ".join(names), spans, values.astype(np.float32), read.astype(np.int64), *none)
+    nothing = np.zeros_like(values[:1])
+    return Words(" ".join(names), spans, values, read.astype(np.int64), *none, nothing, "step")
+
+
+FINDERS: dict[str, Callable[[Any, Any], Words]] = {"text": find_words, "features": find_steps}  # by input
 
 
 def _pieces(plain: str, whole_urls: bool) -> Iterator[Span]:

@@ -21,7 +21,7 @@ from sentiment.metrics.task import MULTICLASS, TASKS, Task
 from sentiment.metrics.thresholds import log_odds
 
 if TYPE_CHECKING:
-    from sentiment.core.config import DecisionConfig
+    from sentiment.core.sections.run import DecisionConfig
 
 BY_RULE: dict[str, Task] = {task.rule: task for task in TASKS.values()}
 

@@ -15,7 +15,7 @@ from sentiment.metrics.task import MULTICLASS, Task
 from sentiment.metrics.thresholds import between
 
 if TYPE_CHECKING:
-    from sentiment.core.config import DecisionConfig
+    from sentiment.core.sections.run import DecisionConfig
 
 AT_LEAST, AT_MOST = ("precision", "recall"), ("false_positive_rate", "blocked")
 TARGET = re.compile(r"(\w+)\s*(?:\(\s*(.*?)\s*\)\s*)?(>=|≥|<=|≤)\s*(\d*\.?\d+)\s*(%?)", re.DOTALL)

@@ -22,9 +22,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from sentiment.core import cache
-from sentiment.core.config import EmbeddingConfig
 from sentiment.core.errors import CorpusError, HubError, UsageError, did_you_mean, from_machine
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.model import EmbeddingConfig
 from sentiment.data.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
@@ -86,27 +86,27 @@ def build(
             known = _skipgram(vocabulary, [sequences, *further], config, seed)
         case "pretrained":
             known = _pretrained(vocabulary, str(config.vectors), say)
-    found = np.array([token in known for token in vocabulary])
+    has_vector = np.array([token in known for token in vocabulary])
     if source == "auto":
-        fits = config.size == ENGLISH_SIZE and counts[found].sum() >= ENOUGH * counts.sum()
+        fits = config.size == ENGLISH_SIZE and counts[has_vector].sum() >= ENOUGH * counts.sum()
         source = "english" if fits else "random"
     if source == "random":
         return Vectors(_random(generator, len(vocabulary), config.size), source)
-    if not found.any():
+    if not has_vector.any():
         raise CorpusError(
             f"{config.vectors or source}: none of the {len(vocabulary)} tokens of the vocabulary has a "
             "vector in it; are they of this language and kind of token?"
         )
-    given = np.stack([known[token] for token, there in zip(vocabulary, found, strict=True) if there])
+    given = np.stack([known[token] for token, there in zip(vocabulary, has_vector, strict=True) if there])
     # A token without a vector gets a random one of the same spread.
     matrix = generator.normal(given.mean(0), given.std(0) + 1e-6, (len(vocabulary), given.shape[1]))
-    matrix[found] = given
+    matrix[has_vector] = given
     matrix[0] = 0
     return Vectors(
         matrix.astype(np.float32),
         source,
-        float(found[SPECIAL:].mean()),
-        float(counts[found].sum() / max(1, counts.sum())),
+        float(has_vector[SPECIAL:].mean()),
+        float(counts[has_vector].sum() / max(1, counts.sum())),
     )
 
 
@@ -119,8 +119,8 @@ def _random(generator: np.random.Generator, rows: int, size: int) -> NDArray[np.
 def _english(vocabulary: list[str]) -> dict[str, NDArray[np.float32]]:
     stored = safetensors.numpy.load_file(ENGLISH)
     rows = dict(zip(stored["tokens"].tobytes().decode().split("\n"), stored["vectors"], strict=True))
-    found = ((token, rows.get(token, rows.get(token.lower()))) for token in vocabulary[SPECIAL:])
-    return {token: row.astype(np.float32) for token, row in found if row is not None}
+    pairs = ((token, rows.get(token, rows.get(token.lower()))) for token in vocabulary[SPECIAL:])
+    return {token: row.astype(np.float32) for token, row in pairs if row is not None}
 
 
 def _skipgram(
@@ -250,15 +250,15 @@ def _load_file(path: Path, say: Say) -> Any:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     plain = f"{digest}.vec"
-    with _cache(say) as kept:
-        cached = kept / f"{plain}.pt"
+    with _cache(say) as store:
+        cached = store / f"{plain}.pt"
         try:
             with tempfile.TemporaryDirectory() as folder, _tamed():
                 if not cached.exists():
                     _unpack(path, Path(folder) / plain)
                 else:
                     (Path(folder) / plain).touch()
-                return TextVectors(str(Path(folder) / plain), cache=str(kept))
+                return TextVectors(str(Path(folder) / plain), cache=str(store))
         except TypeError as error:  # torchtext found no dimension
             raise CorpusError(
                 f"{path}: no usable vectors: no line with a word and three numbers or more"

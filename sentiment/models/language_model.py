@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment.core.config import ModelConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.model import ModelConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.batches import in_order, positions
 from sentiment.models.classifier import CELLS

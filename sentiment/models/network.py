@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment.core.config import ModelConfig
+from sentiment.core.sections.model import ModelConfig
 from sentiment.metrics.task import task as task_of
 from sentiment.models import classifier
 from sentiment.models.batches import positions

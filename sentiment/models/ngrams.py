@@ -28,7 +28,7 @@ from sentiment.metrics.task import task as task_of
 from sentiment.models.patterns import Hashes, Patterns, present
 
 if TYPE_CHECKING:
-    from sentiment.core.config import NGramsConfig
+    from sentiment.core.sections.model import NGramsConfig
     from sentiment.data.corpus import Corpus
 
 LONGEST = 3  # tokens of n-grams that only teach

@@ -21,7 +21,7 @@ from sentiment.data.sequences import Sequences
 from sentiment.metrics.task import task as task_of
 
 if TYPE_CHECKING:
-    from sentiment.core.config import ModelConfig
+    from sentiment.core.sections.model import ModelConfig
 
 Array = NDArray[np.float32]
 # Order of torch's gates here: the sigmoids come first, then the tanh.

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController
 
-from sentiment.core.config import RuntimeConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.run import RuntimeConfig
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 PAUSE_SOFT = 1  # omp_pause_soft of omp.h
@@ -69,13 +69,13 @@ def seed_torch(seed: int, device: torch.device) -> None:
 
 def _generators(device: torch.device) -> list[torch.Generator]:
     """Return torch's default generators of the CPU, and of the device or its kind."""
-    found = [torch.default_generator]
+    generators = [torch.default_generator]
     if device.type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # until then it has none
-        found += torch.cuda.default_generators
+        generators += torch.cuda.default_generators
     elif device.type == "mps":
-        found.append(torch.mps._get_default_mps_generator())
-    return found
+        generators.append(torch.mps._get_default_mps_generator())
+    return generators
 
 
 def flushes_denormals() -> bool:

@@ -1,6 +1,5 @@
-"""The weights of a model in a file, rounded if that is asked for; in memory they are float32."""
+"""The weights of a model in a file, in 32, 16 or 8 bits; in memory they are float32."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,9 +7,11 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-SCALE = ".scale"  # after the name of a matrix of 8 bits: what its rows are multiplied by
+from sentiment.core import files
+
+SCALE = ".scale"  # ends the name of the row scales of an 8-bit matrix
 LARGEST = np.finfo(np.float16).max
-STEPS = 127  # of 8 bits, on either side of 0
+STEPS = 127  # of 8 bits on either side of 0
 
 
 def save(path: Path, weights: Mapping[str, NDArray[np.float32]], storage: str) -> None:
@@ -19,8 +20,8 @@ def save(path: Path, weights: Mapping[str, NDArray[np.float32]], storage: str) -
     Parameters
     ----------
     storage
-        "fp32": as they are. "fp16": rounded to half precision. "int8": matrices rounded to 8 bits, with
-        a scale for each row, and the rest to half precision.
+        "fp32": as they are. "fp16": half precision. "int8": matrices in 8 bits with a scale for each row, the
+        rest in half precision.
     """
     stored: dict[str, NDArray[np.generic]] = {}
     for name, value in weights.items():
@@ -30,9 +31,8 @@ def save(path: Path, weights: Mapping[str, NDArray[np.float32]], storage: str) -
             stored[name + SCALE] = scale
         else:
             stored[name] = value if storage == "fp32" else value.clip(-LARGEST, LARGEST).astype(np.float16)
-    temporary = path.with_name(path.name + ".tmp")
-    safetensors.numpy.save_file(stored, temporary)
-    os.replace(temporary, path)
+    with files.replacing(path) as temporary:
+        safetensors.numpy.save_file(stored, temporary)
 
 
 def load(path: Path) -> dict[str, NDArray[np.float32]]:
@@ -41,7 +41,7 @@ def load(path: Path) -> dict[str, NDArray[np.float32]]:
     Raises
     ------
     ValueError
-        If there is one of another type, or of 8 bits without the scale of its rows.
+        If a type is unknown, or an 8-bit matrix lacks the scales of its rows.
     """
     stored = safetensors.numpy.load_file(path)
     for name in [name for name, value in stored.items() if value.dtype == np.int8]:

@@ -1,9 +1,13 @@
-"""The findings of an audit in sentences, and for a terminal."""
+"""The findings of an audit: all of them for a terminal, those of a report in short."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sentiment.core.strings import printable
 from sentiment.data.corpus.oddities import SHOWN
+from sentiment.report.phrases import percent
+
+SHOWN_IN_REPORT = 6  # classes of a split
 
 
 def render(result: dict[str, Any]) -> Any:
@@ -15,21 +19,14 @@ def render(result: dict[str, Any]) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    texts = "sequences" if result["kind"] == "features" else "texts"
     classes = "labels" if result["task"] == "multilabel" else "classes"
-    for name in ("split", texts, classes, f"{unit(result)}s: median", "95 %", "most", "unusable rows"):
+    lengths = (f"{unit(result)}s: median", "95 %", "most")
+    for name in ("split", _texts(result), classes, *lengths, "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", classes) else "right")
     for role, split in result["splits"].items():
-        total, words = max(1, split["texts"]), split["words"]
+        total = max(1, split["texts"])
         shares = [f"{name} {count:,} ({count / total:.0%})" for name, count in split["labels"].items()]
-        more = [f"and {len(shares) - SHOWN} more"] if len(shares) > SHOWN else []
-        cells = [
-            role,
-            f"{split['texts']:,}",
-            ", ".join(shares[:SHOWN] + more),
-            *(f"{words[key]:,}" for key in ("median", "95th percentile", "most")),
-            f"{split['unusable_rows']['count']:,}",
-        ]
+        cells = [*_cells(role, split, _first(shares, SHOWN)), f"{split['unusable_rows']['count']:,}"]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     title = f"{corpus['source']} {(corpus['revision'] or '')[:12]}"
     lines = findings(result)
@@ -57,15 +54,14 @@ def read_as(reading: dict[str, Any] | None) -> list[str]:
     return [*lines, *reading["notes"]]
 
 
-def unit(result: dict[str, Any]) -> str:
+def unit(audit: dict[str, Any]) -> str:
     """Return what the lengths of texts are counted in: word, character, or step of features."""
-    return next((split.get("unit", "word") for split in result["splits"].values()), "word")
+    return next((split.get("unit", "word") for split in audit["splits"].values()), "word")
 
 
 def findings(result: dict[str, Any]) -> list[str]:
-    """Return what calls for attention, a sentence each."""
-    features = result["kind"] == "features"
-    texts = "sequences" if features else "texts"
+    """Return what calls for attention, a sentence each, with examples."""
+    texts = _texts(result)
     lines = [
         f"{role}: {split['cardinality']:.2f} labels a text, in {split['label_sets']:,} different sets"
         for role, split in result["splits"].items()
@@ -75,9 +71,9 @@ def findings(result: dict[str, Any]) -> list[str]:
         lines.append("patterns that tell the label are not searched where a text may have several")
     lines += result.get("labels") or []
     lines += [
-        f"the {one['kind']} {one['token']!r} tells the label: {one['share']:.1%} of the {one['count']:,} "
-        f"training texts with it are {one['label']} ({one['lift']:.1f} times the usual share)"
-        for one in result["leakage"]
+        f"the {leak['kind']} {leak['token']!r} tells the label: {leak['share']:.1%} of the {leak['count']:,} "
+        f"training texts with it are {leak['label']} ({leak['lift']:.1f} times the usual share)"
+        for leak in result["leakage"]
     ]
     for role, split in result["splits"].items():
         scripts = [name for name in split["scripts"] if name != "(none)"]
@@ -90,19 +86,69 @@ def findings(result: dict[str, Any]) -> list[str]:
             f"{role}: {odd['count']:,} {texts} with {name}, such as: {odd['example']}"
             for name, odd in split["oddities"].items()
         ]
-    for pair in result["repeats"]:
-        where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
-        alike = "" if features else f", {pair['normalised']:,} but for case and punctuation"
-        lines.append(f"{pair['of']}: {pair['exact']:,} {texts} {where} exactly{alike}")
+    lines += _repeats(result)
     conflicts = result["conflicts"]
     lines += [
-        f"{conflicts['count']:,} {texts} have two labels, such as ({', '.join(one['labels'])}): {one['text']}"
-        for one in conflicts["examples"][:1]
+        f"{conflicts['count']:,} {texts} have two labels, "
+        f"such as ({', '.join(pair['labels'])}): {pair['text']}"
+        for pair in conflicts["examples"][:1]
     ]
-    near = result["near_duplicates"] or {}
-    lines += [
-        f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
-        f"(similarity ≥ {near['similarity']})"
-        for pair in near.get("by_splits", [])
-    ]
-    return lines + [f"such as: {first} — and: {second}" for first, second in near.get("examples", [])[:1]]
+    lines += _near(result)
+    examples = (result["near_duplicates"] or {}).get("examples", [])
+    return lines + [f"such as: {first} — and: {second}" for first, second in examples[:1]]
+
+
+def in_short(audit: dict[str, Any]) -> list[str]:
+    """Return what calls for attention in a report: counts, no examples."""
+    texts = _texts(audit)
+    lines = [f"{line[:1].upper()}{line[1:]}" for line in audit.get("labels", [])]
+    lines += _repeats(audit)
+    if conflicts := audit.get("conflicts", {}).get("count"):
+        lines.append(f"{conflicts:,} {texts} occur with two labels")
+    lines += _near(audit)
+    for role, split in audit.get("splits", {}).items():
+        if unusable := split["unusable_rows"]["count"]:
+            lines.append(f"{role}: {unusable:,} rows have no usable {texts[:-1]} or label")
+        lines += [f"{role}: {odd['count']:,} {texts} with {name}" for name, odd in split["oddities"].items()]
+    return [f"{line}." for line in lines]
+
+
+def splits(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Return the head and the rows of a report's table of splits: texts, classes, lengths."""
+    rows: list[list[Any]] = []
+    for role, split in audit["splits"].items():
+        total = max(1, split["texts"])
+        shares = [f"{name} {percent(count / total)}" for name, count in split["labels"].items()]
+        rows.append(_cells(role, split, _first(shares, SHOWN_IN_REPORT)))
+    return ["split", _texts(audit), "classes", f"median {unit(audit)}s", "95 %", "most"], rows
+
+
+def _texts(audit: dict[str, Any]) -> str:
+    return "sequences" if audit.get("kind") == "features" else "texts"
+
+
+def _cells(role: str, split: dict[str, Any], classes: str) -> list[str]:
+    lengths = (f"{split['words'][key]:,}" for key in ("median", "95th percentile", "most"))
+    return [role, f"{split['texts']:,}", classes, *lengths]
+
+
+def _first(shares: Sequence[str], most: int) -> str:
+    more = [f"and {len(shares) - most} more"] if len(shares) > most else []
+    return ", ".join([*shares[:most], *more])
+
+
+def _repeats(audit: dict[str, Any]) -> Iterator[str]:
+    texts = _texts(audit)
+    for pair in audit.get("repeats", []):
+        where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
+        alike = f", {pair['normalised']:,} but for case and punctuation" if texts == "texts" else ""
+        yield f"{pair['of']}: {pair['exact']:,} {texts} {where} exactly{alike}"
+
+
+def _near(audit: dict[str, Any]) -> Iterator[str]:
+    near = audit.get("near_duplicates") or {}
+    for pair in near.get("by_splits", []):
+        yield (
+            f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
+            f"(similarity ≥ {near['similarity']})"
+        )

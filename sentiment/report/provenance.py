@@ -1,15 +1,13 @@
-"""What else belongs to the numbers: the corpus and what is odd about it, and how the model was made."""
+"""What else belongs to the numbers: the corpus, and how the model was made."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from sentiment.report import phrases
-from sentiment.report.audit import read_as, unit
+from sentiment.report.audit import read_as
 from sentiment.report.phrases import percent
 
 Pair = tuple[str, str]
-LONG_WORD = 12.0  # characters of a word and its punctuation, on average, that no language has
-SHOWN = 6  # classes of a split in the audit
 
 
 def facts(report: dict[str, Any]) -> list[Pair]:
@@ -25,68 +23,6 @@ def facts(report: dict[str, Any]) -> list[Pair]:
     if "versions" in report:
         pairs.append(("versions", ", ".join(f"{name} {text}" for name, text in report["versions"].items())))
     return pairs
-
-
-def audit_table(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
-    """Return the head and the rows of the table of splits: texts, classes, lengths."""
-    rows = []
-    for role, split in audit["splits"].items():
-        total, words = max(1, split["texts"]), split["words"]
-        classes = [f"{name} {percent(count / total)}" for name, count in split["labels"].items()]
-        more = [f"and {len(classes) - SHOWN} more"] if len(classes) > SHOWN else []
-        rows.append(
-            [role, f"{split['texts']:,}", ", ".join(classes[:SHOWN] + more),
-             *(f"{words[key]:,}" for key in ("median", "95th percentile", "most"))]
-        )  # fmt: skip
-    return ["split", _texts(audit), "classes", f"median {unit(audit)}s", "95 %", "most"], rows
-
-
-def long_words(kind: str, length: float) -> str | None:
-    """Say what to do if words have so many characters, on average, that they are none."""
-    if kind != "word" or length <= LONG_WORD:
-        return None
-    return (
-        f"A token has {length:.0f} characters on average: these texts have no spaces between words, and the "
-        "model hardly meets a token twice. Use --set tokenizer.kind=unigram (or char; kmer for sequences "
-        "of symbols)."
-    )
-
-
-def _texts(audit: dict[str, Any]) -> str:
-    return "sequences" if audit.get("kind") == "features" else "texts"
-
-
-def findings(audit: dict[str, Any]) -> list[str]:
-    """Return a sentence for each thing in a corpus that calls for attention."""
-    return [*_labels(audit), *_repeats(audit), *_odd(audit)]
-
-
-def _labels(audit: dict[str, Any]) -> Iterator[str]:
-    for line in audit.get("labels", []):
-        yield f"{line[:1].upper()}{line[1:]}."
-
-
-def _repeats(audit: dict[str, Any]) -> Iterator[str]:
-    for pair in audit.get("repeats", []):
-        where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
-        alike = f", {pair['normalised']:,} but for case and punctuation" if _texts(audit) == "texts" else ""
-        yield f"{pair['of']}: {pair['exact']:,} {_texts(audit)} {where} exactly{alike}."
-    if conflicts := audit.get("conflicts", {}).get("count"):
-        yield f"{conflicts:,} {_texts(audit)} occur with two labels."
-    near = audit.get("near_duplicates") or {}
-    for pair in near.get("by_splits", []):
-        yield (
-            f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
-            f"(similarity ≥ {near['similarity']})."
-        )
-
-
-def _odd(audit: dict[str, Any]) -> Iterator[str]:
-    for role, split in audit.get("splits", {}).items():
-        if unusable := split["unusable_rows"]["count"]:
-            yield f"{role}: {unusable:,} rows have no usable {_texts(audit)[:-1]} or label."
-        for name, odd in split["oddities"].items():
-            yield f"{role}: {odd['count']:,} {_texts(audit)} with {name}."
 
 
 def _corpus(report: dict[str, Any]) -> Iterator[Pair]:

@@ -5,12 +5,14 @@ Cells are finished strings. A part that a report lacks leaves nothing behind.
 
 from typing import Any
 
+from sentiment.data.scripts import long_words
+from sentiment.report.audit import in_short, splits
 from sentiment.report.classes import WORST, classes
 from sentiment.report.decision import decision
 from sentiment.report.document import Cell, Section, Table
 from sentiment.report.errors import mistakes, slices, suspects
 from sentiment.report.phrases import percent
-from sentiment.report.provenance import audit_table, facts, findings, long_words
+from sentiment.report.provenance import facts
 from sentiment.report.scores import scores
 
 
@@ -36,7 +38,7 @@ def _audit(report: dict[str, Any]) -> Section:
     audit = report.get("audit")
     if not audit:
         return Section("audit", "The corpus")
-    lines = findings(audit)
+    lines = in_short(audit)
     tokens = report.get("tokenizer", {})
     if message := long_words(tokens.get("kind", ""), tokens.get("train", {}).get("characters", 0)):
         lines.insert(0, message)
@@ -44,7 +46,7 @@ def _audit(report: dict[str, Any]) -> Section:
         lines = ["Nothing in it calls for attention."]
     tables = []
     if audit.get("splits"):
-        tables.append(Table(*audit_table(audit), "Splits", wordy=(0, 2)))
+        tables.append(Table(*splits(audit), "Splits", wordy=(0, 2)))
     leaks: list[list[Cell]] = [
         [
             f"{one.get('kind', '')} {one['token']}".strip(),

@@ -1,41 +1,35 @@
 """The report of a finished run."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from sentiment.core import config_io, files
 from sentiment.core.schema.report import SCHEMA
-from sentiment.inference.bundle import versions
+from sentiment.data.corpus.checks import UNSEEN
+from sentiment.data.sequences import Encoded
+from sentiment.evaluation import redaction
+from sentiment.evaluation.evaluate import token_statistics
+from sentiment.inference import bundle
+from sentiment.models import recurrent, runtime
+from sentiment.models.network import count_parameters
+from sentiment.report import html, renderers
 from sentiment.report.phrases import verdict
-
-if TYPE_CHECKING:
-    from sentiment.core.config import Config
-    from sentiment.data.corpus import Corpus
-    from sentiment.data.features import Features
-    from sentiment.data.tokenizer import Tokenizer
-    from sentiment.training.trainer import Trainer
+from sentiment.runs.folder import Run
+from sentiment.runs.prepare import Prepared
+from sentiment.training.trainer import Trainer
 
 
 def assemble(
-    settings: Config,
-    corpus: Corpus,
-    manifest: dict[str, Any],
+    run: Run,
+    ready: Prepared,
     trainer: Trainer,
-    device: str,
-    tokenizer: Tokenizer | Features,
-    embeddings: dict[str, Any],
+    manifest: dict[str, Any],
     scored: dict[str, Any],
-    timing: dict[str, float],
-    tokens: dict[str, dict[str, float]],
+    test: Encoded,
 ) -> dict[str, Any]:
-    """Return the report of a finished run."""
-    from sentiment.core import config_io
-    from sentiment.models import recurrent
-    from sentiment.models.network import count_parameters
-
-    history = trainer.history
+    """Return the report of a finished run; `test` are the encoded test texts."""
+    settings, corpus, history = run.settings, ready.corpus, trainer.history
     best = [record for record in history if record["best"]][-1]
     seconds = sum(record["seconds"] for record in history)
     model = settings.model.model_dump()
@@ -56,13 +50,18 @@ def assemble(
             "left_out": corpus.left_out,
             "scored_split": "test",
         },
-        "tokenizer": {"kind": tokenizer.kind, "types": len(tokenizer), **tokens},
-        "embedding": {key: value for key, value in embeddings.items() if key != "matrix"},
+        "tokenizer": {
+            "kind": ready.tokenizer.kind,
+            "types": len(ready.tokenizer),
+            "train": token_statistics(ready.train, corpus.train.texts),
+            "test": token_statistics(test, corpus.test.texts),
+        },
+        "embedding": {key: value for key, value in ready.embeddings.items() if key != "matrix"},
         "model": {"parameters": count_parameters(trainer.model), **model},
         "training": {
             "seconds": seconds,
             "tokens_per_second": sum(record["tokens"] for record in history) / max(seconds, 1e-9),
-            "device": device,
+            "device": runtime.describe(run.device),
             **kernel,
             "epochs": len(history),
             "best_epoch": best["epoch"],
@@ -74,9 +73,32 @@ def assemble(
             "seed": settings.seed,
         },
         "history": list(history),
-        "timing": timing,
+        "timing": run.timing,
         **scored,
         "settings": dict(config_io.changed(settings)),
-        "versions": versions(),
+        "versions": bundle.versions(),
     }
-    return {"verdict": verdict(result), **result}
+    result = {"verdict": verdict(result), **result}
+    if corpus.reading is not None:
+        result["corpus"]["reading"] = corpus.reading.as_dict()
+    unseen = corpus.left_out.get(UNSEEN.format("test"), 0)
+    if unseen and "accuracy" in result["test"]:  # they are wrong, whatever the model says of them
+        share = len(corpus.test) / (len(corpus.test) + unseen)
+        result["corpus"]["accuracy_with_unseen_labels"] = result["test"]["accuracy"] * share
+    return result if settings.report.texts else redaction.without_texts(result)
+
+
+def write(run: Run, result: dict[str, Any]) -> None:
+    """Write the report into the folder, and what is rendered of it.
+
+    If the page fails, the trained model is not lost with it.
+    """
+    files.write_json(run.working / "report.json", result)
+    files.write_text(run.working / bundle.CARD, renderers.card(result))
+    try:
+        html.write(result, run.working / html.NAME)
+    except Exception as error:
+        (run.working / html.NAME).unlink(missing_ok=True)
+        run.listener.stage(
+            f"the page of the report could not be made ({type(error).__name__}: {error}); the model is whole"
+        )

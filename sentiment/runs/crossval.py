@@ -2,36 +2,32 @@
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from sentiment.core import config, config_io, files
+from sentiment.core import config_io, files
 from sentiment.core.config import Config
-from sentiment.core.errors import CorpusError, Interrupted, UsageError
-from sentiment.core.files import ARTIFACTS
-from sentiment.data.corpus import RawCorpus, divide
+from sentiment.core.sections.base import SEEDS
+from sentiment.data.corpus import Corpus, RawCorpus, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.features import digest
 from sentiment.inference import bundle
 from sentiment.inference.bundle import MANIFEST, PREDICTIONS
 from sentiment.metrics.significance import corrected_t
 from sentiment.runs import train
-from sentiment.runs.folder import can_go_on, pinned, stored_settings
+from sentiment.runs.folder import Job, Run, newest, now
 from sentiment.training.events import Listener
-
-if TYPE_CHECKING:
-    pass
 
 SCHEMA = 1
 TEST = "corrected resampled t-test (Nadeau & Bengio 2003)"
-UNFINISHED, RESULT, FOLDS = "unfinished.json", "crossval.json", "folds"
+RESULT, FOLDS = "crossval.json", "folds"
+CROSSVAL = Job(
+    "crossval", "unfinished.json", ("folds", "seeds", "revision", "fingerprint"), f"{FOLDS}/*",
+    "unfinished cross-validation", "-crossval", "what is done is kept; ",
+)  # fmt: skip
 
 
 def crossval(
@@ -70,19 +66,13 @@ def crossval(
     Interrupted
         On Ctrl-C or SIGTERM, after saving; the message says how to go on.
     """
-    if out is not None and out.exists():
-        raise UsageError(f"{out}: is there already; choose another --out, or go on with --resume --out {out}")
-    listener = listener or Listener()
-    listener.stage(f"loading {settings.corpus.name}")
-    pool = read_pool(settings.corpus, listener.notice)
+    run = Run.new(CROSSVAL, settings, out, listener)
+    run.listener.stage(f"loading {settings.corpus.name}")
+    pool = read_pool(run.corpus_settings, run.listener.notice)
     cut(pool, folds, 0)  # fails now if it cannot be done
-    if out is None:
-        out = ARTIFACTS / f"{pool.name}-crossval-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
-    state = {"folds": folds, "seeds": seeds, "revision": pool.revision, "fingerprint": _fingerprint(pool)}
-    out.mkdir(parents=True)
-    files.write_text(out / "config.toml", config_io.dumps(settings))
-    files.write_json(out / UNFINISHED, state)
-    return _run(settings, pool, state, out, listener)
+    state = {"folds": folds, "seeds": seeds, "revision": pool.revision, "fingerprint": fingerprint(pool)}
+    with run.begin(pool.name, state):
+        return _run(run, pool)
 
 
 def resume(
@@ -97,69 +87,64 @@ def resume(
     device
         Another device than before.
     """
-    listener = listener or Listener()
-    out = out or _newest_unfinished()
+    listener, out = listener or Listener(), out or newest(CROSSVAL)
     if (out / RESULT).is_file():
         listener.stage(f"{out} is finished already")
         return files.read_json(out / RESULT, "corpus", "model", "baselines")
-    if not (out / UNFINISHED).is_file():
-        raise UsageError(f"{out}: no unfinished cross-validation to resume ({out / UNFINISHED} is not there)")
-    state = files.read_json(out / UNFINISHED, "folds", "seeds", "revision", "fingerprint")
-    settings = stored_settings(out, device)
+    run = Run.unfinished(CROSSVAL, out, listener, device)
     listener.stage(f"going on with {out}")
-    pool = read_pool(pinned(settings, state["revision"]).corpus, listener.notice)
-    if _fingerprint(pool) != state["fingerprint"]:
-        raise CorpusError(
-            f"{settings.corpus.name}: the corpus has changed since this run began; "
-            f"start again (and remove {out})"
-        )
-    return _run(settings, pool, state, out, listener)
+    pool = read_pool(run.corpus_settings, run.listener.notice)
+    with run.go_on(fingerprint(pool)):
+        return _run(run, pool)
 
 
-def _run(
-    settings: Config, pool: RawCorpus, state: dict[str, Any], out: Path, listener: Listener
-) -> dict[str, Any]:
+def _run(run: Run, pool: RawCorpus) -> dict[str, Any]:
     """Train what is not trained yet, then sum up."""
-    runs: list[dict[str, Any]] = []
-    with _kept(out, listener):
-        for number in range(state["seeds"]):
-            mine = settings.model_copy(deep=True)
-            mine.seed = (settings.seed + number) % (config.SEEDS + 1)
-            seed = mine.seed if mine.corpus.seed is None else mine.corpus.seed
-            for fold, part in enumerate(cut(pool, state["folds"], seed)):
-                folder = out / FOLDS / f"{number + 1}-{fold + 1}"
-                runs.append({"seed": mine.seed, "fold": fold + 1, "folder": f"{FOLDS}/{folder.name}"})
-                if (folder / MANIFEST).is_file():
-                    continue
-                listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
-                corpus = divide(part, mine.corpus, mine.seed, listener.notice)
-                if can_go_on(folder):
-                    done = train.resume(folder, listener, mine.runtime.device, corpus)
-                else:
-                    shutil.rmtree(files.partial(folder), ignore_errors=True)  # of a run that was killed
-                    done = train.train(mine, folder, listener, corpus)
-                listener.stage(str(done.report["verdict"]))
-        result = {
-            "schema": SCHEMA,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "corpus": {
-                "name": pool.name,
-                "source": pool.source,
-                "revision": pool.revision,
-                "fingerprint": state["fingerprint"],
-                "texts": len(pool.splits["train"].texts),
-            },
-            "folds": state["folds"],
-            "seeds": state["seeds"],
-            **_summary(out, runs),
-            "settings": dict(config_io.changed(settings)),
-            "versions": bundle.versions(),
-        }
-        _write_predictions(out, runs)
-        files.write_json(out / RESULT, result)
-        (out / UNFINISHED).unlink()
+    settings, state, out, listener = run.settings, run.state, run.out, run.listener
+    folds: list[dict[str, Any]] = []
+    for number in range(state["seeds"]):
+        mine = settings.model_copy(deep=True)
+        mine.seed = (settings.seed + number) % (SEEDS + 1)
+        seed = mine.seed if mine.corpus.seed is None else mine.corpus.seed
+        for fold, part in enumerate(cut(pool, state["folds"], seed)):
+            folder = out / FOLDS / f"{number + 1}-{fold + 1}"
+            folds.append({"seed": mine.seed, "fold": fold + 1, "folder": f"{FOLDS}/{folder.name}"})
+            if (folder / MANIFEST).is_file():
+                continue
+            listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
+            corpus = divide(part, mine.corpus, mine.seed, listener.notice)
+            _train(Run(train.TRAIN, mine, folder, listener), corpus)
+    result = {
+        "schema": SCHEMA,
+        "created": now(),
+        "corpus": {
+            "name": pool.name,
+            "source": pool.source,
+            "revision": pool.revision,
+            "fingerprint": state["fingerprint"],
+            "texts": len(pool.splits["train"].texts),
+        },
+        "folds": state["folds"],
+        "seeds": state["seeds"],
+        **_summary(out, folds),
+        "settings": dict(config_io.changed(settings)),
+        "versions": bundle.versions(),
+    }
+    _write_predictions(out, folds)
+    files.write_json(out / RESULT, result)
+    (out / CROSSVAL.state).unlink()
     listener.stage(f"results: {out}")
     return result
+
+
+def _train(fold: Run, corpus: Corpus) -> None:
+    """Train the model of a fold, or go on with it."""
+    if fold.can_go_on:
+        done = train.resume(fold.out, fold.listener, fold.settings.runtime.device, corpus)
+    else:
+        shutil.rmtree(fold.working, ignore_errors=True)  # of a run that was killed
+        done = train.train(fold.settings, fold.out, fold.listener, corpus)
+    fold.listener.stage(str(done.report["verdict"]))
 
 
 def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -218,38 +203,13 @@ def _write_predictions(out: Path, runs: list[dict[str, Any]]) -> None:
         for column in ("fold", "seed"):
             part = part.add_column(0, column, pyarrow.array([run[column]] * len(part)))
         parts.append(part)
-    temporary = out / f"{PREDICTIONS}.tmp"
-    pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
-    os.replace(temporary, out / PREDICTIONS)
+    with files.replacing(out / PREDICTIONS) as temporary:
+        pyarrow.parquet.write_table(pyarrow.concat_tables(parts), temporary)
 
 
-def _fingerprint(pool: RawCorpus) -> str:
+def fingerprint(pool: RawCorpus) -> str:
     """Return the SHA-256 of every text and label, in order."""
     split = pool.splits["train"]
     parts = [split.texts, split.labels, pool.splits["unlabelled"].texts]
     content = json.dumps(parts, default=digest)  # of features
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-@contextmanager
-def _kept(out: Path, listener: Listener) -> Iterator[None]:
-    """Say how to go on with a run that is cut short, or leave nothing behind if it had hardly begun."""
-    try:
-        yield
-    except (Interrupted, KeyboardInterrupt) as error:
-        raise Interrupted(
-            f"stopped; what is done is kept, go on with: sentiment crossval --resume --out {out}"
-        ) from error
-    except BaseException:
-        if any((out / FOLDS).glob("*")):
-            listener.stage(f"what is done is kept; go on with: sentiment crossval --resume --out {out}")
-        else:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
-
-
-def _newest_unfinished() -> Path:
-    found = list(ARTIFACTS.glob(f"*/{UNFINISHED}"))
-    if not found:
-        raise UsageError(f"no unfinished cross-validation under {ARTIFACTS}; name it with --out DIR")
-    return max(found, key=lambda file: file.stat().st_mtime_ns).parent

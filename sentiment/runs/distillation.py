@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 
 from sentiment.core import files
-from sentiment.core.config import SEEDS, Config
+from sentiment.core.config import Config
+from sentiment.core.sections.base import SEEDS
 from sentiment.data.sequences import Encoded, Sequences
 from sentiment.inference import bundle
 from sentiment.inference.bundle import CHECKPOINT
@@ -29,12 +30,13 @@ from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
 from sentiment.models.forward import infer
 from sentiment.models.ngrams import Counted, second_opinion
+from sentiment.runs.folder import Run
 from sentiment.runs.prepare import Prepared, fit
-from sentiment.training.events import Listener
 from sentiment.training.trainer import Examples
 
 FOLDER = "teachers"  # in an unfinished run
 MODEL, TARGETS, ABOUT = "model.safetensors", "targets.safetensors", "about.json"
+Answers = NDArray[np.float64]  # (K, B, C), of K models
 SHARES = np.linspace(0, 0.9, 10)  # of n-grams among the teachers
 
 
@@ -43,18 +45,11 @@ def texts(settings: Config, ready: Prepared) -> list[Encoded]:
     asked, further = settings.distillation, ready.corpus.unlabelled
     if not (asked.teachers and asked.unlabelled and len(further)):
         return [ready.train]
-    return [ready.train, ready.tokenizer.encode_kept(further)]
+    return [ready.train, ready.unlabelled()]
 
 
 def teach(
-    settings: Config,
-    ready: Prepared,
-    parts: list[Encoded],
-    counted: Callable[[], Counted],
-    working: Path,
-    out: Path,
-    device: torch.device,
-    listener: Listener,
+    run: Run, ready: Prepared, parts: list[Encoded], counted: Callable[[], Counted]
 ) -> tuple[Examples, dict[str, Any]]:
     """Train the teachers that are not trained yet, and return what they teach.
 
@@ -62,8 +57,6 @@ def teach(
     ----------
     parts, counted
         The `texts`, and the n-grams of them, counted when asked for.
-    working, out
-        Folder of the unfinished run, and the name that it will have.
 
     Returns
     -------
@@ -74,26 +67,26 @@ def teach(
         The ``teachers`` part of a report: of each of the ``generations``, how well its models and their mean
         do on validation.
     """
-    corpus, asked = ready.corpus, settings.distillation
+    corpus, asked = ready.corpus, run.settings.distillation
     taught = Sequences.joined([part.sequences for part in parts])
     told = task_of(corpus.task).one_hot(corpus.train.labels, len(corpus.labels)).astype(np.float64)
 
     examples, generations = None, []
     for generation in range(1, asked.generations + 1):
-        folder = working / FOLDER / str(generation)
+        folder = run.working / FOLDER / str(generation)
         if not (folder / ABOUT).exists():
             begun = time.perf_counter()
             for number in range(1, asked.teachers + 1):
-                _train(settings, ready, examples, generation, number, folder, out, device, listener)
-            listener.stage(f"asking the teachers about {len(taught):,} texts")
-            held_out, said = _ask(settings, ready, folder, device, [ready.validation.sequences, taught])
+                _train(run, ready, examples, generation, number)
+            run.listener.stage(f"asking the teachers about {len(taught):,} texts")
+            held_out, said = _ask(run, ready, folder, taught)
             mean, targets = held_out.mean(0), said.mean(0)
             about: dict[str, Any] = {
                 "each": [_scores(ready, one) for one in held_out],
                 "mean": _scores(ready, mean),
             }
             if asked.ngrams:
-                listener.stage("a teacher more: n-grams")
+                run.listener.stage("a teacher more: n-grams")
                 its, of_all = second_opinion(corpus, counted(), _labels(ready, targets))
                 share = float(min(SHARES, key=lambda one: _scores(ready, _mixed(mean, its, one))["log_loss"]))
                 targets = _mixed(targets, of_all, share)
@@ -110,19 +103,12 @@ def teach(
     return examples, {"generations": generations}
 
 
-def on_test(
-    settings: Config,
-    ready: Prepared,
-    working: Path,
-    sequences: Sequences,
-    device: torch.device,
-    about: dict[str, Any],
-) -> dict[str, Any]:
+def on_test(run: Run, ready: Prepared, sequences: Sequences, about: dict[str, Any]) -> dict[str, Any]:
     """Return `about` with the test scores of each teacher, and of the mean of a generation's models."""
     labels, task = ready.corpus.test.labels, task_of(ready.corpus.task)
     generations = []
     for generation, its in enumerate(about["generations"], 1):
-        (said,) = _ask(settings, ready, working / FOLDER / str(generation), device, [sequences])
+        _, said = _ask(run, ready, run.working / FOLDER / str(generation), sequences)
         test = {
             "each": [task.quick_scores(labels, one) for one in said],
             "mean": task.quick_scores(labels, said.mean(0)),
@@ -131,48 +117,37 @@ def on_test(
     return about | {"generations": generations}
 
 
-def _train(
-    settings: Config,
-    ready: Prepared,
-    examples: Examples | None,
-    generation: int,
-    number: int,
-    folder: Path,
-    out: Path,
-    device: torch.device,
-    listener: Listener,
-) -> None:
-    asked, folder = settings.distillation, folder / str(number)
+def _train(run: Run, ready: Prepared, examples: Examples | None, generation: int, number: int) -> None:
+    settings, asked = run.settings, run.settings.distillation
+    folder = run.working / FOLDER / str(generation) / str(number)
     if (folder / MODEL).exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     seed = settings.seed + (generation - 1) * asked.teachers + number
-    mine = settings.model_copy(update={"seed": seed % (SEEDS + 1)})
+    part = run.part(folder, settings.model_copy(update={"seed": seed % (SEEDS + 1)}))
     which = f" of generation {generation}" if asked.generations > 1 else ""
-    listener.stage(f"teacher {number} of {asked.teachers}{which}")
-    trainer = ready.trainer(mine, device, examples)
+    run.listener.stage(f"teacher {number} of {asked.teachers}{which}")
+    trainer = ready.trainer(part.settings, run.device, examples)
     if (folder / CHECKPOINT).exists():
         trainer.restore(folder / CHECKPOINT)
-    fit(trainer, folder, out, mine, listener)
+    fit(trainer, part)
     bundle.save_model(folder / MODEL, trainer.model)
     (folder / CHECKPOINT).unlink()
 
 
-def _ask(
-    settings: Config, ready: Prepared, folder: Path, device: torch.device, parts: list[Sequences]
-) -> list[NDArray[np.float64]]:
-    """Return for each part what each of the models says, (K, B, C), at its own temperature."""
-    said: list[list[Probabilities]] = [[] for _ in parts]
-    for number in range(1, settings.distillation.teachers + 1):
-        task = task_of(ready.corpus.task)
-        model = bundle.build_model(settings, ready.sizes, len(ready.corpus.labels), task.name).to(device)
+def _ask(run: Run, ready: Prepared, folder: Path, sequences: Sequences) -> tuple[Answers, Answers]:
+    """Return what each model says of validation, and of other sequences, at its own temperature."""
+    task, classes = task_of(ready.corpus.task), len(ready.corpus.labels)
+    held_out, said = [], []
+    for number in range(1, run.settings.distillation.teachers + 1):
+        model = bundle.build_model(run.settings, ready.sizes, classes, task.name).to(run.device)
         weights = storage.load(folder / str(number) / MODEL)
         model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
-        held_out = infer(model, ready.validation.sequences, device)
-        temperature = fit_temperature(ready.corpus.validation.labels, held_out, task)
-        for part, answers in zip(parts, said, strict=True):
-            answers.append(task.probabilities(infer(model, part, device) / temperature))
-    return [np.stack(answers) for answers in said]
+        validation = infer(model, ready.validation.sequences, run.device)
+        temperature = fit_temperature(ready.corpus.validation.labels, validation, task)
+        held_out.append(task.probabilities(validation / temperature))
+        said.append(task.probabilities(infer(model, sequences, run.device) / temperature))
+    return np.stack(held_out), np.stack(said)
 
 
 def _labels(ready: Prepared, said: Probabilities) -> Labels:

@@ -1,14 +1,16 @@
 """Score a bundle again, or somebody's predictions."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sentiment.core import config
-from sentiment.core.config import Config, ReportConfig
+from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.notices import Say, warn
 from sentiment.core.schema.report import SCHEMA
+from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.sections.run import ReportConfig
 from sentiment.data.corpus import divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.corpus.reading import Reading
@@ -115,11 +117,10 @@ def _evaluate(
                 "to score on another, give --corpus"
             )
         test = corpus.test
-        shares, _ = predictor.probabilities(corpus.validation.texts)
-        validation = Scored(corpus.validation.texts, corpus.validation.labels, shares, loaded.decision)
+        validation = corpus.validation
     else:
         about, test = load_for_scoring(
-            config.CorpusConfig(
+            CorpusConfig(
                 name=corpus_name,
                 task=loaded.task,  # type: ignore[arg-type]  # checked now
                 **{name: getattr(settings.corpus, name) for name in KEPT} | (columns or {}),
@@ -136,10 +137,19 @@ def _evaluate(
         }
         validation = None
     logits, encoded = predictor.logits(test.texts)
-    scored = Scored(test.texts, test.labels, loaded.decision.probabilities(logits), loaded.decision)
+    scored = Scored(
+        test.texts, test.labels, loaded.decision.probabilities(logits), loaded.decision, loaded.input
+    )
+    held_out = None
+    if validation is not None:
+        shares, _ = predictor.probabilities(validation.texts)
+        held_out = replace(scored, texts=validation.texts, labels=validation.labels, probabilities=shares)
     result |= evaluation.evaluate(scored, settings.report, encoded.lengths, logits)
     result["failures"] = error_analysis(
-        scored, encoded, explain=partial(explain, predictor), validation=validation
+        scored,
+        encoded,
+        explain=partial(explain, predictor),
+        validation=held_out,
     )
     result["schema"] = SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {

@@ -1,15 +1,236 @@
-"""Runs that are not finished: what is kept of them, and how they are found again."""
+"""A job in a folder: how it begins, how it goes on, what is kept of it, and how it is found again."""
 
+import copy
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from sentiment.core import config_io, files
 from sentiment.core.config import Config
-from sentiment.core.errors import BundleError, Interrupted, UsageError
+from sentiment.core.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.core.files import ARTIFACTS
+from sentiment.core.sections.data import CorpusConfig
+from sentiment.models import runtime
+from sentiment.training.events import Listener
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the runs of a verb have in common.
+
+    Attributes
+    ----------
+    verb
+        Of the command line.
+    state
+        A file in an unfinished run: what a resumed one must find again. It has the `keys`.
+    progress
+        Pattern of the files that a run can go on from.
+    name
+        Of an unfinished run, in messages.
+    suffix
+        Of the name of the folder, where none is given.
+    kept
+        Words before the command that goes on, if the run is a series of trainings: it works in its folder
+        from the start, and every interruption keeps it. Else the folder has its name when it is whole.
+    """
+
+    verb: str
+    state: str
+    keys: tuple[str, ...]
+    progress: str = "**/*.safetensors"
+    name: str = "unfinished run"
+    suffix: str = ""
+    kept: str | None = None
+
+
+class Run:
+    """A job at work: what its functions have in common.
+
+    Parameters
+    ----------
+    settings
+        Of the run.
+    out
+        The folder of its results; named after the corpus when it begins, if it is None.
+    listener
+        Told of progress; nobody by default.
+
+    Attributes
+    ----------
+    working
+        The folder in which it works: `out`, or another one until all is done.
+    again
+        How to go on with it, for messages.
+    device
+        Where it computes.
+    timing
+        Seconds of its parts.
+    state
+        What is stored of it, beside the settings, to go on.
+    """
+
+    out: Path
+    working: Path
+    again: str
+
+    def __init__(
+        self, job: Job, settings: Config, out: Path | None = None, listener: Listener | None = None
+    ) -> None:
+        self.job, self.settings, self.listener = job, settings, listener or Listener()
+        self.device, self.begun = torch.device("cpu"), time.perf_counter()
+        self.timing: dict[str, float] = {}
+        self.state: dict[str, Any] = {}
+        self.named = out is not None
+        if out is not None:
+            self._name(out)
+
+    def _name(self, out: Path) -> None:
+        self.out, self.working = out, out if self.job.kept else files.partial(out)
+        self.again = f"go on with: sentiment {self.job.verb} --resume --out {out}"
+
+    @classmethod
+    def new(cls, job: Job, settings: Config, out: Path | None, listener: Listener | None) -> "Run":
+        """Return a run that has not begun; UsageError if its folder is there already."""
+        run = cls(job, settings, out, listener)
+        if run.named:
+            run._check_new()
+        return run
+
+    @classmethod
+    def unfinished(
+        cls, job: Job, out: Path | None, listener: Listener | None, device: str | None = None
+    ) -> "Run":
+        """Return a run to go on with, by default the newest, on another device if one is given.
+
+        Raises
+        ------
+        UsageError
+            If there is none.
+        BundleError
+            If what is there cannot be read.
+        """
+        out = out or newest(job)
+        folder = out if job.kept else files.partial(out)
+        mark = folder if job.verb == "train" else folder / job.state
+        if not mark.exists():
+            raise UsageError(f"{out}: no {job.name} to resume ({mark} is not there)")
+        run = cls(job, stored_settings(folder, device), out, listener)
+        run.state = files.read_json(folder / job.state, *job.keys)
+        return run
+
+    @contextmanager
+    def on_device(self) -> Iterator[None]:
+        """Choose the device and seed what draws on it, until the run ends."""
+        with runtime.prepared(self.settings.runtime, self.settings.seed) as self.device:
+            runtime.choose_precision(self.settings.runtime.precision, self.device)
+            if self.state:
+                self.listener.stage(f"going on with {self.out}")
+            yield
+
+    @property
+    def corpus_settings(self) -> CorpusConfig:
+        """By which the corpus is read: of a run that goes on, at the commit that it had."""
+        return pinned(self.settings, self._corpus.get("revision")).corpus
+
+    @contextmanager
+    def begin(self, corpus: str, state: dict[str, Any]) -> Iterator[None]:
+        """Make the folder, and keep what comes of the work; `corpus` names it, if nobody did."""
+        if not self.named:
+            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+            self._name(ARTIFACTS / f"{corpus}{self.job.suffix}-{stamp}")
+            self._check_new()
+        self.working.mkdir(parents=True)
+        self.state = state
+        with self.keep():
+            self.write_settings()
+            self.write_state()
+            yield
+
+    @contextmanager
+    def go_on(self, fingerprint: str) -> Iterator[None]:
+        """Keep what comes of the work; CorpusError if it is another corpus than before."""
+        if fingerprint != self._corpus["fingerprint"]:
+            raise CorpusError(
+                f"{self.settings.corpus.name}: the corpus has changed since this "
+                f"{self.job.name if self.job.verb == 'tune' else 'run'} began; "
+                f"start again (and remove {self.working})"
+            )
+        with self.keep():
+            yield
+
+    @contextmanager
+    def keep(self) -> Iterator[None]:
+        """Keep a run that is cut short, and say how to go on; leave nothing of one that had hardly begun."""
+        series = self.job.kept is not None
+        words = f"{self.job.kept}{self.again}" if series else self.again
+        try:
+            yield
+        except BaseException as error:
+            stopped = isinstance(error, (KeyboardInterrupt, Interrupted) if series else KeyboardInterrupt)
+            if stopped and (series or self.can_go_on):
+                raise Interrupted(f"stopped; {words}") from error
+            if not self.can_go_on:
+                shutil.rmtree(self.working, ignore_errors=True)
+            elif series:
+                self.listener.stage(words)
+            raise
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is something to go on from, such as a checkpoint or a trained teacher."""
+        return any(self.working.glob(self.job.progress))
+
+    def part(self, folder: Path, settings: Config | None = None) -> "Run":
+        """Return what works in another folder as a part of this run, perhaps with other settings."""
+        part = copy.copy(self)
+        part.working, part.settings = folder, settings or self.settings
+        return part
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Note the seconds of what is done meanwhile."""
+        begun = time.perf_counter()
+        yield
+        self.timing[name] = time.perf_counter() - begun
+
+    def write_settings(self) -> None:
+        """Store the settings."""
+        files.write_text(self.working / "config.toml", config_io.dumps(self.settings))
+
+    def write_state(self) -> None:
+        """Store what a resumed run must find again."""
+        files.write_json(self.working / self.job.state, self.state)
+
+    @property
+    def _corpus(self) -> dict[str, Any]:
+        """What is stored of the corpus."""
+        return dict(self.state.get("corpus", self.state))
+
+    def _check_new(self) -> None:
+        if not self.job.kept:
+            files.check_new(self.out)
+        elif self.out.exists():
+            raise UsageError(
+                f"{self.out}: is there already; choose another --out, or go on with --resume --out {self.out}"
+            )
+
+
+def newest(job: Job) -> Path:
+    """Return the newest unfinished run of a job."""
+    ending = "" if job.kept else ".partial"
+    folders = [path.parent for path in ARTIFACTS.glob(f"*{ending}/{job.state}")]
+    if not folders:
+        raise UsageError(f"no {job.name} under {ARTIFACTS}; name it with --out DIR")
+    folder = max(folders, key=lambda folder: folder.stat().st_mtime_ns)
+    return folder.with_name(folder.name.removesuffix(ending))
 
 
 def stored_settings(folder: Path, device: str | None = None) -> Config:
@@ -29,33 +250,6 @@ def pinned(settings: Config, revision: str | None) -> Config:
     if revision is not None:
         settings.corpus.name = f"{settings.corpus.name.partition('@')[0]}@{revision}"
     return settings
-
-
-@contextmanager
-def unfinished(out: Path, verb: str = "train") -> Iterator[None]:
-    """Keep a run that is cut short if there is something to go on from, else leave nothing behind."""
-    try:
-        yield
-    except BaseException as error:
-        if not can_go_on(out):
-            shutil.rmtree(files.partial(out), ignore_errors=True)
-        elif isinstance(error, KeyboardInterrupt):
-            raise Interrupted(f"stopped; go on with: sentiment {verb} --resume --out {out}") from error
-        raise
-
-
-def can_go_on(out: Path) -> bool:
-    """Whether an unfinished run has come to a checkpoint, or to a trained teacher."""
-    return any(files.partial(out).rglob("*.safetensors"))
-
-
-def newest_unfinished(state: str) -> Path:
-    """Return the newest unfinished run that has the file `state`."""
-    found = [path.parent for path in ARTIFACTS.glob(f"*.partial/{state}")]
-    if not found:
-        raise UsageError(f"no unfinished run under {ARTIFACTS}; name it with --out DIR")
-    newest = max(found, key=lambda folder: folder.stat().st_mtime_ns)
-    return newest.with_name(newest.name.removesuffix(".partial"))
 
 
 def now() -> str:

@@ -2,11 +2,10 @@
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from sentiment.core.errors import Interrupted, UsageError, listed
 from sentiment.data.corpus import Corpus
 from sentiment.data.features import Features
 from sentiment.data.kmers import reverse_complements
+from sentiment.data.scripts import long_words
 from sentiment.data.sequences import Encoded
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.evaluation import evaluate
@@ -30,7 +30,7 @@ from sentiment.metrics.catalogue import metric_of
 from sentiment.metrics.targets import read_target
 from sentiment.metrics.task import task
 from sentiment.models import embeddings, recurrent, runtime
-from sentiment.report.provenance import long_words
+from sentiment.runs.folder import Run
 from sentiment.training import adversarial, tensorboard
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener
@@ -48,7 +48,7 @@ class Prepared:
     train, validation
         Their texts as ids, or their features, normalised.
     unlabelled
-        Those of the unlabelled texts, where the settings ask for them.
+        Gives those of the unlabelled texts, encoded when first asked for.
     embeddings
         What is reported of the initial vectors.
     matrix
@@ -63,7 +63,7 @@ class Prepared:
     tokenizer: Tokenizer | Features
     train: Encoded
     validation: Encoded
-    unlabelled: Encoded | None
+    unlabelled: Callable[[], Encoded]
     embeddings: dict[str, Any]
     matrix: NDArray[np.float32] | None
     begun_from: Encoder | None
@@ -91,7 +91,7 @@ class Prepared:
         data = Data(
             examples or Examples(self.train.sequences, self.corpus.train.labels),
             Examples(self.validation.sequences, self.corpus.validation.labels),
-            None if self.unlabelled is None else self.unlabelled.sequences,
+            self.unlabelled().sequences if adversarial.on_unlabelled(training) else None,
             None if self.twins is None else self.twins.sequences,
             change,
         )
@@ -123,31 +123,23 @@ def check_kind(settings: Config, corpus: Corpus) -> None:
         )
 
 
-def prepare(
-    settings: Config,
-    corpus: Corpus,
-    working: Path,
-    begun_from: Encoder | None,
-    listener: Listener,
-    timing: dict[str, float],
-) -> Prepared:
-    """Do what is not done yet before training, in the folder `working`; the seconds go into `timing`."""
+def prepare(run: Run, corpus: Corpus, begun_from: Encoder | None = None) -> Prepared:
+    """Do what is not done yet before training, in the folder where the run works."""
+    settings, working = run.settings, run.working
     strands: list[Any] = []
     if settings.training.reverse_complement:
         strands = reverse_complements(corpus.train.texts)
-    with timed(timing, "tokenizer"):
-        tokenizer = _tokenizer(settings, corpus, strands, working, begun_from)
+    with run.timed("tokenizer"):
+        tokenizer = _tokenizer(run, corpus, strands, begun_from)
         train = tokenizer.encode_kept(corpus.train.texts)
         validation = tokenizer.encode_kept(corpus.validation.texts)
-        unlabelled = None
-        if adversarial.on_unlabelled(settings.training):
-            unlabelled = tokenizer.encode_kept(corpus.unlabelled)
         twins = tokenizer.encode_kept(strands) if strands else None
+    unlabelled = cache(partial(tokenizer.encode_kept, corpus.unlabelled))
     characters = evaluate.token_statistics(train, corpus.train.texts)["characters"]
     if message := long_words(settings.tokenizer.kind, characters):
-        listener.stage(message)
+        run.listener.stage(message)
     matrix = None
-    with timed(timing, "vectors"):
+    with run.timed("vectors"):
         if (working / CHECKPOINT).exists():
             about = files.read_json(working / VECTORS, "source", "vectors", "size")
         elif begun_from is not None:
@@ -155,30 +147,31 @@ def prepare(
         elif not corpus.input.written:
             about = {"source": "features", "vectors": None, "size": len(tokenizer)}
         else:
-            about, matrix = _vectors(settings, corpus, tokenizer, train, validation, listener)
+            about, matrix = _vectors(run, tokenizer, train, validation, unlabelled)
         files.write_json(working / VECTORS, about)
     return Prepared(corpus, tokenizer, train, validation, unlabelled, about, matrix, begun_from, twins)
 
 
-def fit(trainer: Trainer, working: Path, out: Path, settings: Config, listener: Listener) -> None:
-    """Run the loop, with checkpoints in `working`, until it is finished or the user stops it.
+def fit(trainer: Trainer, run: Run) -> None:
+    """Run the loop, with checkpoints, until it is finished or the user stops it.
 
     Raises
     ------
     Interrupted
-        On Ctrl-C or SIGTERM, after saving; the message says how to go on with `out`.
+        On Ctrl-C or SIGTERM, after saving; the message says how to go on.
     """
+    settings, working, listener = run.settings.training, run.working, run.listener
     tell_of_kernel(listener, trainer.device)
     saved = time.monotonic()
-    logged = tensorboard.scalars(working, trainer) if settings.training.tensorboard else nullcontext()
+    logged = tensorboard.scalars(working, trainer) if settings.tensorboard else nullcontext()
     with runtime.stop_requests() as stop, logged as scalars:
         for event in trainer.run():
-            late = time.monotonic() - saved > 60 * settings.training.checkpoint_minutes
+            late = time.monotonic() - saved > 60 * settings.checkpoint_minutes
             if isinstance(event, Epoch) or late or stop.is_set():
                 trainer.save(working / CHECKPOINT)
                 saved = time.monotonic()
             if isinstance(event, Epoch):
-                _write_history(trainer, working)
+                files.write_text(working / "history.jsonl", files.json_lines(trainer.history))
                 listener.epoch(event, trainer)
                 if scalars is not None:
                     scalars.epoch(event, trainer)
@@ -190,7 +183,7 @@ def fit(trainer: Trainer, working: Path, out: Path, settings: Config, listener: 
                 trainer.save(working / CHECKPOINT)  # the request may have come since
                 raise Interrupted(
                     f"stopped in epoch {min(trainer.epoch + 1, trainer.epochs)} of {trainer.epochs}, "
-                    f"and saved; go on with: sentiment train --resume --out {out}"
+                    f"and saved; {run.again}"
                 )
 
 
@@ -200,18 +193,10 @@ def tell_of_kernel(listener: Listener, device: torch.device) -> None:
         listener.once(reason)
 
 
-@contextmanager
-def timed(timing: dict[str, float], name: str) -> Iterator[None]:
-    """Note the seconds of what is done meanwhile."""
-    begun = time.perf_counter()
-    yield
-    timing[name] = time.perf_counter() - begun
-
-
 def _tokenizer(
-    settings: Config, corpus: Corpus, strands: list[str], working: Path, begun_from: Encoder | None
+    run: Run, corpus: Corpus, strands: list[str], begun_from: Encoder | None
 ) -> Tokenizer | Features:
-    path, section = working / corpus.input.encoder_file, getattr(settings, corpus.input.section)
+    path, section = run.working / corpus.input.encoder_file, getattr(run.settings, corpus.input.section)
     if begun_from is not None:
         shutil.copyfile(begun_from.folder / pretrained.TOKENIZER, path)
     elif not path.exists():
@@ -220,26 +205,25 @@ def _tokenizer(
 
 
 def _vectors(
-    settings: Config,
-    corpus: Corpus,
+    run: Run,
     tokenizer: Tokenizer | Features,
     train: Encoded,
     validation: Encoded,
-    listener: Listener,
+    unlabelled: Callable[[], Encoded],
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Return what is reported of the initial embedding, and it (V, E)."""
     assert isinstance(tokenizer, Tokenizer)
-    further = [validation.sequences]
-    if settings.embedding.source in ("pretrained", "skipgram"):
-        listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
-    if settings.embedding.source == "skipgram":
-        further.append(tokenizer.encode_kept(corpus.unlabelled).sequences)
+    asked, further = run.settings.embedding, [validation.sequences]
+    if asked.source in ("pretrained", "skipgram"):
+        run.listener.stage(f"embeddings: {asked.vectors or asked.source}")
+    if asked.source == "skipgram":
+        further.append(unlabelled().sequences)
     made = embeddings.build(
-        tokenizer.vocabulary, train.sequences, further, settings.embedding, settings.seed, listener.notice
+        tokenizer.vocabulary, train.sequences, further, asked, run.settings.seed, run.listener.notice
     )
     about = {
         "source": made.source,
-        "vectors": settings.embedding.vectors,
+        "vectors": asked.vectors,
         "size": made.matrix.shape[1],
         "types_covered": made.types,
         "tokens_covered": made.tokens,
@@ -259,7 +243,3 @@ def _of_encoder(begun_from: Encoder) -> dict[str, Any]:
             **{name: begun_from.about[name] for name in ("corpus", "texts", "left_out")},
         },
     }
-
-
-def _write_history(trainer: Trainer, working: Path) -> None:
-    files.write_text(working / "history.jsonl", files.json_lines(trainer.history))

@@ -2,17 +2,15 @@
 
 import math
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from sentiment.core import config_io, files
+from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, Interrupted, UsageError
-from sentiment.core.files import ARTIFACTS
 from sentiment.data.corpus import Corpus, load_corpus
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer
@@ -21,11 +19,14 @@ from sentiment.inference.bundle import CHECKPOINT
 from sentiment.inference.pretrained import STATE, Encoder
 from sentiment.models import embeddings, runtime
 from sentiment.models.language_model import LanguageModel
-from sentiment.runs import folder as runs
+from sentiment.runs.folder import Job, Run, newest, now, stored_settings
 from sentiment.runs.prepare import tell_of_kernel
 from sentiment.training.events import Epoch, Listener
 from sentiment.training.pretrainer import Pretrainer
 
+PRETRAIN = Job(
+    "pretrain", STATE, ("revision", "fingerprint"), name="unfinished pretraining", suffix="-encoder"
+)
 HELD_OUT = 20_000  # tokens of validation texts that a pass is judged by
 WHOLE = 2**31 - 1  # tokens of a text that are read: all, in pieces
 
@@ -59,41 +60,30 @@ def pretrain(
         On Ctrl-C or SIGTERM, after saving.
     """
     ends = _end(minutes)
-    listener = listener or Listener()
-    with runtime.prepared(settings.runtime, settings.seed) as device:
-        runtime.choose_precision(settings.runtime.precision, device)
+    run = Run.new(PRETRAIN, settings, out, listener)
+    with run.on_device():
         if settings.model.init_from is not None:
             raise UsageError("model.init_from is for training; a pretraining begins anew")
-        if out is not None:
-            files.check_new(out)
-        listener.stage(f"loading {settings.corpus.name}")
-        corpus = load_corpus(settings.corpus, settings.seed, listener.notice)
-        if out is None:
-            out = ARTIFACTS / f"{corpus.name}-encoder-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
-            files.check_new(out)
-        working = files.partial(out)
-        working.mkdir(parents=True)
-        with runs.unfinished(out, "pretrain"):
-            files.write_text(working / "config.toml", config_io.dumps(settings))
-            state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-            files.write_json(working / STATE, state)
-            return _run(settings, corpus, out, device, listener, ends, _again(out))
+        run.listener.stage(f"loading {settings.corpus.name}")
+        corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
+        state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
+        with run.begin(corpus.name, state):
+            return _run(run, corpus, ends)
 
 
-def within(
-    settings: Config, corpus: Corpus, folder: Path, out: Path, device: torch.device, listener: Listener
-) -> Encoder:
-    """Pretrain as the first part of the training `out`, or go on with it, or find it done in `folder`."""
-    working = files.partial(folder)
+def within(whole: Run, corpus: Corpus, folder: Path) -> Encoder:
+    """Pretrain as the first part of a training, or go on with it, or find it done in `folder`."""
     if not (folder / bundle.ENCODER).is_file():
-        if (working / STATE).is_file():
-            settings = runs.stored_settings(working, settings.runtime.device)
+        run = Run(PRETRAIN, whole.settings.model_copy(deep=True), folder, whole.listener)
+        run.device, run.again = whole.device, whole.again
+        if (run.working / STATE).is_file():
+            run.settings = stored_settings(run.working, whole.settings.runtime.device)
         else:
-            working.mkdir(parents=True, exist_ok=True)
-            files.write_text(working / "config.toml", config_io.dumps(settings))
-            files.write_json(working / STATE, {"revision": corpus.revision})
-        again = f"go on with: sentiment train --resume --out {out}"
-        _run(settings.model_copy(deep=True), corpus, folder, device, listener, math.inf, again)
+            run.working.mkdir(parents=True, exist_ok=True)
+            run.state = {"revision": corpus.revision}
+            run.write_settings()
+            run.write_state()
+        _run(run, corpus, math.inf)
     return pretrained.load(folder)
 
 
@@ -112,53 +102,29 @@ def resume(
     device
         Another device than before; on the same one the result is the same to the bit (on a CPU).
     """
-    ends = _end(minutes)
-    listener = listener or Listener()
-    out = out or runs.newest_unfinished(STATE)
-    working = files.partial(out)
-    if not (working / STATE).is_file():
-        if (out / bundle.ENCODER).is_file():
-            return _summary(out, pretrained.load(out).about, finished=True)
-        raise UsageError(f"{out}: no unfinished pretraining to resume ({working / STATE} is not there)")
-    settings = runs.stored_settings(working, device)
-    with runtime.prepared(settings.runtime, settings.seed) as torch_device:
-        listener.stage(f"going on with {out}")
-        state = files.read_json(working / STATE, "revision", "fingerprint")
-        asked = runs.pinned(settings, state["revision"]).corpus
-        corpus = load_corpus(asked, settings.seed, listener.notice)
-        if corpus.fingerprint() != state["fingerprint"]:
-            raise CorpusError(
-                f"{settings.corpus.name}: the corpus has changed since this run began; "
-                f"start again (and remove {working})"
-            )
-        with runs.unfinished(out, "pretrain"):
-            return _run(settings, corpus, out, torch_device, listener, ends, _again(out))
-
-
-def _again(out: Path) -> str:
-    return f"go on with: sentiment pretrain --resume --out {out}"
+    ends, out = _end(minutes), out or newest(PRETRAIN)
+    if not (files.partial(out) / STATE).is_file() and (out / bundle.ENCODER).is_file():
+        return _summary(out, pretrained.load(out).about, finished=True)
+    run = Run.unfinished(PRETRAIN, out, listener, device)
+    with run.on_device():
+        settings = run.settings
+        corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
+        with run.go_on(corpus.fingerprint()):
+            return _run(run, corpus, ends)
 
 
 def _end(minutes: float | None) -> float:
     return math.inf if minutes is None else time.monotonic() + 60 * minutes
 
 
-def _run(
-    settings: Config,
-    corpus: Corpus,
-    out: Path,
-    device: torch.device,
-    listener: Listener,
-    ends: float,
-    again: str,
-) -> dict[str, Any]:
+def _run(run: Run, corpus: Corpus, ends: float) -> dict[str, Any]:
     """Do what comes after the corpus, from wherever an earlier run has come to, until time is up."""
     if not corpus.input.written:
         raise UsageError(f"{corpus.source} is a corpus of {corpus.input.what}, and pretraining is for texts")
-    working = files.partial(out)
+    settings, working = run.settings, run.working
     texts = [*corpus.train.texts, *corpus.unlabelled]
     left_out = {why: count for why, count in corpus.left_out.items() if why.endswith("in test")}
-    listener.stage(
+    run.listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training and {len(corpus.unlabelled):,} unlabelled texts; "
         f"{sum(left_out.values()):,} that are in test were left out"
     )
@@ -166,40 +132,20 @@ def _run(
     if not path.exists():
         Tokenizer.train(texts, settings.tokenizer).save(path)
     tokenizer = Tokenizer.load(path, settings.tokenizer.model_copy(update={"max_length": WHOLE}))
-    pieces = _pieces(tokenizer.encode_kept(texts).sequences, settings.pretraining.piece)
-    held_out = _first(
-        _pieces(tokenizer.encode_kept(corpus.validation.texts).sequences, settings.pretraining.piece),
-        HELD_OUT,
-    )
+    longest = settings.pretraining.piece
+    pieces = _pieces(tokenizer.encode_kept(texts).sequences, longest)
     if not len(pieces):
         raise CorpusError(f"{corpus.name}: no text has two tokens, so that there is nothing to predict")
-    resumed = (working / CHECKPOINT).exists()
-    initial = None
-    if not resumed:
-        if settings.embedding.source in ("pretrained", "skipgram"):
-            listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
-        made = embeddings.build(
-            tokenizer.vocabulary, pieces, [], settings.embedding, settings.seed, listener.notice
-        )
-        initial = torch.from_numpy(made.matrix)
-        settings.embedding.size = initial.shape[1]  # pretrained vectors bring their own
-        files.write_text(working / "config.toml", config_io.dumps(settings))
-    drop = settings.pretraining.dropout
-    quiet = {"word_dropout": 0.0, "spatial_dropout": 0.0, "embedding_dropout": drop, "output_dropout": drop}
-    model = LanguageModel(
-        settings.model.model_copy(update=quiet),
-        vocab_size=len(tokenizer),
-        embedding_size=settings.embedding.size,
-        tied=settings.pretraining.tied,
-        vectors=initial,
-        horizon=settings.pretraining.horizon,
+    held_out = _pieces(tokenizer.encode_kept(corpus.validation.texts).sequences, longest)
+    model = _model(run, tokenizer, pieces)
+    precision = runtime.choose_precision(settings.runtime.precision, run.device)
+    pretrainer = Pretrainer(
+        model, pieces, _first(held_out, HELD_OUT), settings, device=run.device, precision=precision
     )
-    precision = runtime.choose_precision(settings.runtime.precision, device)
-    pretrainer = Pretrainer(model, pieces, held_out, settings, device=device, precision=precision)
-    if resumed:
+    if (working / CHECKPOINT).exists():
         pretrainer.restore(working / CHECKPOINT)
     about = {
-        "created": runs.now(),
+        "created": now(),
         "corpus": {
             "name": corpus.name,
             "source": corpus.source,
@@ -214,47 +160,65 @@ def _run(
             "types": len(tokenizer),
         },
         "left_out": {"training texts in test": 0, "unlabelled texts in test": 0} | left_out,
-        "device": runtime.describe(device),
+        "device": runtime.describe(run.device),
         "seed": settings.seed,
         "history": pretrainer.history,
     }
-    if not _train(pretrainer, working, out, settings.training.checkpoint_minutes, listener, ends, again):
-        return _summary(out, about, finished=False)
+    if not _fit(pretrainer, run, ends):
+        return _summary(run.out, about, finished=False)
     pretrained.save(working, model, texts)
     files.write_text(working / "history.jsonl", files.json_lines(pretrainer.history))
-    bundle.complete(out, about, pretrained.FILES, bundle.ENCODER)
+    bundle.complete(run.out, about, pretrained.FILES, bundle.ENCODER)
     for name in (CHECKPOINT, STATE):
-        (out / name).unlink(missing_ok=True)
-    return _summary(out, pretrained.load(out).about, finished=True)
+        (run.out / name).unlink(missing_ok=True)
+    return _summary(run.out, pretrained.load(run.out).about, finished=True)
 
 
-def _train(
-    pretrainer: Pretrainer,
-    working: Path,
-    out: Path,
-    checkpoint_minutes: float,
-    listener: Listener,
-    ends: float,
-    again: str,
-) -> bool:
+def _model(run: Run, tokenizer: Tokenizer, pieces: Sequences) -> LanguageModel:
+    """Return the language model, with its first vectors unless a checkpoint has its weights."""
+    settings, initial = run.settings, None
+    if not (run.working / CHECKPOINT).exists():
+        if settings.embedding.source in ("pretrained", "skipgram"):
+            run.listener.stage(f"embeddings: {settings.embedding.vectors or settings.embedding.source}")
+        made = embeddings.build(
+            tokenizer.vocabulary, pieces, [], settings.embedding, settings.seed, run.listener.notice
+        )
+        initial = torch.from_numpy(made.matrix)
+        settings.embedding.size = initial.shape[1]  # pretrained vectors bring their own
+        run.write_settings()
+    drop = settings.pretraining.dropout
+    quiet = {"word_dropout": 0.0, "spatial_dropout": 0.0, "embedding_dropout": drop, "output_dropout": drop}
+    return LanguageModel(
+        settings.model.model_copy(update=quiet),
+        vocab_size=len(tokenizer),
+        embedding_size=settings.embedding.size,
+        tied=settings.pretraining.tied,
+        vectors=initial,
+        horizon=settings.pretraining.horizon,
+    )
+
+
+def _fit(pretrainer: Pretrainer, run: Run, ends: float) -> bool:
     """Run the loop, with checkpoints; say whether it came to its end before the time did."""
+    listener, path = run.listener, run.working / CHECKPOINT
     tell_of_kernel(listener, pretrainer.device)
     saved = time.monotonic()
     with runtime.stop_requests() as stop:
         for event in pretrainer.run():
             now = time.monotonic()
             over = now > ends and pretrainer.epoch < pretrainer.epochs
-            if isinstance(event, Epoch) or over or stop.is_set() or now - saved > 60 * checkpoint_minutes:
-                pretrainer.save(working / CHECKPOINT)
+            late = now - saved > 60 * run.settings.training.checkpoint_minutes
+            if isinstance(event, Epoch) or over or stop.is_set() or late:
+                pretrainer.save(path)
                 saved = now
             if isinstance(event, Epoch):
                 listener.stage(_line(event.record, pretrainer.epochs))
             else:
                 listener.step(event, pretrainer)
             if stop.is_set():
-                raise Interrupted(f"stopped in pass {_pass(pretrainer)}, and saved; {again}")
+                raise Interrupted(f"stopped in pass {_pass(pretrainer)}, and saved; {run.again}")
             if over:
-                listener.stage(f"time is up in pass {_pass(pretrainer)}, and it is saved; {again}")
+                listener.stage(f"time is up in pass {_pass(pretrainer)}, and it is saved; {run.again}")
                 return False
     return True
 

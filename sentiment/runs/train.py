@@ -3,25 +3,21 @@
 import shutil
 import time
 from dataclasses import replace
-from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from sentiment.core import config_io, files
+from sentiment.core import files
 from sentiment.core.config import Config
-from sentiment.core.errors import CorpusError, UsageError
-from sentiment.core.files import ARTIFACTS
+from sentiment.core.errors import UsageError
 from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
-from sentiment.data.corpus.checks import UNSEEN
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.sequences import Encoded
-from sentiment.evaluation import baselines, predictions, redaction
+from sentiment.evaluation import baselines, predictions
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.evaluation.error_analysis import error_analysis
 from sentiment.evaluation.scored import Scored
@@ -33,18 +29,18 @@ from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.task import task
-from sentiment.models import ngrams, runtime
+from sentiment.models import ngrams
 from sentiment.models.ngrams import Counted, NGrams
-from sentiment.report import html, renderers
 from sentiment.runs import assemble, distillation, pretrain
-from sentiment.runs.folder import newest_unfinished, now, pinned, stored_settings, unfinished
-from sentiment.runs.prepare import VECTORS, Prepared, check_kind, fit, prepare, timed
+from sentiment.runs.folder import Job, Run, newest, now
+from sentiment.runs.prepare import VECTORS, Prepared, check_kind, fit, prepare
 from sentiment.training import tensorboard
 from sentiment.training.events import Listener
 from sentiment.training.trainer import Examples
 
-RUN = "run.json"  # in an unfinished run: what a resumed one must find again
-ENCODER = "encoder"  # likewise, a folder: what it has pretrained
+TRAIN = Job("train", "run.json", ("revision", "fingerprint"))
+ENCODER = "encoder"  # in an unfinished run, a folder: what it has pretrained
+MODEL = "model.safetensors"
 
 
 def train(
@@ -71,31 +67,16 @@ def train(
     Interrupted
         On Ctrl-C or SIGTERM, after saving; the message says how to go on.
     """
-    begun = time.perf_counter()
-    listener = listener or Listener()
-    with runtime.prepared(settings.runtime, settings.seed) as device:
-        runtime.choose_precision(settings.runtime.precision, device)
+    run = Run.new(TRAIN, settings, out, listener)
+    with run.on_device():
         if settings.training.tensorboard:
             tensorboard.check()
-        if out is not None:
-            files.check_new(out)
-        raw = corpus if isinstance(corpus, RawCorpus) else None
         if corpus is None:
-            listener.stage(f"loading {settings.corpus.name}")
-            raw = read_corpus(settings.corpus, say=listener.notice)
-        if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
-        assert isinstance(corpus, Corpus)
-        if out is None:
-            out = ARTIFACTS / f"{corpus.name}-{datetime.now().strftime('%Y%m%d-%H%M%S')}"
-            files.check_new(out)
-        working = files.partial(out)
-        working.mkdir(parents=True)
+            run.listener.stage(f"loading {settings.corpus.name}")
+        corpus, raw = _read(run, corpus)
         state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-        with unfinished(out):
-            files.write_text(working / "config.toml", config_io.dumps(settings))
-            files.write_json(working / RUN, state)
-            return _run(settings, corpus, raw, out, device, listener, begun)
+        with run.begin(corpus.name, state):
+            return _run(run, corpus, raw)
 
 
 def resume(
@@ -115,121 +96,98 @@ def resume(
     corpus
         What `train` was given.
     """
-    begun = time.perf_counter()
-    listener = listener or Listener()
-    out = out or newest_unfinished(RUN)
+    listener, out = listener or Listener(), out or newest(TRAIN)
     working = files.partial(out)
-    if not working.is_dir():
-        if (out / bundle.MANIFEST).is_file():
-            listener.stage(f"{out} is finished already")
-            return Predictor(bundle.load(out))
-        raise UsageError(f"{out}: no unfinished run to resume ({working} is not there)")
+    if not working.is_dir() and (out / bundle.MANIFEST).is_file():
+        listener.stage(f"{out} is finished already")
+        return Predictor(bundle.load(out))
     if (working / pretrained.STATE).is_file():
         raise UsageError(f"{out}: a pretraining; go on with: sentiment pretrain --resume --out {out}")
-    settings = stored_settings(working, device)
-    if settings.training.tensorboard:
+    run = Run.unfinished(TRAIN, out, listener, device)
+    if run.settings.training.tensorboard:
         tensorboard.check()
-    with runtime.prepared(settings.runtime, settings.seed) as torch_device:
-        listener.stage(f"going on with {out}")
-        state = files.read_json(working / RUN, "revision", "fingerprint")
-        raw = corpus if isinstance(corpus, RawCorpus) else None
-        if corpus is None:
-            if settings.corpus.name == MEMORY:
-                raise UsageError(
-                    f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
-                )
-            raw = read_corpus(pinned(settings, state["revision"]).corpus, say=listener.notice)
-        if raw is not None:
-            corpus = divide(raw, settings.corpus, settings.seed, listener.notice)
-        assert isinstance(corpus, Corpus)
-        if corpus.fingerprint() != state["fingerprint"]:
-            raise CorpusError(
-                f"{settings.corpus.name}: the corpus has changed since this run began; "
-                f"start again (and remove {working})"
+    with run.on_device():
+        if corpus is None and run.settings.corpus.name == MEMORY:
+            raise UsageError(
+                f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
             )
-        with unfinished(out):
-            return _run(settings, corpus, raw, out, torch_device, listener, begun)
+        corpus, raw = _read(run, corpus)
+        with run.go_on(corpus.fingerprint()):
+            return _run(run, corpus, raw)
 
 
-def _run(
-    settings: Config,
-    corpus: Corpus,
-    raw: RawCorpus | None,
-    out: Path,
-    device: torch.device,
-    listener: Listener,
-    begun: float,
-) -> Predictor:
+def _read(run: Run, corpus: Corpus | RawCorpus | None) -> tuple[Corpus, RawCorpus | None]:
+    """Return the corpus, read and divided as far as it is not, and as it was read, if that is known."""
+    if isinstance(corpus, Corpus):
+        return corpus, None
+    raw = corpus or read_corpus(run.corpus_settings, say=run.listener.notice)
+    return divide(raw, run.settings.corpus, run.settings.seed, run.listener.notice), raw
+
+
+def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
     """Do what comes after the corpus, from wherever an earlier run has come to."""
-    working = files.partial(out)
+    settings, working = run.settings, run.working
     check_kind(settings, corpus)  # what does not fit is refused before the work
-    timing = {"corpus": time.perf_counter() - begun}
-    listener.stage(
+    run.timing["corpus"] = time.perf_counter() - run.begun
+    run.listener.stage(
         f"{corpus.name}: {len(corpus.train):,} training, {len(corpus.validation):,} validation and "
         f"{len(corpus.test):,} test {corpus.input.noun}, {len(corpus.labels)} {task(corpus.task).noun[1]}"
     )
     resumed = (working / CHECKPOINT).exists()
-    begun_from = None
-    if not resumed and (settings.pretraining.first or settings.model.init_from is not None):
-        with timed(timing, "pretraining"):
-            begun_from = _encoder(settings, corpus, working, out, device, listener)
-    ready = prepare(settings, corpus, working, begun_from, listener, timing)
+    ready = prepare(run, corpus, None if resumed else _encoder(run, corpus))
     parts = distillation.texts(settings, ready)
     counted = cache(partial(ngrams.count, settings.ngrams, parts, ready.validation))
     examples = taught = None
     if settings.distillation.teachers:
-        with timed(timing, "teachers"):
-            examples, taught = distillation.teach(
-                settings, ready, parts, counted, working, out, device, listener
-            )
-    trainer = ready.trainer(settings, device, examples)
+        with run.timed("teachers"):
+            examples, taught = distillation.teach(run, ready, parts, counted)
+
+    trainer = ready.trainer(settings, run.device, examples)
     if resumed:
         trainer.restore(working / CHECKPOINT)
-    fit(trainer, working, out, settings, listener)
-    bundle.save_model(working / "model.safetensors", trainer.model)
+    fit(trainer, run)
+    bundle.save_model(working / MODEL, trainer.model)
 
-    manifest = _manifest(corpus, ready)
-    tree = settings.model_dump()
-    weights = bundle.read_weights(
-        working / "model.safetensors", tree, ready.sizes, len(corpus.labels), corpus.task
-    )
-    unfitted = Bundle(
-        out, tree, manifest, ready.tokenizer, weights, {}, Decision.plain(corpus.labels, task(corpus.task))
-    )
-    wide = None
+    model, further = _undecided(run, ready), {}
     if settings.ngrams.longest and corpus.input.written:
-        with timed(timing, "ngrams"):
-            unfitted, wide = _with_ngrams(unfitted, ready, counted(), examples, device, working, listener)
-    scored, test_set = _score(unfitted, settings, corpus, device, working, timing, listener)
-    if wide is not None:
-        scored["ngrams"] = wide
+        with run.timed("ngrams"):
+            model, further["ngrams"] = _with_ngrams(run, model, ready, counted(), examples)
+    with run.timed("decision"):
+        predictor, validation = fit_decision(run, model, corpus)
+    scored, test = _score(run, predictor, corpus, validation)
     if taught is not None:
-        scored["teachers"] = distillation.on_test(
-            settings, ready, working, test_set.sequences, device, taught
-        )
+        further["teachers"] = distillation.on_test(run, ready, test.sequences, taught)
     if raw is not None:
-        with timed(timing, "audit"):
-            scored["audit"] = for_report(raw, settings.corpus.similarity)
-    result = assemble.assemble(
-        settings, corpus, manifest, trainer, runtime.describe(device), ready.tokenizer, ready.embeddings,
-        scored, timing,
-        {
-            "train": evaluation.token_statistics(ready.train, corpus.train.texts),
-            "test": evaluation.token_statistics(test_set, corpus.test.texts),
-        },
-    )  # fmt: skip
-    _say_of_corpus(result, corpus)
-    if not settings.report.texts:
-        result = redaction.without_texts(result)
-    files.write_json(working / "report.json", result)
-    files.write_text(working / bundle.CARD, renderers.card(result))
-    _write_page(result, working, listener)
-    bundle.complete(out, manifest, bundle.files_of(manifest))
-    for name in (CHECKPOINT, RUN, VECTORS):  # last: until the bundle has its name, a run can go on
-        (out / name).unlink(missing_ok=True)
+        with run.timed("audit"):
+            further["audit"] = for_report(raw, settings.corpus.similarity)
+
+    report = assemble.assemble(run, ready, trainer, model.manifest, scored | further, test)
+    assemble.write(run, report)
+    bundle.complete(run.out, model.manifest, bundle.files_of(model.manifest))
+    for name in (CHECKPOINT, TRAIN.state, VECTORS):  # last: until the bundle has its name, a run can go on
+        (run.out / name).unlink(missing_ok=True)
     for name in (ENCODER, distillation.FOLDER):
-        shutil.rmtree(out / name, ignore_errors=True)
-    return Predictor(bundle.load(out), device)
+        shutil.rmtree(run.out / name, ignore_errors=True)
+    return Predictor(bundle.load(run.out), run.device)
+
+
+def _encoder(run: Run, corpus: Corpus) -> Encoder | None:
+    """Return the encoder that the model begins from, if the settings ask for one; or pretrain it now."""
+    settings = run.settings
+    if not settings.pretraining.first and settings.model.init_from is None:
+        return None
+    with run.timed("pretraining"):
+        if settings.pretraining.first:
+            return pretrain.within(run, corpus, run.working / ENCODER)
+        return pretrained.given(settings, corpus)
+
+
+def _undecided(run: Run, ready: Prepared) -> Bundle:
+    """Return the trained model as it is stored, with the plainest decision."""
+    corpus, tree = ready.corpus, run.settings.model_dump()
+    weights = bundle.read_weights(run.working / MODEL, tree, ready.sizes, len(corpus.labels), corpus.task)
+    decided = Decision.plain(corpus.labels, task(corpus.task))
+    return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, {}, decided)
 
 
 def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
@@ -253,108 +211,62 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
     return manifest
 
 
-def _say_of_corpus(result: dict[str, Any], corpus: Corpus) -> None:
-    """Add to a report how the corpus was read, and the accuracy with what could not be scored as wrong."""
-    if corpus.reading is not None:
-        result["corpus"]["reading"] = corpus.reading.as_dict()
-    unseen = corpus.left_out.get(UNSEEN.format("test"), 0)
-    if unseen and "accuracy" in result["test"]:  # they are wrong, whatever the model says of them
-        share = len(corpus.test) / (len(corpus.test) + unseen)
-        result["corpus"]["accuracy_with_unseen_labels"] = result["test"]["accuracy"] * share
-
-
-def _write_page(result: dict[str, Any], working: Path, listener: Listener) -> None:
-    """Write the report as a page; if that fails, the trained model is not lost with it."""
-    try:
-        html.write(result, working / html.NAME)
-    except Exception as error:
-        (working / html.NAME).unlink(missing_ok=True)
-        listener.stage(
-            f"the page of the report could not be made ({type(error).__name__}: {error}); the model is whole"
-        )
-
-
-def _encoder(
-    settings: Config, corpus: Corpus, working: Path, out: Path, device: torch.device, listener: Listener
-) -> Encoder | None:
-    """Return the encoder that the model begins from, pretrained now if the settings ask for it."""
-    if settings.pretraining.first:
-        return pretrain.within(settings, corpus, working / ENCODER, out, device, listener)
-    return pretrained.given(settings, corpus)
-
-
 def _with_ngrams(
-    recurrent: Bundle,
-    ready: Prepared,
-    counted: Counted,
-    taught: Examples | None,
-    device: torch.device,
-    working: Path,
-    listener: Listener,
+    run: Run, recurrent: Bundle, ready: Prepared, counted: Counted, taught: Examples | None
 ) -> tuple[Bundle, dict[str, Any]]:
     """Put n-grams beside the recurrence, as far as they serve validation; say what that gave.
 
     Where teachers spoke of unlabelled texts, the n-grams learn from these too.
     """
-    listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
-    corpus = ready.corpus
+    run.listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
+    corpus, path = ready.corpus, run.working / bundle.NGRAMS
     labels = corpus.train.labels if taught is None else taught.labels
-    logits, _ = Predictor(recurrent, device).logits(corpus.validation.texts)
-    found, about = ngrams.fit(corpus, counted, labels, logits)
-    recurrent.manifest["ngrams"] = found is not None
-    if found is None:
+    logits, _ = Predictor(recurrent, run.device).logits(corpus.validation.texts)
+    fitted, about = ngrams.fit(corpus, counted, labels, logits)
+    recurrent.manifest["ngrams"] = fitted is not None
+    if fitted is None:
         return recurrent, about
-    found.save(working / bundle.NGRAMS)
-    return replace(
-        recurrent, ngrams=NGrams.load(working / bundle.NGRAMS, len(corpus.labels), corpus.task)
-    ), about
+    fitted.save(path)
+    return replace(recurrent, ngrams=NGrams.load(path, len(corpus.labels), corpus.task)), about
+
+
+def fit_decision(run: Run, model: Bundle, corpus: Corpus) -> tuple[Predictor, NDArray[np.float64]]:
+    """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
+    settings, labels = run.settings.decision, corpus.validation.labels
+    logits, _ = Predictor(model, run.device).logits(corpus.validation.texts)
+    fitted = decision.fit(settings, labels, logits, corpus.labels, task(corpus.task))
+    probabilities = fitted.probabilities(logits)
+    files.write_json(run.working / bundle.DECISION, fitted.as_dict())
+    predictions.write(run.working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)
+    if message := decision.shortfall(fitted):
+        run.listener.stage(message)
+    return Predictor(replace(model, decision=fitted), run.device), probabilities
 
 
 def _score(
-    unfitted: Bundle,
-    settings: Config,
-    corpus: Corpus,
-    device: torch.device,
-    working: Path,
-    timing: dict[str, float],
-    listener: Listener,
+    run: Run, predictor: Predictor, corpus: Corpus, validation: NDArray[np.float64]
 ) -> tuple[dict[str, Any], Encoded]:
-    """Fit the decision on validation, then score the test texts, for the only time; store both."""
-    with timed(timing, "decision"):
-        fitted, validation = _decision(settings, corpus, Predictor(unfitted, device), working, listener)
-    predictor = Predictor(replace(unfitted, decision=fitted), device)
-    listener.stage(f"scoring {len(corpus.test):,} test {corpus.input.noun}")
-    with timed(timing, "test"):
-        logits, encoded = predictor.logits(corpus.test.texts)
-        answered = Scored(corpus.test.texts, corpus.test.labels, fitted.probabilities(logits), fitted)
-    predictions.write(working / bundle.PREDICTIONS, fitted, corpus.test, answered.probabilities)
-    with timed(timing, "scores"):
-        scored = evaluation.evaluate(answered, settings.report, encoded.lengths, logits)
-    if settings.report.baselines:
-        with timed(timing, "baselines"):
-            resamples = settings.report.bootstrap
+    """Score the test texts, for the only time, and store what was said of them."""
+    settings, fitted, test = run.settings.report, predictor.bundle.decision, corpus.test
+    run.listener.stage(f"scoring {len(test):,} test {corpus.input.noun}")
+    with run.timed("test"):
+        logits, encoded = predictor.logits(test.texts)
+        probabilities = fitted.probabilities(logits)
+    answered = Scored(test.texts, test.labels, probabilities, fitted, corpus.input)
+    predictions.write(run.working / bundle.PREDICTIONS, fitted, test, probabilities)
+    with run.timed("scores"):
+        scored = evaluation.evaluate(answered, settings, encoded.lengths, logits)
+    if settings.baselines:
+        with run.timed("baselines"):
             scored["baselines"] = baselines.run(
-                corpus, answered.probabilities, resamples, listener.stage, fitted.thresholds
+                corpus, probabilities, settings.bootstrap, run.listener.stage, fitted.thresholds
             )
-    listener.stage("looking at where it fails")
-    with timed(timing, "failures"):
-        held_out = Scored(corpus.validation.texts, corpus.validation.labels, validation, fitted)
+    run.listener.stage("looking at where it fails")
+    with run.timed("failures"):
+        held_out = replace(
+            answered, texts=corpus.validation.texts, labels=corpus.validation.labels, probabilities=validation
+        )
         scored["failures"] = error_analysis(
             answered, encoded, explain=partial(explain, predictor), validation=held_out
         )
     return scored, encoded
-
-
-def _decision(
-    settings: Config, corpus: Corpus, predictor: Predictor, working: Path, listener: Listener
-) -> tuple[Decision, NDArray[np.float64]]:
-    """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
-    labels = corpus.validation.labels
-    logits, _ = predictor.logits(corpus.validation.texts)
-    fitted = decision.fit(settings.decision, labels, logits, corpus.labels, task(corpus.task))
-    probabilities = fitted.probabilities(logits)
-    files.write_json(working / bundle.DECISION, fitted.as_dict())
-    predictions.write(working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)
-    if message := decision.shortfall(fitted):
-        listener.stage(message)
-    return fitted, probabilities

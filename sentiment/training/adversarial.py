@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment.core.config import TrainingConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.models.batches import positions
 from sentiment.models.heads import HEADS, Head
 from sentiment.models.network import Network

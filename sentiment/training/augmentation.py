@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment.core.config import FeaturesConfig
+from sentiment.core.sections.data import FeaturesConfig
 from sentiment.models.batches import positions
 
 

@@ -1,7 +1,6 @@
 """The state of an unfinished training in one file, without pickle: tensors, counters, random numbers."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from sentiment.core import files
 from sentiment.core.errors import SentimentError
 
 Groups = dict[str, dict[str, Tensor]]
@@ -39,11 +39,9 @@ def save(
     for group, values in (groups | states).items():
         tensors |= {f"{group}/{name}": value.detach() for name, value in values.items()}
     metadata = {"counters": json.dumps(counters), "scaler": json.dumps(scaler.state_dict())}
-    temporary = path.with_name(path.name + ".tmp")
-    safetensors.torch.save_file(
-        {name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, metadata
-    )
-    os.replace(temporary, path)
+    content = {name: value.contiguous().cpu() for name, value in tensors.items()}
+    with files.replacing(path) as temporary:
+        safetensors.torch.save_file(content, temporary, metadata)
 
 
 def restore(

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sentiment.core.config import TrainingConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.models.batches import Batch, padding
 from sentiment.training import checkpoint
 from sentiment.training.events import Epoch, Step

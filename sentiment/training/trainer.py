@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from sentiment.core.config import TrainingConfig
 from sentiment.core.errors import Diverged, UsageError
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.metrics.catalogue import metric_of, signed
 from sentiment.metrics.task import task as task_of

@@ -25,7 +25,7 @@ import pytest
 from conftest import MIRROR
 from safetensors import SafetensorError
 
-from sentiment.cli import app
+from sentiment import cli
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -89,7 +89,7 @@ def call(*args: object, stdin: bytes = b"") -> int:
         patch.setattr(sys, "argv", ["sentiment", *map(str, args)])
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))))  # type: ignore[type-var]
         with pytest.raises(SystemExit) as ended:
-            app.main()
+            cli.main()
     return int(ended.value.code or 0)
 
 
@@ -970,7 +970,7 @@ def test_closed_stream(
     monkeypatch.setattr(sys, "argv", ["sentiment", "predict", *text, "--model", str(bundle)])
     monkeypatch.setattr(sys, stream, None)
     with pytest.raises(SystemExit) as ended:
-        app.main()
+        cli.main()
     assert (ended.value.code, "sentiment: " in capfd.readouterr().err) == (code, True)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sentiment.core import cache
-from sentiment.core.config import EmbeddingConfig, TokenizerConfig
+from sentiment.core.sections.data import TokenizerConfig
+from sentiment.core.sections.model import EmbeddingConfig
 from sentiment.data import tokenizer
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer

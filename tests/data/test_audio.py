@@ -7,7 +7,7 @@ import pytest
 from scipy.io import wavfile
 from scipy.signal import chirp
 
-from sentiment.core.config import CorpusConfig
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.audio import of_sound, read_file
 from sentiment.data.corpus import read_corpus
 

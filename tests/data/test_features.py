@@ -17,8 +17,10 @@ from hypothesis.extra import numpy as arrays
 
 import sentiment
 from sentiment.core import config_io, recipes
-from sentiment.core.config import CorpusConfig, FeaturesConfig, ModelConfig, TrainingConfig
 from sentiment.core.errors import BundleError, CorpusError
+from sentiment.core.sections.data import CorpusConfig, FeaturesConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import divide, load_corpus, read_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool
@@ -38,10 +40,11 @@ from sentiment.models.numpy_engine import NumpyClassifier, shapes
 from sentiment.report.audit import findings
 from sentiment.report.renderers import card
 from sentiment.runs import evaluate, tuning
-from sentiment.runs.crossval import _fingerprint
+from sentiment.runs.crossval import fingerprint
+from sentiment.runs.folder import Run
 from sentiment.runs.prepare import prepare
+from sentiment.runs.train import TRAIN
 from sentiment.training.augmentation import augment
-from sentiment.training.events import Listener
 from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
@@ -246,9 +249,7 @@ def test_folds_divide_sequences_and_a_pool_has_a_fingerprint(file):
     assert len(tested) == len(set(tested)) == 90
     changed = read_pool(CorpusConfig(name=str(file)))
     changed.splits["train"].texts[5] = changed.splits["train"].texts[5] + 1
-    assert (
-        _fingerprint(pool) == _fingerprint(read_pool(CorpusConfig(name=str(file)))) != _fingerprint(changed)
-    )
+    assert fingerprint(pool) == fingerprint(read_pool(CorpusConfig(name=str(file)))) != fingerprint(changed)
 
 
 def test_the_audit_finds_repeats_conflicts_and_odd_sequences(tmp_path, command):
@@ -430,9 +431,9 @@ def test_few_sequences_are_read_in_small_batches(file, tmp_path):
     corpus = load_corpus(CorpusConfig(name=str(file)))
     for given, expected in ((32, 8), (4, 4)):
         settings = config_io.load(None, {"training.batch_size": given})
-        working = tmp_path / str(given)
-        working.mkdir()
-        ready = prepare(settings, corpus, working, None, Listener(), {})
+        run = Run(TRAIN, settings, tmp_path / str(given))
+        run.working.mkdir()
+        ready = prepare(run, corpus)
         assert ready.trainer(settings, CPU).config.batch_size == expected
 
 
@@ -546,7 +547,10 @@ def test_slices_of_sequences_are_lengths_labels_and_truncation():
     encoded = Features.fit([np.eye(2, dtype=np.float32)], FeaturesConfig(max_length=25)).encode(texts)
     labels = rng.integers(0, 2, 400)
     found = slices(
-        Scored(texts, labels, np.eye(2)[rng.integers(0, 2, 400)], Decision.plain(["a", "b"])), encoded
+        Scored(
+            texts, labels, np.eye(2)[rng.integers(0, 2, 400)], Decision.plain(["a", "b"]), FeatureInput(2)
+        ),
+        encoded,
     )
     assert {one["slice"] for one in found} == {"length", "label", "truncated"}
     assert all("steps" in one["value"] for one in found if one["slice"] == "length")

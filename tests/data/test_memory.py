@@ -9,8 +9,8 @@ import torch
 from conftest import TINY
 
 import sentiment
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import divide, hub, load_corpus
 from sentiment.data.corpus.audit import inspect
 from sentiment.data.corpus.memory import pairs, read_memory, rows_of

@@ -8,9 +8,9 @@ import sys
 import pytest
 from messy import make
 
-from sentiment.cli import app
-from sentiment.core.config import CorpusConfig
+from sentiment import cli
 from sentiment.core.errors import SentimentError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import read_corpus
 
 FILES = 2000
@@ -77,7 +77,7 @@ def test_no_messy_file_is_a_fault_of_the_program(tmp_path, monkeypatch, capfd, b
         file = make(tmp_path, seed)
         monkeypatch.setattr(sys, "argv", ["sentiment", "audit", "--no-near", "--json", str(file.path)])
         with pytest.raises(SystemExit) as ended:
-            app.main()
+            cli.main()
         out, err = capfd.readouterr()
         assert ended.value.code in (0, 3), (file.about, err)
         assert "Traceback" not in err

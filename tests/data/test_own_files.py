@@ -27,9 +27,9 @@ from conftest import TINY_OPTIONS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.config_io import dumps, load
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import RawCorpus, divide, load_corpus, read_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.label_audit import alike, joined_by
@@ -904,7 +904,7 @@ def test_a_folder_of_texts_has_no_columns(tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Train on a column that would not be chosen unasked; return the model and its corpus."""
-    from sentiment.cli import app
+    from sentiment import cli
 
     path = tmp_path_factory.mktemp("own")
     rows = [(n, "one two three", f"{t} again", t, y) for n, (t, y) in enumerate(TEXTS)]
@@ -921,7 +921,7 @@ def trained(tmp_path_factory):
         ]
         patch.setattr(sys, "argv", ["sentiment", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            app.main()
+            cli.main()
     assert not ended.value.code
     return path / "model", path / "c.csv"
 

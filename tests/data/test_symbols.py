@@ -12,8 +12,8 @@ from tiny_trainers import assert_equal, examples, trainer, weights
 
 import sentiment
 from sentiment.core import config_io
-from sentiment.core.config import CorpusConfig, TokenizerConfig
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.sections.data import CorpusConfig, TokenizerConfig
 from sentiment.data.corpus import load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.kmers import BASES, kmers, reverse_complements, starts

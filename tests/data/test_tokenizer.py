@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_tokenizers import KINDS, TEXTS, TOKENIZERS, trained
 
-from sentiment.core.config import TokenizerConfig
 from sentiment.core.errors import BundleError, CorpusError
+from sentiment.core.sections.data import TokenizerConfig
 from sentiment.data import tokenizer as module
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import CHUNK, MANY, PAD, UNKNOWN, Tokenizer

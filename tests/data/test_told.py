@@ -11,8 +11,8 @@ import pytest
 from conftest import TINY
 
 import sentiment
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import divide, read_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.memory import read_memory

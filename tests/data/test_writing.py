@@ -9,7 +9,7 @@ import pytest
 from conftest import TINY
 
 import sentiment
-from sentiment.core.config import CorpusConfig, TokenizerConfig
+from sentiment.core.sections.data import CorpusConfig, TokenizerConfig
 from sentiment.core.strings import LEFTWARD, isolated, quoted
 from sentiment.data.corpus import load_corpus
 from sentiment.data.corpus.audit import audit

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sentiment.core.config import CorpusConfig
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.audit import audit, inspect, script
 from sentiment.data.corpus.leakage import leakage
 from sentiment.data.corpus.raw import RawCorpus, RawSplit

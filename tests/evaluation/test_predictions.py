@@ -11,8 +11,8 @@ from conftest import TINY
 from scipy import stats
 from sklearn import metrics as sk
 
-from sentiment.core.config import ReportConfig
 from sentiment.core.errors import CorpusError, SentimentError
+from sentiment.core.sections.run import ReportConfig
 from sentiment.data.corpus import load_corpus
 from sentiment.evaluation import predictions
 from sentiment.inference import bundle

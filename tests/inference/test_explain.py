@@ -17,11 +17,13 @@ from tiny_engines import SIZES
 from tiny_tokenizers import KINDS, TEXTS, TOKENIZERS, trained
 
 import sentiment
-from sentiment.core.config import ModelConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.model import ModelConfig
 from sentiment.data.tokenizer import UNKNOWN_ID
-from sentiment.inference import explain as explain_module
-from sentiment.inference.explain import _integrate, _leave_one_out, explain
+from sentiment.inference import integrated_gradients
+from sentiment.inference.explain import explain
+from sentiment.inference.integrated_gradients import integrate
+from sentiment.inference.leave_one_out import leave_one_out
 from sentiment.inference.predictor import Predictor
 from sentiment.inference.word_alignment import Words, find_words
 from sentiment.models.network import Network
@@ -112,7 +114,7 @@ def difference(model, of, against):
 def test_weights_sum_to_the_change_of_the_logits(kind, pooling, length):
     model = random_model(kind=kind, pooling=pooling, layers=2)
     vectors = model.embedding.weight.detach()[torch.arange(length) % 50][None]
-    found = _integrate(difference(model, 2, 0), vectors)
+    found = integrate(difference(model, 2, 0), vectors)
     assert abs(found.weights.sum() - (found.difference - found.baseline_difference) - found.error) < 1e-9
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
     batch = torch.nn.utils.rnn.PackedSequence(torch.arange(length) % 50, torch.ones(length, dtype=torch.long))
@@ -123,12 +125,12 @@ def test_weights_sum_to_the_change_of_the_logits(kind, pooling, length):
 def test_the_path_is_refined_where_it_is_steep(monkeypatch):
     model = random_model(pooling=["max"])
     vectors = 300 * model.embedding.weight.detach()[torch.arange(40)][None]
-    found = _integrate(difference(model, 0, 1), vectors)
-    assert found.steps > explain_module.POINTS
+    found = integrate(difference(model, 0, 1), vectors)
+    assert found.steps > integrated_gradients.POINTS
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
-    monkeypatch.setattr(explain_module, "MOST_SEGMENTS", 1)
-    coarse = _integrate(difference(model, 0, 1), vectors)
-    assert coarse.steps == explain_module.POINTS
+    monkeypatch.setattr(integrated_gradients, "MOST_SEGMENTS", 1)
+    coarse = integrate(difference(model, 0, 1), vectors)
+    assert coarse.steps == integrated_gradients.POINTS
     assert abs(coarse.error) > abs(found.error)  # and is told
 
 
@@ -136,7 +138,7 @@ def test_leaving_a_word_out_is_the_model_on_the_other_tokens():
     model = random_model()
     tokens = np.array([5, 6, 7, 8], np.int32), np.array([0, 1, 1, 2])
     words = Words("abc", [(0, 1), (1, 2), (2, 3)], *tokens, *tokens)
-    drops = _leave_one_out(model, words, 1, 2, lambda whole: whole)
+    drops = leave_one_out(model, words, 1, 2, lambda whole: whole)
 
     def between(ids):
         packed = torch.nn.utils.rnn.PackedSequence(torch.tensor(ids), torch.ones(len(ids), dtype=torch.long))
@@ -155,7 +157,7 @@ def test_of_a_model_that_reads_a_place_the_other_words_keep_theirs():
     packed = torch.nn.utils.rnn.PackedSequence(torch.tensor(texts).T.flatten(), torch.tensor([4, 4, 4]))
     logits = model(packed)
     expected = (logits[0] - logits[1:])[:, 1] - (logits[0] - logits[1:])[:, 2]
-    assert _leave_one_out(model, words, 1, 2, lambda sequences: sequences) == pytest.approx(
+    assert leave_one_out(model, words, 1, 2, lambda sequences: sequences) == pytest.approx(
         expected.tolist(), abs=1e-5
     )
 

@@ -16,13 +16,15 @@ from torch.nn.utils.rnn import PackedSequence
 
 import sentiment
 from sentiment.core import config_io
-from sentiment.core.config import ModelConfig, TokenizerConfig, TrainingConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.data import TokenizerConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data import tokenizer as tokenizer_module
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer
-from sentiment.inference import explain, predictor
-from sentiment.inference.explain import _integrate
+from sentiment.inference import explain, integrated_gradients, predictor
+from sentiment.inference.integrated_gradients import integrate
 from sentiment.inference.predictor import Predictor
 from sentiment.models import forward
 from sentiment.models.batches import pack
@@ -169,7 +171,7 @@ def test_a_long_text_is_the_same_in_any_company_and_in_parts(monkeypatch):
 MEMORY = """
 import resource, sys
 import numpy as np, torch
-from sentiment.core.config import ModelConfig
+from sentiment.core.sections.model import ModelConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.network import Network
 model = Network(2, ModelConfig(), vocab_size=1000, embedding_size=100)
@@ -221,15 +223,15 @@ def test_an_explanation_adds_up_over_windows_and_in_parts(pooling, monkeypatch):
     vectors = model.embedding.weight.detach()[torch.from_numpy(whole.values).long()][None]
 
     def difference(inputs):
-        logits = explain._classify(model, inputs, int(counts[0]))
+        logits = integrated_gradients.classify(model, inputs, int(counts[0]))
         return logits[:, 2] - logits[:, 0]
 
-    found = _integrate(difference, vectors, windows)
+    found = integrate(difference, vectors, windows)
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
     logs = np.log(in_torch(model, whole, CPU)[0])
     assert found.difference == pytest.approx(logs[2] - logs[0], abs=1e-5)
-    monkeypatch.setattr(explain, "TOKENS", 25)
-    parts = _integrate(difference, vectors, windows)
+    monkeypatch.setattr(integrated_gradients, "TOKENS", 25)
+    parts = integrate(difference, vectors, windows)
     np.testing.assert_allclose(parts.weights, found.weights, atol=1e-5)
 
 

@@ -12,8 +12,8 @@ from sklearn import metrics as sk
 
 import sentiment
 from sentiment.core import config_io
-from sentiment.core.config import DecisionConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.run import DecisionConfig
 from sentiment.inference import bundle
 from sentiment.inference.predictor import Predictor
 from sentiment.metrics import decision

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sk
 
-from sentiment.core.config import ReportConfig
 from sentiment.core.schema.report import SCHEMA
+from sentiment.core.sections.run import ReportConfig
 from sentiment.evaluation import evaluate
 from sentiment.evaluation.scored import Scored
 from sentiment.metrics.catalogue import SCORES

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_sequence
 
 import sentiment
-from sentiment.core.config import ModelConfig
+from sentiment.core.sections.model import ModelConfig
 from sentiment.models.forward import in_parts, joined, reread
 from sentiment.models.network import Network
 

@@ -13,8 +13,8 @@ import torch
 from conftest import TINY
 
 from sentiment.core import config_io
-from sentiment.core.config import RuntimeConfig
 from sentiment.core.errors import CorpusError, HubError, Interrupted
+from sentiment.core.sections.run import RuntimeConfig
 from sentiment.data.corpus import hub
 from sentiment.models import runtime
 from sentiment.runs import crossval, evaluate, pretrain, train, tuning

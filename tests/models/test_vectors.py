@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sentiment.core.config import EmbeddingConfig
 from sentiment.core.errors import CorpusError, HubError, UsageError
+from sentiment.core.sections.model import EmbeddingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models import embeddings
 

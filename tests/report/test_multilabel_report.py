@@ -15,7 +15,7 @@ from conftest import TINY
 from rich.console import Console
 
 import sentiment
-from sentiment.core.config import ReportConfig
+from sentiment.core.sections.run import ReportConfig
 from sentiment.evaluation import evaluate
 from sentiment.evaluation.compare import compare
 from sentiment.evaluation.error_analysis import error_analysis, mistakes

@@ -13,8 +13,8 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from sentiment.core import files
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.identity import normalise
@@ -195,15 +195,15 @@ def test_a_fold_that_is_stopped_within_goes_on_from_its_checkpoint(command, tmp_
     """The checkpoint of an epoch is where the fold goes on; what follows is the same."""
     options = ["sample_spam", "--folds", "2", "--seeds", "1", *TINY_OPTIONS]
     whole = command("crossval", *options, "--out", tmp_path / "whole", "--json")
-    infer = runs_train._decision
+    infer = runs_train.fit_decision
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs_train, "_decision", stop)  # trained, but not scored
+    monkeypatch.setattr(runs_train, "fit_decision", stop)  # trained, but not scored
     assert command("crossval", *options, "--out", tmp_path / "cut").code == 130
     assert files.partial(tmp_path / "cut" / "folds" / "1-1").is_dir()
-    monkeypatch.setattr(runs_train, "_decision", infer)
+    monkeypatch.setattr(runs_train, "fit_decision", infer)
     done = command("crossval", "--resume", "--out", tmp_path / "cut", "--json")
     assert done.code == 0, done.err
     assert "1/2" not in done.err.split("fold 2 of 2")[0]  # no epoch of the first fold is run again

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 import sentiment
-from sentiment.core.config import CorpusConfig, DecisionConfig, ModelConfig, TrainingConfig
 from sentiment.core.config_io import load
 from sentiment.core.errors import CorpusError, SentimentError, UsageError
+from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.run import DecisionConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool
@@ -37,9 +40,10 @@ from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier
 from sentiment.report.audit import findings
 from sentiment.runs import distillation
+from sentiment.runs.folder import Run
 from sentiment.runs.prepare import prepare
+from sentiment.runs.train import TRAIN
 from sentiment.training import adversarial, losses
-from sentiment.training.events import Listener
 from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
@@ -547,14 +551,13 @@ def test_teachers_teach_each_label(source, tmp_path):
         "corpus.name": str(source), "corpus.unlabelled": str(tmp_path / "more.txt"), "training.epochs": 1,
         "distillation.teachers": 1, "distillation.ngrams": True, "distillation.weight": 0.5,
     })  # fmt: skip
-    (tmp_path / "run.partial").mkdir()
+    run = Run(TRAIN, asked, tmp_path / "run")
+    run.working.mkdir()
     corpus = load_corpus(asked.corpus, 0)
-    ready = prepare(asked, corpus, tmp_path / "run.partial", None, Listener(), {})
+    ready = prepare(run, corpus)
     parts = distillation.texts(asked, ready)
     counted = partial(ngrams.count, asked.ngrams, parts, ready.validation)
-    examples, about = distillation.teach(
-        asked, ready, parts, counted, tmp_path / "run.partial", tmp_path / "run", CPU, Listener()
-    )
+    examples, about = distillation.teach(run, ready, parts, counted)
     count = len(corpus.train)
     assert examples.targets.shape == (count + 20, 3)
     assert (np.abs(examples.targets[:count] - corpus.train.labels) <= 0.5).all()

@@ -15,8 +15,10 @@ from scipy import stats
 from sklearn import metrics as sk
 
 import sentiment
-from sentiment.core.config import CorpusConfig, ModelConfig, ReportConfig
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.run import ReportConfig
 from sentiment.data import grades
 from sentiment.data.corpus import load_corpus
 from sentiment.data.sequences import Sequences

@@ -17,6 +17,7 @@ from sentiment.models import ngrams
 from sentiment.models.forward import infer
 from sentiment.models.ngrams import Counted, Patterns, second_opinion
 from sentiment.runs import distillation, train
+from sentiment.runs.folder import Run
 from sentiment.runs.prepare import prepare
 from sentiment.training.events import Listener
 from sentiment.training.trainer import Examples
@@ -33,15 +34,18 @@ def sample(further=FURTHER):
     return replace(load_corpus(settings().corpus, 0), unlabelled=list(further))
 
 
+def run_in(folder, chosen):
+    run = Run(train.TRAIN, chosen, folder)
+    run.working.mkdir(parents=True)
+    return run
+
+
 def taught(folder, corpus=None, **changes):
-    mine, timing = settings(**changes), {}
-    (folder / "run.partial").mkdir(parents=True)
-    ready = prepare(mine, corpus or sample(), folder / "run.partial", None, Listener(), timing)
-    parts = distillation.texts(mine, ready)
-    counted = partial(ngrams.count, mine.ngrams, parts, ready.validation)
-    return distillation.teach(
-        mine, ready, parts, counted, folder / "run.partial", folder / "run", CPU, Listener()
-    )
+    run = run_in(folder / "run", settings(**changes))
+    ready = prepare(run, corpus or sample())
+    parts = distillation.texts(run.settings, ready)
+    counted = partial(ngrams.count, run.settings.ngrams, parts, ready.validation)
+    return distillation.teach(run, ready, parts, counted)
 
 
 def test_targets_are_labels_and_the_mean_of_the_teachers(tmp_path):
@@ -74,7 +78,7 @@ def test_ngrams_get_the_share_that_serves_validation_best(tmp_path):
     mixed, about = taught(tmp_path / "2", corpus, **{"distillation.weight": 1.0, "distillation.ngrams": True})
     (before,), (about,) = before["generations"], about["generations"]
     assert about["all"]["log_loss"] <= before["mean"]["log_loss"] == about["mean"]["log_loss"]
-    ready = prepare(settings(), corpus, tmp_path, None, Listener(), {})
+    ready = prepare(run_in(tmp_path / "3", settings()), corpus)
     counted = Counted(Patterns(3), mixed.sequences, ready.validation.sequences)
     _, linear = second_opinion(corpus, counted, alone.labels)  # of unlabelled texts what the recurrence says
     share = about["ngrams"]["share"]
@@ -83,7 +87,7 @@ def test_ngrams_get_the_share_that_serves_validation_best(tmp_path):
 
 def test_ngrams_speak_only_of_texts_that_they_did_not_learn_from(tmp_path):
     corpus = sample()
-    ready = prepare(settings(), corpus, tmp_path, None, Listener(), {})
+    ready = prepare(run_in(tmp_path / "3", settings()), corpus)
     texts, labels = ready.train.sequences, corpus.train.labels
     counted = Counted(Patterns(3), texts, ready.validation.sequences)
     _, said = second_opinion(corpus, counted, labels)
@@ -101,7 +105,7 @@ def test_a_generation_learns_from_the_one_before(tmp_path):
     both, about = taught(
         tmp_path / "2", corpus, **{"distillation.teachers": 1, "distillation.generations": 2}
     )
-    ready = prepare(settings(), corpus, tmp_path, None, Listener(), {})
+    ready = prepare(run_in(tmp_path / "3", settings()), corpus)
     trainer = ready.trainer(settings(seed=2), CPU, first)  # the teacher of the first has seed 1
     list(trainer.run())
     trainer.model.load_state_dict(trainer.best)
@@ -121,7 +125,7 @@ def test_no_test_text_plays_a_part(tmp_path):
 
 def test_training_on_one_hot_targets_is_training_on_labels(tmp_path):
     mine = settings(**{"distillation.teachers": 0})
-    ready = prepare(mine, sample(), tmp_path, None, Listener(), {})
+    ready = prepare(run_in(tmp_path / "run", mine), sample())
     labels = ready.corpus.train.labels
     one_hot = Examples(ready.train.sequences, labels, np.eye(2, dtype=np.float32)[labels])
     ends = []

@@ -15,7 +15,7 @@ from scipy import stats
 from sentiment.core import config, config_io, recipes
 from sentiment.core.errors import Interrupted, SentimentError, UsageError
 from sentiment.runs import tuning
-from sentiment.runs.tuning import outcome, space
+from sentiment.runs.tuning import outcome, space, study, trial
 from sentiment.runs.tuning.space import SPACE, Between, OneOf
 from sentiment.training.events import Listener
 
@@ -176,7 +176,7 @@ def test_a_stopped_search_goes_on_and_ends_like_one_that_was_not(finished, corpu
     rows = [json.loads(line) for line in (out / "trials.jsonl").read_text("utf-8").splitlines()]
     assert [one["state"] for one in rows] == ["finished", "finished", "stopped"]
     assert recipes.read(str(out / "recipe.toml")).settings
-    tuning._study(out).ask()  # a process that was killed leaves a trial that is running
+    study.open_study(out).ask()  # a process that was killed leaves a trial that is running
     with (out / "study.journal").open("a") as file:
         file.write('{"op_code')  # and may have been writing
     result = tuning.resume(out)
@@ -189,7 +189,8 @@ def test_a_stopped_search_goes_on_and_ends_like_one_that_was_not(finished, corpu
 def test_the_budget_ends_a_trial_and_more_can_be_given(corpus, tmp_path, monkeypatch):
     """By a clock that goes on a second with each update."""
     clock = [0.0]
-    monkeypatch.setattr(tuning, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for module in (tuning, study):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
 
     class Clock(Listener):
         def step(self, *_):
@@ -222,8 +223,8 @@ def test_a_budget_that_is_too_short_says_how_to_go_on(corpus, tmp_path):
 def test_the_test_texts_are_not_looked_at(tmp_path, monkeypatch):
     """Other test texts, of the opposite labels, change nothing; none comes to what trains."""
     seen = []
-    prepare = tuning.prepare
-    monkeypatch.setattr(tuning, "prepare", lambda s, c, *rest: seen.append(c) or prepare(s, c, *rest))
+    prepare = trial.prepare
+    monkeypatch.setattr(trial, "prepare", lambda r, c, *rest: seen.append(c) or prepare(r, c, *rest))
     train, results = write_csv(tmp_path / "train.csv", 120), []
     for name, seed, flipped in (("one", 1, False), ("two", 2, True)):
         test = write_csv(tmp_path / f"{name}.csv", 40, seed, flipped)

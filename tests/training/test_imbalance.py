@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd.functional import hessian, jacobian
 
-from sentiment.core.config import ModelConfig, TrainingConfig
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.batches import balanced
 from sentiment.models.network import Network

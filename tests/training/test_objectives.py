@@ -8,8 +8,9 @@ import torch
 from conftest import TINY_OPTIONS
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from sentiment.core.config import ModelConfig, TrainingConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.batches import pack, positions
 from sentiment.models.network import Network

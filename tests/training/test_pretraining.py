@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.core import config_io
-from sentiment.core.config import Config, ModelConfig
+from sentiment.core.config import Config
 from sentiment.core.errors import BundleError, CorpusError, Interrupted, UsageError
+from sentiment.core.sections.model import ModelConfig
 from sentiment.data.corpus import load_corpus
 from sentiment.data.sequences import Sequences
 from sentiment.inference import bundle, pretrained

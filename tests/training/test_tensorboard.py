@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from sentiment.core.config import ModelConfig, TrainingConfig
 from sentiment.core.errors import UsageError
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.network import Network
 from sentiment.training import tensorboard

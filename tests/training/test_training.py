@@ -8,8 +8,9 @@ import torch
 from conftest import in_torch
 from tiny_trainers import CPU, assert_equal, examples, trainer, weights
 
-from sentiment.core.config import ModelConfig, TrainingConfig
 from sentiment.core.errors import SentimentError
+from sentiment.core.sections.model import ModelConfig
+from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.network import Network
 from sentiment.training import trainer as trainer_module

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import SentimentError
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.label_audit import odd_labels
 from sentiment.data.corpus.labels import Task
@@ -17,6 +17,7 @@ from sentiment.data.corpus.oddities import FINDERS, SHOWN, script, short
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.splits import divide
+from sentiment.data.inputs import Input
 
 EXAMPLES = 3  # of each finding
 CHEAP = 1_000_000  # characters: near-duplicates among so many take a few seconds
@@ -73,7 +74,7 @@ def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
         "labels": _labels(splits, raw.task),
         "splits": {role: _describe(split, raw) for role, split in splits.items()},
         "repeats": _repeats(exact, keys),
-        "conflicts": _conflicts(splits, keys),
+        "conflicts": _conflicts(splits, keys, raw.input),
         "near_duplicates": None if similarity is None else _near(splits, keys, similarity),
         "leakage": leakage(train.texts, train.labels) if searched else [],
     }
@@ -145,17 +146,19 @@ def _repeats(exact: dict[str, list[str]], keys: dict[str, list[str]]) -> list[di
     return found
 
 
-def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]]) -> dict[str, Any]:
+def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]], of: Input) -> dict[str, Any]:
     """Find equal texts that have different labels."""
     labels: dict[str, set[str]] = {}
-    shown: dict[str, str] = {}
+    first: dict[str, Any] = {}
     for role, split in splits.items():
         for key, text, label in zip(keys[role], split.texts, split.labels, strict=True):
             if label is not None:
                 labels.setdefault(key, set()).add(" + ".join(sorted(names_in(label))) or "(none)")
-                shown.setdefault(key, text)
+                first.setdefault(key, text)
     found = [key for key, names in labels.items() if len(names) > 1]
-    examples = [{"text": short(shown[key]), "labels": sorted(labels[key])} for key in found[:EXAMPLES]]
+    examples = [
+        {"text": short(of.shown(first[key])), "labels": sorted(labels[key])} for key in found[:EXAMPLES]
+    ]
     return {"count": len(found), "examples": examples}
 
 

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, listed
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
 
 SHOWN = 3  # rows named in a message

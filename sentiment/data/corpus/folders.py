@@ -2,16 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.audio import SUFFIXES, read_file, read_label
 from sentiment.data.corpus.columns import SPLIT_NAMES
-from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, collect, find_task, meaning_of
+from sentiment.data.corpus.raw import RawCorpus, RawSplit, collect, find_task, meaning_of
 from sentiment.data.corpus.reading import Choice, Reading
 from sentiment.data.inputs import FeatureInput, Input, TextInput
 from sentiment.data.rows import Form, Row, name_format
@@ -19,15 +18,10 @@ from sentiment.data.rows import Form, Row, name_format
 UNLABELLED = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
 ROLES = ("train", "validation", "test")
 BESIDE_SPLIT = {"set", "data", "dataset", "split", "texts", "files", "corpus"}  # words in a folder's name
-OTHER = {"_background_noise_", "__MACOSX", "__pycache__"}  # beside the words of Speech Commands, and others
+OTHER = {"_background_noise_", "__MACOSX", "__pycache__"}  # noise of Speech Commands, what systems leave
 TEXTS = (".txt", ".text")  # in any case
 MAIL = ".eml"
-KINDS = (
-    ".txt",
-    *SUFFIXES,
-    MAIL,
-    "",
-)  # files of a folder: the first kind that is there is the one that is read
+KINDS = (".txt", *SUFFIXES, MAIL, "")  # a folder is read as the first of these that it has
 CHOICE = Choice(("text",), ("label",))
 UNUSED = ("text_column", "label_column", "label_file", "train", "validation", "test", "separator", "header")
 
@@ -35,21 +29,21 @@ UNUSED = ("text_column", "label_column", "label_file", "train", "validation", "t
 def files_of_rows(folder: Path) -> dict[str, list[Path]]:
     """Return the files of rows in a folder by split, shards in order; none if texts are in folders.
 
-    Files of lines are some if their names say that they are splits; forms to hand in are none.
+    Files of plain lines count if they are named after splits. Forms for submissions do not count.
     """
     there = [file for file in _visible(folder) if file.is_file() and "submission" not in file.name.casefold()]
     files = [file for file in there if name_format(file) not in (None, "txt")]
     files = files or [file for file in there if name_format(file) == "txt" and _split_of(file.stem)]
     if any(child.is_dir() and _kind_of(child) is not None for child in _visible(folder)):
         return {}
-    found: dict[str, list[Path]] = {}
+    by_split: dict[str, list[Path]] = {}
     for file in files:
         words = re.split(r"[^a-z]+", file.name.casefold())
         role = next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
         if role is None:
             role = "unlabelled" if UNLABELLED & set(words) else "train"
-        found.setdefault(role, []).append(file)
-    return found if "train" in found else {}
+        by_split.setdefault(role, []).append(file)
+    return by_split if "train" in by_split else {}
 
 
 def files_left(folder: Path, files: Mapping[str, list[Path]]) -> list[str]:
@@ -78,17 +72,18 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
     read_as: Input = FeatureInput() if kind in SUFFIXES else TextInput()
     task = find_task([], ["label"], config.task, str(path))
     left: Counter[str] = Counter()
-    splits = {
-        role: _read_labels(path, folder, labels, kind, read_as.read, config, task, left)
-        for role, (folder, labels) in sorted(layout.splits.items(), key=lambda pair: ROLES.index(pair[0]))
-    }
+    splits: dict[str, RawSplit] = {}
+    for role, (folder, labels) in sorted(layout.splits.items(), key=lambda pair: ROLES.index(pair[0])):
+        files = _labelled_files(path, folder, labels, kind, left)
+        rows = (_read_one(file, kind, config, label) for file, label in files)
+        splits[role] = collect(rows, CHOICE, read_as.read, meaning_of(config, task))
     unlabelled = RawSplit()
     for place in dict.fromkeys([path, *(folder for folder, _ in layout.splits.values() if folder)]):
-        for folder in _visible(place):
-            if folder.is_dir() and folder.name.casefold() in UNLABELLED:
-                files, others = _files(folder, kind)
+        for child in _visible(place):
+            if child.is_dir() and child.name.casefold() in UNLABELLED:
+                texts, others = _files(child, kind)
                 left.update(others)
-                rows = (_read_one(file, kind, config) for file in files)
+                rows = (_read_one(file, kind, config) for file in texts)
                 unlabelled.extend(collect(rows, Choice(("text",)), read_as.read))
     notes = [
         f"the folder {folder.name!r} with {sum(1 for _ in _all_files(folder)):,} files was left: its name "
@@ -109,16 +104,16 @@ def read_folder(path: Path, config: CorpusConfig) -> RawCorpus:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the texts in a folder are.
+    """Where the texts of a folder stand.
 
     Attributes
     ----------
     splits
-        The folders of labels by split, and the folder that they are in, if it is that of a split.
+        By split: its own folder, if it has one, and the label folders in it.
     left
         Folders beside those of splits.
     kind
-        Of the files: their suffix.
+        Suffix of the files.
     """
 
     splits: dict[str, tuple[Path | None, list[tuple[str, Path]]]]
@@ -127,7 +122,7 @@ class _Layout:
 
 
 def _descended(path: Path) -> Path:
-    """Return the folder in which there is more than one folder of folders."""
+    """Descend while a folder has nothing but one folder with folders in it."""
     while len(inner := _visible(path)) == 1 and inner[0].is_dir() and _label_folders(inner[0]):
         path = inner[0]
     return path
@@ -136,10 +131,11 @@ def _descended(path: Path) -> Path:
 def _layout(path: Path) -> _Layout:
     """Tell splits and labels by the names of folders: split/label or label/split; else all are labels."""
     folders = _label_folders(path)
+    names = {_split_of(folder.name) for folder in folders}
     roles: dict[str, Path] = {}
     for folder in folders:
         role = _split_of(folder.name)
-        if role is not None and role in roles and "train" in map(_split_of, [one.name for one in folders]):
+        if role is not None and role in roles and "train" in names:
             raise CorpusError(
                 f"{path}: both {roles[role].name} and {folder.name} are there; rename one of them"
             )
@@ -154,7 +150,7 @@ def _layout(path: Path) -> _Layout:
         left = [folder for folder in folders if folder not in roles.values()]
         first = roles.get("train", next(iter(roles.values())))
         return _Layout(splits, left, _kind_in(first))
-    inner = {label: {_split_of(one.name): one for one in _label_folders(label)} for label in folders}
+    inner = {label: {_split_of(part.name): part for part in _label_folders(label)} for label in folders}
     if folders and all("train" in parts and None not in parts for parts in inner.values()):
         splits = {}
         for label, parts in inner.items():
@@ -223,24 +219,22 @@ def _kind_of(folder: Path) -> str | None:
     return next((kind for kind in KINDS if kind in there), None)
 
 
-def _read_labels(
-    path: Path,
-    folder: Path | None,
-    labels: Sequence[tuple[str, Path]],
-    kind: str,
-    read: Callable[[object], Any],
-    config: CorpusConfig,
-    task: Task,
-    left: Counter[str],
-) -> RawSplit:
-    """Read the files of one kind in the folders of labels of a split.
+def _labelled_files(
+    path: Path, folder: Path | None, labels: Sequence[tuple[str, Path]], kind: str, left: Counter[str]
+) -> list[tuple[Path, str | None]]:
+    """Return the files of a split with their labels, and count those of other kinds in `left`.
 
-    A .npz may also stand in the folder of the split itself, with its ``label`` in it.
+    A .npz may also stand in the folder of the split itself; then its label, None here, is in the file.
+
+    Raises
+    ------
+    CorpusError
+        If there are none; it says what is there.
     """
     files: list[tuple[Path, str | None]] = []
     for label, place in labels:
-        found, others = _files(place, kind)
-        files += [(file, label) for file in found]
+        chosen, others = _files(place, kind)
+        files += [(file, label) for file in chosen]
         left.update(others)
     if kind == ".npz" and folder is not None:
         files += [(file, None) for file in _visible(folder) if file.suffix == ".npz"]
@@ -252,8 +246,7 @@ def _read_labels(
             f"{folder}: no texts in it ({what}); a folder needs one folder for each label, with .txt files "
             f"in it (or .eml, {', '.join(SUFFIXES)})"
         )
-    rows = (_read_one(file, kind, config, label) for file, label in files)
-    return collect(rows, CHOICE, read, meaning_of(config, task))
+    return files
 
 
 def _read_one(file: Path, kind: str, config: CorpusConfig, label: str | None = None) -> Row:

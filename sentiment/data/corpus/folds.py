@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import check_labels, check_rows
 from sentiment.data.corpus.raw import Label, RawCorpus, RawSplit, names_in
 from sentiment.data.corpus.source import read_corpus

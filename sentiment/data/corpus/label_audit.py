@@ -9,17 +9,17 @@ from decimal import Decimal
 from sentiment.data.corpus.labels import Label, Task, folded, names_in
 
 BARE_LIST = re.compile(r"\[[^\[\]]*,[^\[\]]*\]")  # [a, b]
-DOUBTFUL = {  # labels that may stand for none
+DOUBTFUL = {  # labels that may mean no label
     "n/a", "na", "n.a.", "-", "--", "?", ".", "\\n", "#ref!", "#value!", "#div/0!", "nil", "nan", "null",
     "none", "undefined", "missing", "unlabeled", "unlabelled", "(null)", "<na>", "(none)", "#n/a",
 }  # fmt: skip
-SHOWN = 12  # findings of a kind
+SHOWN = 12  # groups of labels that are written alike
 SEPARATORS = "|;,#/+&\n"  # between labels in a cell, likeliest first
 ENOUGH = 10  # cells, from which their parts tell something
 
 
 def alike(names: Collection[str]) -> list[list[str]]:
-    """Return the labels that differ only by what people do not mean: case, spaces, form of number."""
+    """Return groups of labels that differ only by case, spaces, invisible characters or form of number."""
     groups: dict[str, list[str]] = {}
     for name in names:
         key = folded(name)
@@ -32,7 +32,8 @@ def alike(names: Collection[str]) -> list[list[str]]:
 def odd_labels(train: Sequence[Label | None], every: Sequence[Label | None], task: Task) -> list[str]:
     """Say what is odd about labels, with the setting that mends it.
 
-    Labels that are written alike, that may stand for none, several of them in one, lists of one.
+    Told are labels that are written alike, that may stand for no label, or that seem to be several in one,
+    and several labels a text where each has one.
 
     Parameters
     ----------
@@ -73,9 +74,9 @@ def odd_labels(train: Sequence[Label | None], every: Sequence[Label | None], tas
 
 
 def joined_by(cells: Iterable[str]) -> str | None:
-    """Return what seems to stand between several labels in one cell, or None if there is only one in each.
+    """Return the likely separator between several labels in a cell, or None if each cell has one label.
 
-    So it seems if most parts are in several different cells, or one is a cell by itself.
+    A separator is likely if most parts occur in several different cells, or a part is a cell by itself.
     """
     counts = Counter(cell.strip() for cell in cells)
     if sum(counts.values()) < ENOUGH:

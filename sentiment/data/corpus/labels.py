@@ -20,8 +20,8 @@ from sentiment.data.rows import NoLabel, text_error
 Task = Literal["multiclass", "multilabel", "ordinal"]
 Label = str | tuple[str, ...]  # a class name, or those of all labels of a text
 MISSING = {"", "nan", "NaN", "NAN", "None", "NA", "N/A", "<NA>", "NaT", "null", "NULL", "#N/A"}
-# A list in a cell: empty, of numbers, or of strings, be they quoted as in JSON or not; but not [red].
-# Sets and tuples of strings, as Python writes them, are lists too; and objects that have a name.
+# Lists in a cell: [], numbers, quoted strings, sets and tuples of strings as Python writes them, and objects
+# with a name. A bare word in brackets, [red], is none.
 WRITTEN_LIST = re.compile(
     r"""\[\s*(["'].*|\d[\d,\s]*)?\]|\{\s*["'][^:]*["']\s*\}|\(\s*["'][^()]*["']\s*,.*\)"""
     r"""|\[\s*\{.*["']name["']\s*:.*\}\s*\]""",
@@ -46,11 +46,11 @@ class Meaning:
     separator
         Between several labels in one cell, if they are written so.
     names
-        Other names for labels; an empty one means that there is none.
+        Other names for labels; an empty name means no label.
     fold
-        Whether labels that differ by case, spaces, invisible or composed characters are one.
+        Whether to ignore case, spaces, invisible characters and the way of composing characters.
     lists
-        Whether a list of one label is that label where one is wanted.
+        Whether a list of one label may stand for that label.
     """
 
     task: Task = "multiclass"
@@ -60,16 +60,16 @@ class Meaning:
     lists: bool = False
 
     def read(self, values: Mapping[str, Any], columns: Sequence[str]) -> Label | None:
-        """Return the label that a row has in one column, or the labels; None if it has none.
+        """Return the label or labels of a row; None if it has none.
 
         Raises
         ------
         ValueError
-            If what is there is none.
+            If the value is no label.
         """
         if len(columns) > 1:
-            found = marked(values, columns)
-            names = None if found is None else tuple(self.named(name) for name in found)
+            there = marked(values, columns)
+            names = None if there is None else tuple(self.named(name) for name in there)
         else:
             value = values.get(columns[0])
             if isinstance(value, str) and self.names:
@@ -81,10 +81,10 @@ class Meaning:
                     f"the label is of type {type(value).__name__}, and one label for each text is wanted; "
                     "or a list for each, with corpus.task=multilabel"
                 )
-            one = (
+            single = (
                 isinstance(value, str) and not _is_written_list(value) and not value.startswith('{"choices"')
             )
-            several = self.task == "multilabel" or (self.lists and not one)
+            several = self.task == "multilabel" or (self.lists and not single)
             names = label_names(value) if several else label_single(value)
             names = names and tuple(dict.fromkeys(self.named(name) for name in names))
         if self.task == "multilabel" or names is None:
@@ -99,7 +99,7 @@ class Meaning:
         return names[0]
 
     def _put_right(self, value: str) -> str:
-        """Return what is written for no label if a label is meant, and the other way about."""
+        """Return the new name of a value if it is renamed to no label, or looks like no label."""
         assert self.names is not None
         name = self.names.get(value.strip())
         return name if name is not None and (not name or value.strip() in MISSING) else value
@@ -119,16 +119,16 @@ def names_in(label: Label | None) -> tuple[str, ...]:
 
 
 def folded(name: str) -> str:
-    """Return a label without what people do not mean by it: case, spaces, invisible characters."""
+    """Return a label in lower case, with plain spaces and without invisible characters."""
     plain = INVISIBLE.sub("", unicodedata.normalize("NFKC", name))
     return WHITE.sub(" ", plain).strip().casefold()
 
 
 def label_names(value: Any) -> tuple[str, ...] | None:
-    """Return the class names that a list of labels means, or None if there is no list.
+    """Return the class names in a value, or None if there is no label.
 
-    A list may be written as JSON; a single label is a list of one. An object may say of each label whether it
-    is there, by numbers, or hold ``choices``.
+    The value is a list, a list written as JSON, a single label, an object of numbers that say of each label
+    whether it is there, or an object with ``choices``.
 
     Raises
     ------
@@ -147,7 +147,9 @@ def label_names(value: Any) -> tuple[str, ...] | None:
         name = label_name(value)
         return None if name is None else (name,)
     value = sorted(value, key=str) if isinstance(value, set) else value
-    names = [label_name(one["name"] if isinstance(one, dict) and "name" in one else one) for one in value]
+    names = [
+        label_name(item["name"] if isinstance(item, dict) and "name" in item else item) for item in value
+    ]
     if None in names:
         raise ValueError("a label in the list is missing")
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -196,7 +198,7 @@ def label_name(value: Any) -> str | None:
 
 
 def _canonical(name: str) -> str:
-    """Return how a number or a truth is written everywhere."""
+    """Return the one spelling of a number or a truth value."""
     match = FRACTION.fullmatch(name)
     if match is not None:
         fraction = match[2].rstrip("0")
@@ -235,27 +237,27 @@ def _divided(value: str, separator: str) -> list[str] | None:
 
 def _written_object(value: str) -> Any:
     try:
-        found = json.loads(value)
+        content = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    return found if isinstance(found, dict) and "choices" in found else value
+    return content if isinstance(content, dict) and "choices" in content else value
 
 
 def _of_object(value: dict[str, Any]) -> Any:
     if "choices" in value:
         return value["choices"]
-    if value and all(isinstance(one, bool | int | float) for one in value.values()):
+    if value and all(isinstance(mark, bool | int | float) for mark in value.values()):
         return [name for name, there in value.items() if there >= HALF]
     return value
 
 
 def marked(values: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the columns that have a 1; None if there is nothing in any, or -1 in all, as in test data.
+    """Return the columns that have a 1; None if all are empty.
 
     Raises
     ------
     ValueError
-        If a column has something else than 0 and 1.
+        If a column has something else than 0 and 1, or all have -1, as in unlabelled test data.
     """
     texts = {name: "" if values.get(name) is None else str(values[name]).strip() for name in columns}
     if all(text in MISSING for text in texts.values()):

@@ -9,26 +9,26 @@ from typing import Any
 
 from sentiment.data.scripts import has_words, marks
 
-FEWEST, FEWEST_SHARE = 20, 0.01  # texts, and share of all, that have a pattern: the larger counts
+FEWEST, FEWEST_SHARE = 20, 0.01  # least texts with a pattern: the larger of number and share
 PRECISION, ODDS_RATIO = 0.95, 20.0
 AFFIXES = (1, 3, 6)  # characters with which texts begin or end
 MOST = 10
-FRAGMENT = 2  # characters that are taken for a token, in texts without words
+FRAGMENT = 2  # characters of a token in texts without words
 
 
 def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]:
     """Find tokens, beginnings and endings of texts that nearly always come with one label.
 
-    A pattern is told if 1 % of the texts (and 20 of them) have it, 95 % of these have the label, and the
-    odds of the label among them are 20 times its odds in all texts, even at the lower end of Wilson's
-    95 % interval.
+    A pattern counts if at least 1 % of the texts (and 20 of them) have it, 95 % of these have the label, and
+    the odds of the label among them are at least 20 times its odds in all texts. These odds are taken at
+    the lower end of Wilson's 95 % interval.
 
     Returns
     -------
     list of dict
         ``kind`` (token, beginning or ending) and ``token``, ``label``, ``count`` (texts with the
-        pattern), ``share`` (of these, with the label), ``lift`` (that over the label's share of all
-        texts); the ten that have most mutual information with the label, most first.
+        pattern), ``share`` (of these, with the label), ``lift`` (share over the label's share of all
+        texts); the ten with the most mutual information with the label, in falling order.
     """
     totals = Counter(label for label in labels if label is not None)
     if len(totals) < 2:
@@ -41,9 +41,9 @@ def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]
             counts["beginning", label].update({text[:size] for size in AFFIXES})
             counts["ending", label].update({text[-size:] for size in AFFIXES})
     fewest = max(FEWEST, math.ceil(FEWEST_SHARE * totals.total()))
-    found: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
-    for (kind, label), mine in counts.items():
-        for pattern, hits in mine.items():
+    hints: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+    for (kind, label), patterns in counts.items():
+        for pattern, hits in patterns.items():
             if hits < PRECISION * fewest:  # most patterns
                 continue
             split = {name: counts[kind, name][pattern] for name in totals}
@@ -59,16 +59,16 @@ def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]
                     "share": share,
                     "lift": share * totals.total() / totals[label],
                 }
-                found[kind, whole] = (_information(split, totals), hint)
+                hints[kind, whole] = (_information(split, totals), hint)
     told: list[dict[str, Any]] = []
-    for _, hint in sorted(found.values(), key=lambda one: -one[0]):
+    for _, hint in sorted(hints.values(), key=lambda scored: -scored[0]):
         if not any(_same(hint, better) for better in told):
             told.append(hint)
     return told[:MOST]
 
 
 def _tokens(texts: Sequence[str]) -> Callable[[str], set[str]]:
-    """Return what finds the tokens of a text: words and signs, or pairs of characters without words."""
+    """Return a tokenizer: into words and signs, or into pairs of characters where there are no words."""
     if not has_words(texts):
         return lambda text: {text[start : start + FRAGMENT] for start in range(len(text) - FRAGMENT + 1)}
     word = rf"\w{marks(texts)}"
@@ -90,12 +90,12 @@ def _same(hint: dict[str, Any], better: dict[str, Any]) -> bool:
     """Whether two beginnings, or two endings, are one pattern at different lengths."""
     if hint["kind"] == "token" or hint["kind"] != better["kind"]:
         return False
-    one, other = sorted((hint["token"], better["token"]), key=len)
-    return bool(other.startswith(one) if hint["kind"] == "beginning" else other.endswith(one))
+    short, long = sorted((hint["token"], better["token"]), key=len)
+    return bool(long.startswith(short) if hint["kind"] == "beginning" else long.endswith(short))
 
 
 def _whole(kind: str, pattern: str, texts: Sequence[str]) -> str:
-    """Return all that the texts with a beginning or ending have in common there."""
+    """Extend a beginning or ending to all that the texts with it have in common there."""
     if kind == "token":
         return pattern
     step = 1 if kind == "beginning" else -1

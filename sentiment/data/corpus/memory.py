@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import UsageError
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.columns import find
 from sentiment.data.corpus.raw import (
     RawCorpus,

@@ -11,7 +11,7 @@ WORDS, CHARACTERS = 3, 6  # in a shingle
 
 
 def shingles(text: str, spaced: bool = True) -> set[bytes]:
-    """Return the word triples of a text, without case and punctuation; without words, its 6-grams."""
+    """Return the word triples of a text without case and punctuation, or its 6-grams if it has no words."""
     words = re.findall(r"\w+", text.casefold())
     between, size = (" ", WORDS) if spaced else ("", CHARACTERS)
     units: Sequence[str] = words if spaced else "".join(words)
@@ -38,12 +38,12 @@ def near_duplicates(texts: Sequence[str], similarity: float) -> list[tuple[int, 
     spaced = has_words(texts)
     pairs = []
     for row, text in enumerate(texts):
-        mine = shingles(text, spaced)
+        own = shingles(text, spaced)
         sketch = MinHash(num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
-        sketch.update_batch(mine)
+        sketch.update_batch(own)
         for earlier in sorted(index.query(sketch)):
             other = shingles(texts[earlier], spaced)
-            if len(mine & other) >= similarity * len(mine | other):
+            if len(own & other) >= similarity * len(own | other):
                 pairs.append((earlier, row))
                 break
         index.insert(row, sketch)

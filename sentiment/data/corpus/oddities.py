@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from sentiment.data.corpus.raw import RawSplit
-from sentiment.data.features import shown
 
 SHOWN = 12  # classes of a split in the table; features in a line
 LONG = 400  # words, or characters of texts without words: more than the default settings read
@@ -42,9 +41,9 @@ ODDITIES: dict[str, Callable[[str, int], bool]] = {
 }
 
 
-def short(text: Any) -> str:
-    """Return what stands for a text, or features, in one line."""
-    line = " ".join(shown(text).split())
+def short(text: str) -> str:
+    """Return the beginning of a text, in one line."""
+    line = " ".join(text.split())
     return line if len(line) <= 90 else line[:89] + "…"
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.columns import SPLIT_NAMES, listed_columns
 from sentiment.data.corpus.labels import Label, Meaning, Task, is_list, label_names, names_in
 from sentiment.data.corpus.reading import Choice, Reading

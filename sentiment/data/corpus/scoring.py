@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, listed
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import SHOWN, check_rows
 from sentiment.data.corpus.labels import folded
 from sentiment.data.corpus.raw import RawSplit, names_in

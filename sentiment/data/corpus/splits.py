@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.core.config import CorpusConfig
 from sentiment.core.errors import CorpusError, UsageError, listed
 from sentiment.core.notices import Say, warn
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.data import grades
 from sentiment.data.corpus.checks import check_labels, check_rows, leave_rare, leave_unseen
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, names_in

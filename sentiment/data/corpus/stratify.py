@@ -12,8 +12,8 @@ def stratify(
 ) -> NDArray[np.int64]:
     """Deal texts by iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011).
 
-    The label that fewest of the remaining texts have goes first: each of these is dealt to the side that
-    still wants most texts with it, of such sides to the one that wants most texts, then by lot.
+    The rarest label among the remaining texts goes first. Each text with it goes to the side that still wants
+    most texts with this label; ties go to the side that wants most texts, and then by lot.
 
     Parameters
     ----------

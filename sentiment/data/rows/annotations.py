@@ -1,4 +1,4 @@
-"""What tools of annotation write → columns: Label Studio, Prodigy, and objects within objects."""
+"""Exports of annotation tools (Label Studio, Prodigy) and nested objects → plain columns."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
@@ -6,7 +6,7 @@ from typing import Any
 
 from sentiment.data.rows.row import NoLabel, Row
 
-LOOK = 50  # rows by which the tool is told
+LOOK = 50  # rows that tell the tool
 Values = dict[str, Any]
 
 
@@ -29,7 +29,7 @@ def _tool(values: list[Values]) -> tuple[Callable[[Values], Values] | None, str]
     if values and all("answer" in v and ("accept" in v or "label" in v) for v in values):
         return _prodigy, "written by Prodigy: only what was accepted is a label"
     nested = sorted(
-        {key for v in values for key, one in v.items() if isinstance(one, dict) and is_nested(one)}
+        {key for v in values for key, item in v.items() if isinstance(item, dict) and is_nested(item)}
     )
     if nested:
         return lambda v: flat(v, nested), ""
@@ -37,24 +37,24 @@ def _tool(values: list[Values]) -> tuple[Callable[[Values], Values] | None, str]
 
 
 def is_nested(value: Mapping[str, Any]) -> bool:
-    """Whether an object holds columns: strings or objects, not numbers by label, nor choices."""
-    return "choices" not in value and any(isinstance(one, str | dict) for one in value.values())
+    """Whether an object holds columns, rather than numbers by label or choices."""
+    return "choices" not in value and any(isinstance(item, str | dict) for item in value.values())
 
 
 def flat(values: Values, names: list[str]) -> Values:
-    """Return columns in which those of objects have the names ``outer.inner``."""
-    found: Values = {}
+    """Flatten the objects of some columns into columns named ``outer.inner``."""
+    columns: Values = {}
     for key, value in values.items():
         if key in names and isinstance(value, dict):
-            found |= {f"{key}.{inner}": one for inner, one in value.items()}
+            columns |= {f"{key}.{inner}": item for inner, item in value.items()}
         elif key not in names or value is not None:
-            found[key] = value
-    return found
+            columns[key] = value
+    return columns
 
 
 def _label_studio(values: Values) -> Values:
     columns = dict(values["data"])
-    annotations = [one for one in values["annotations"] or [] if not one.get("was_cancelled")]
+    annotations = [done for done in values["annotations"] or [] if not done.get("was_cancelled")]
     labels: list[Any] = []
     for result in annotations[0].get("result", []) if annotations else []:
         inner = result.get("value", {})
@@ -70,7 +70,7 @@ def _label_studio(values: Values) -> Values:
 
 
 def _prodigy(values: Values) -> Values:
-    columns = {key: one for key, one in values.items() if not key.startswith("_")}
+    columns = {key: value for key, value in values.items() if not key.startswith("_")}
     answer, options = columns.pop("answer"), columns.pop("options", None)
     chosen = columns.pop("accept", columns.get("label"))
     if answer != "accept":

@@ -1,9 +1,9 @@
-"""What stands in a cell, and what the cells of a column have in common."""
+"""Cells of a table: numbers, dates, and what the cells of a column have in common."""
 
 import re
 from typing import NamedTuple
 
-SHORT = 3  # words of a cell that is no text
+SHORT = 3  # most words of a cell that is no text
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?%?")
 DATE = re.compile(
     r"(?i)\W*(?:(?:\d+(?:st|nd|rd|th)?|mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun|(?:day)|jan(?:uary)?|"
@@ -31,11 +31,11 @@ class Cells(NamedTuple):
     Attributes
     ----------
     values
-        All of them, if there are few; others may come where the rows are sorted by them.
+        All values, if they are few and the rows are not sorted by them.
     number
-        Whether all are numbers.
+        Whether all cells are numbers.
     words, length
-        The most that one has.
+        Most words and characters of a cell.
     """
 
     column: int

@@ -1,8 +1,8 @@
-"""Lines with separators → records with the number of their first line. No line is lost to a quote.
+"""Lines with separators → records with the number of their first line.
 
-Quoted commas are read by `csv`, strictly. Where a quote swallows lines that are rows of their own, these are
-read again one by one. With tabs, and where a line is one field, a quote is a plain character, unless it
-encloses a whole field.
+`csv` reads quoted fields, strictly. No line is lost to a stray quote: where it swallows rows, they are read
+again one by one. With tabs, and where a line is one field, a quote is a plain character unless it encloses a
+whole field.
 """
 
 import csv
@@ -14,27 +14,23 @@ from dataclasses import replace
 from sentiment.data.rows.cells import Cells
 from sentiment.data.rows.form import Form
 
-LONGEST = 1 << 22  # characters that a quoted field may have, before its quote is held to be a stray one
-JOINED = 1000  # lines that a quoted field may have in a file with tabs
+LONGEST = 1 << 22  # most characters of a quoted field; beyond, its quote is a stray one
+JOINED = 1000  # most lines of a quoted field in a file with tabs
 CTRL_Z = "\x1a"  # DOS ended files with it
 NUL = "it holds a zero byte"
-NEVER = "\x1f"  # for `csv`, where nothing separates: ASCII has it for this, and texts do not hold it
+NEVER = "\x1f"  # the unit separator of ASCII, which texts do not hold: where nothing separates
 
 
-Record = tuple[
-    int, list[str] | None, str | None
-]  # the number of its first line, its fields, or what is wrong
-
-
+Record = tuple[int, list[str] | None, str | None]  # number of its first line, fields or what is wrong
 Known = Sequence[Cells]
 
 
 class _Endless(Exception):
-    """A quoted field that is too long to be one."""
+    """A quoted field that is too long."""
 
 
 class _Lines:
-    """Lines that are counted, remembered since the last record, and can be put back."""
+    """Lines that are counted, and can be put back if they are no part of the current record."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.pending: list[str] = []  # read, and not yet part of a record
@@ -73,7 +69,7 @@ class _Lines:
             raise _Endless
 
     def done(self, count: int) -> None:
-        """Say that the first lines since the last record are a record; the others are read again."""
+        """Make the first pending lines a record, and put the others back."""
         if len(self.pending) > count:
             self.back.extendleft(reversed(self.pending[count:]))
             self.iterator = self._iterate()  # the one that came to the end of the file yields no more
@@ -90,7 +86,7 @@ def records(lines: Iterable[str], form: Form, width: int, known: Known | None = 
     width
         Number of fields that a record should have.
     known
-        By which a line that a quote has swallowed is recognised as a row.
+        The cells of columns, which tell a row from a line of a quoted text.
     """
     no_limit()
     if form.separator is None:
@@ -104,7 +100,7 @@ def records(lines: Iterable[str], form: Form, width: int, known: Known | None = 
 
 
 def by_one(lines: Iterable[str], form: Form) -> tuple[Iterable[str], Form]:
-    """Return lines whose separator is one character, as `csv` needs it."""
+    """Replace a separator of several characters by a single one, as `csv` needs it."""
     separator = str(form.separator)
     if len(separator) == 1:
         return lines, form
@@ -117,7 +113,7 @@ def no_limit() -> None:
 
 
 def parser(form: Form) -> Callable[[Iterable[str]], Iterator[list[str]]]:
-    """Return what divides lines into fields, by `csv`."""
+    """Return a function that reads lines by `csv`."""
 
     def read(lines: Iterable[str]) -> Iterator[list[str]]:
         return csv.reader(
@@ -133,7 +129,7 @@ def parser(form: Form) -> Callable[[Iterable[str]], Iterator[list[str]]]:
 
 
 def plain(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    """Divide lines at each separator: a quote is a plain character."""
+    """Divide lines at each separator, with quotes as plain characters."""
     return csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
 
 
@@ -185,18 +181,19 @@ def _swallowed(
     width: int,
     known: Known,
 ) -> bool:
-    """Whether a record of several lines is rather that many rows, joined by stray quotes.
+    """Whether a record of several lines is several rows that stray quotes join.
 
-    So it is if the lines between its first and last one are rows by themselves, with such a cell in each
-    column as the column has elsewhere. Of two lines, the first one has to be such a row but for its quote.
+    It is if most lines between the first and the last are rows by themselves, with cells as the columns have
+    elsewhere. If there are only two lines, the first must be such a row, too, with its quote as a plain
+    character.
     """
     if len(fields) != width:
-        return True  # no row as it stands, so its lines are looked at one by one
+        return True  # no row, so its lines are read one by one
     if width < 2 or not known:
         return False
 
-    def is_row(found: list[str]) -> bool:
-        return len(found) == width and all(cells.have(found[cells.column]) for cells in known)
+    def is_row(row: list[str]) -> bool:
+        return len(row) == width and all(cells.have(row[cells.column]) for cells in known)
 
     alone = is_row(next(plain(lines[:1], separator), []))
     inner = lines[1:-1] or lines[1:]
@@ -210,7 +207,7 @@ def _swallowed(
 
 
 def _first_alone(source: _Lines, form: Form, width: int) -> Iterator[Record]:
-    """Read the first line by itself, with its quote as a plain character; the others are read again."""
+    """Read the first line with its quote as a plain character, and put the others back."""
     fields = next(plain(source.pending[:1], str(form.separator)), [])
     if source.nul and "\0" in source.pending[0]:
         yield source.number + 1, None, NUL

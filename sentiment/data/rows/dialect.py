@@ -14,12 +14,12 @@ from sentiment.data.rows.form import Asked, Form
 from sentiment.data.rows.header import HEADINGS, TITLES, judge_header, rows_above
 
 SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by format, likeliest first
-RARE = "^~#\x01"  # where none of these divides the lines
-DOUBLED = ":;|^~#@\t"  # these stand in twos or threes, too
-ONCE = (*"\t;|@", *RARE, *", :")  # between a label and a text in which it may stand, too
+RARE = "^~#\x01"  # tried, too, if they stand in every line
+DOUBLED = ":;|^~#@\t"  # may stand in twos or threes
+ONCE = (*"\t;|@", *RARE, *", :")  # between a label and a text that may hold them, too
 ASKING = {"what", "how", "why", "when", "who", "where", "which", "is", "are", "do", "does", "did", "can"}
-MOST_ONCE = 100  # labels before or after such a separator
-FEW = 0.9  # share of good rows from which a separator is taken without looking further
+MOST_ONCE = 100  # most labels before or after such a separator
+FEW = 0.9  # share of good rows with which a separator is taken at once
 
 
 def judge(
@@ -30,20 +30,20 @@ def judge(
     Parameters
     ----------
     lines
-        With their ends; the last one may be cut off.
+        With their line ends; the last may be cut off.
     form
-        What is known already.
+        What is known of it.
     kind
-        csv, tsv, txt or "", as the name of the file tells.
+        csv, tsv, txt or "", by the name of the file.
     like
-        The form of a file that this one goes with, which tells whether there is a header.
+        The form of the training file.
     labelled
-        Whether there are labels, so that a line may be just a label and a text.
+        Whether labels are expected, so that a line may be a label and a text.
 
     Returns
     -------
     Form, int, sequence of Cells
-        The form, the number of fields of a row, and what the cells of each column that is no text are.
+        The form, the number of fields of a row, and the cells of the columns that are no texts.
     """
     no_limit()
     lines = [line for line in lines if line.strip() and line.strip() != CTRL_Z]
@@ -107,12 +107,12 @@ def _in_all(lines: Sequence[str], mark: str) -> bool:
 
 
 def _doubled(lines: Sequence[str]) -> list[str]:
-    """Return separators of several characters: what stands in nearly every line in twos or threes."""
+    """Return separators of two or three equal characters that stand in nearly every line."""
     return [mark * count for mark in DOUBLED for count in (3, 2) if _in_all(lines, mark * count)]
 
 
 def _in_prose(lines: Sequence[str], form: Form) -> bool:
-    """Whether a separator is one of a text, too: after some a space always follows, after others never."""
+    """Whether a separator stands in texts, too: after it, some columns begin with a space and some never."""
     spaced = _spaced(lines, form)
     return max(spaced, default=0) > FEW and min(spaced, default=1) < 1 - FEW
 
@@ -126,9 +126,9 @@ def _spaced(lines: Sequence[str], form: Form) -> list[float]:
 
 
 def are_columns(lines: Sequence[str], form: Form, known: Known, like: Form | None) -> bool:
-    """Whether lines are rows of columns, not texts in which a separator stands by chance.
+    """Whether lines are rows, rather than texts with a separator by chance.
 
-    Their header has a known name, or they have a column that is no text.
+    They are if their header has a known name, or if a column is no text.
     """
     lines = [line for line in lines if line.strip()]
     if form.header and any(cell.casefold() in HEADINGS for cell in form.columns):
@@ -146,27 +146,27 @@ def _one_column(lines: Sequence[str], form: Form) -> bool:
         return True
     if any(sum(mark in line for line in lines) >= FEW * len(lines) for mark in ";|\t"):
         return False
-    found = [fields for _, fields, _ in records(lines[:-1], replace(form, separator=","), 1)]
-    single = sum(fields is not None and len(fields) == 1 for fields in found)
+    rows = [fields for _, fields, _ in records(lines[:-1], replace(form, separator=","), 1)]
+    single = sum(fields is not None and len(fields) == 1 for fields in rows)
     quoted = sum(line.startswith('"') for line in lines)
-    return single > FEW * len(found) and quoted > 0.05 * len(found)
+    return single > FEW * len(rows) and quoted > 0.05 * len(rows)
 
 
 def _variants(form: Form, lines: Sequence[str]) -> list[Form]:
-    """Return a form, after the same with quotes of other kinds, if there are signs of them."""
+    """Return the forms to try: with other kinds of quotes, if there are signs of them, and as it is."""
     if form.separator == "\t":
         return [form]
-    mark, found = re.escape(str(form.separator)), []  # type: str, list[Form]
+    mark, variants = re.escape(str(form.separator)), []  # type: str, list[Form]
     joined = "".join(lines[:200])
     if '\\"' in joined and re.search(rf'[^{mark}\r\n]\\"[^"{mark}\r\n]', joined):
-        found.append(replace(form, escape=True))
+        variants.append(replace(form, escape=True))
     begun = len(re.findall(rf"(?m)^'|{mark} *'", joined))
     ended = len(re.findall(rf"(?m)'\r?$|' *{mark}", joined))
     if min(begun, ended) > 0.5 * len(lines[:200]) and '"' + str(form.separator) not in joined:
-        found.append(replace(form, quote="'"))
+        variants.append(replace(form, quote="'"))
     if re.search(rf'{mark} +"[^"{mark}\r\n]', joined):
-        found.append(replace(form, spaces=True))
-    return [*found, form]
+        variants.append(replace(form, spaces=True))
+    return [*variants, form]
 
 
 def _width(lines: Sequence[str], form: Form) -> int:
@@ -205,9 +205,9 @@ def _loose(lines: Sequence[str], form: Form) -> Any:
 
 
 def goes_with(lines: Sequence[str], like: Form) -> bool:
-    """Whether lines are divided as those of another file, and are not plain texts.
+    """Whether lines are divided as those of another file, and are no plain texts.
 
-    Commas and spaces stand in texts, too: there the header has to be the same, or labels have to be there.
+    Commas and spaces stand in texts, too, so with them the header must be the same, or labels must be there.
     """
     if like.format != "csv" or like.separator is None or not lines:
         return False
@@ -221,17 +221,17 @@ def goes_with(lines: Sequence[str], like: Form) -> bool:
 
 
 def _judged(lines: Sequence[str], form: Form) -> tuple[float, float, bool]:
-    """Return the share of records of the usual width, what that is worth, and if there is a column of labels.
+    """Return the share of records of the usual width, its worth, and whether a column may be labels.
 
-    It is worth less where another separator is in every line.
+    The share is worth less where another separator is in every line.
     """
     width = _width(lines, form)
     if width < 2:
         return 0.0, 0.0, False
-    found = list(records(lines, form, width, None))
-    good = [fields for _, fields, _ in found if fields is not None and _fits(fields, width)]
-    part = len(good) / max(1, len(found) - (len(found) > 2 and found[-1][1] is None))
-    first = found[0][1] if found else None
+    read = list(records(lines, form, width, None))
+    good = [fields for _, fields, _ in read if fields is not None and _fits(fields, width)]
+    part = len(good) / max(1, len(read) - (len(read) > 2 and read[-1][1] is None))
+    first = read[0][1] if read else None
     if first is None or (len(first) != width and (len(first) != width - 1 or width < 3)):
         part /= 2  # a header of other fields
     # Commas stand in texts; a tab, a semicolon or a bar in every line does not do so by chance.
@@ -246,7 +246,7 @@ def _fits(fields: list[str], width: int) -> bool:
 
 
 def _once(lines: Sequence[str], form: Form, separators: Sequence[str]) -> Form | None:
-    """Return the form of lines that are a label and a text, between which stands a separator."""
+    """Return the form of lines that are a label, a separator and a text, in this or the other order."""
     rows = [line.rstrip("\r\n") for line in lines]
     if len(rows) < 10:
         return None
@@ -273,7 +273,7 @@ def _once(lines: Sequence[str], form: Form, separators: Sequence[str]) -> Form |
 
 
 def _are_words(labels: Collection[str], rows: Sequence[str]) -> bool:
-    """Whether what stands before the first spaces are words of sentences, or end in a colon, not labels."""
+    """Whether the first words of lines begin sentences, or end in a colon, and so are no labels."""
     if all(label.endswith(":") for label in labels):
         return True  # the colon stands between label and text
     asking = sum(label.casefold() in ASKING for label in labels)
@@ -283,18 +283,18 @@ def _are_words(labels: Collection[str], rows: Sequence[str]) -> bool:
 
 
 def _few(rows: Sequence[Sequence[str]], width: int) -> dict[int, set[str]]:
-    """Return the values of each column that has few, if there are rows enough to tell."""
-    found: dict[int, set[str]] = {}
+    """Return the values of the columns with few values, if there are enough rows to tell."""
+    few: dict[int, set[str]] = {}
     for column in range(width if len(rows) >= 10 else 0):
         values = {row[column].strip() for row in rows}
         if len(values) <= max(2, 0.2 * len(rows)) and max(map(len, values)) <= 40:
-            found[column] = values
-    return found
+            few[column] = values
+    return few
 
 
 def _cells(rows: Sequence[Sequence[str]], width: int) -> list[Cells]:
-    """Return what the cells of each column that is no text have in common, by which a row is recognised."""
-    found = []
+    """Return what the cells of each column that is no text have in common."""
+    known = []
     few = _few(rows, width)
     for column in range(width if len(rows) > 1 else 0):
         cells = [row[column] for row in rows if row[column].strip()]
@@ -308,5 +308,5 @@ def _cells(rows: Sequence[Sequence[str]], width: int) -> list[Cells]:
         closed = frozenset(values) if values is not None and runs > len({*cells}) else None
         length = 2 * max(map(len, cells))
         if closed is not None or number or (words <= SHORT and all(cell == cell.strip() for cell in cells)):
-            found.append(Cells(column, closed, number, words, length))
-    return found
+            known.append(Cells(column, closed, number, words, length))
+    return known

@@ -1,4 +1,4 @@
-"""How a file is read: what its owner says of it, and what was found."""
+"""How a file is read: the options that were given, and the form that was found."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -7,16 +7,16 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Asked:
-    """What the owner of a file says of it; what is None is judged.
+    """The options that say how a file is to be read; what is None is judged from the file.
 
     Attributes
     ----------
     separator
-        Between the fields of a line; of one or more characters, or ``tab``, ``space``, ``\\t``, ``\\x01``.
+        Separator of the fields: one or more characters, or ``tab``, ``space``, ``\\t``, ``\\x01``.
     header
         Whether the first row names the columns.
     encoding
-        Of the text, as Python calls it.
+        Python's name of the encoding.
     """
 
     separator: str | None = None
@@ -29,7 +29,7 @@ class Asked:
 
 
 def _called(separator: str) -> str:
-    """Return the characters that a shell can hardly pass, and that have names."""
+    """Return the separator that a name or a code stands for, as a shell can hardly pass a tab."""
     code = re.fullmatch(r"\\x([0-9a-fA-F]{2})", separator)
     names = {"tab": "\t", "\\t": "\t", "space": " "}
     return chr(int(code[1], 16)) if code else names.get(separator.casefold(), separator)
@@ -47,15 +47,15 @@ class Form:
     format
         csv (any separator), jsonl, array (of JSON), txt, fasttext, parquet or xlsx.
     encoding
-        Of the text; None of binary formats.
+        Encoding of the text; None for binary formats.
     separator
-        Between the fields of a line; None if a line is one field, or of other formats.
+        Separator of the fields; None if a line is one field, and for other formats.
     split
         Whether a line is divided at each separator, or only at the first or the last one.
     quote
-        What stands around a field that holds separators or line ends.
+        The quote around a field that holds separators or line ends.
     escape
-        Whether a backslash stands before a quote in a quoted field, which elsewhere is doubled.
+        Whether a quote in a quoted field is written with a backslash, rather than doubled.
     spaces
         Whether spaces follow a separator and are no part of the field.
     header
@@ -63,7 +63,7 @@ class Form:
     columns
         The names in its header, if it has one.
     notes
-        What its owner may want to know: what was found, not what is usual.
+        Sentences for the user on what is unusual.
     """
 
     format: str
@@ -85,7 +85,7 @@ class Form:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> "Form":
-        """Return the form that a dictionary describes; what it does not know is left aside."""
+        """Return the form that a dictionary describes; unknown keys are ignored."""
         known = {name: content[name] for name in cls.__dataclass_fields__ if name in content}
         lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return cls(**known | lists)

@@ -10,7 +10,7 @@ from sentiment.data.rows.form import Asked, Form
 from sentiment.data.rows.opening import guess_encoding
 
 TITLES = 20  # lines that may stand above the header
-HEADINGS = {  # names of columns, beside those by which texts and labels are known
+HEADINGS = {  # usual names of columns
     "id", "ids", "index", "idx", "uid", "text", "label", "labels", "split", "title", "date", "user",
     "name", "target", "tweet", "review", "sentence", "comment", "message", "content", "body", "rating",
     "score", "class", "category", "sentiment",
@@ -87,8 +87,8 @@ def column_names(
 def rows_above(rows: Sequence[Sequence[str]]) -> int:
     """Return how many rows stand above the header: titles, dates, comments.
 
-    The header is the first row of short cells in which two are known names of columns, or one if what stands
-    above has a single cell each, or is a comment.
+    The header is the first row of short cells with two known names of columns. One known name is enough if
+    each row above has a single cell, or is a comment.
     """
     rows = [[cell.strip().strip('"').casefold() for cell in row] for row in rows[: TITLES + 1]]
     alone = True
@@ -96,7 +96,7 @@ def rows_above(rows: Sequence[Sequence[str]]) -> int:
         known = len(HEADINGS.intersection(row))
         filled = [cell for cell in row if cell]
         short = all(len(cell.split()) <= SHORT for cell in filled)
-        below = [len(one) >= len(row) for one in rows[number + 1 :]]
+        below = [len(later) >= len(row) for later in rows[number + 1 :]]
         if known >= (1 if alone else 2) and len(filled) > 1 and short and sum(below) > 0.5 * len(below):
             return number
         alone = alone and (len(filled) <= 1 or row[0].startswith("#"))
@@ -104,7 +104,7 @@ def rows_above(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a first row names the columns, by how it differs from those below it."""
+    """Whether the first row names the columns: it differs from the rows below."""
     names = values = 0.0
     for column, cell in enumerate(cell.strip() for cell in first):
         below = [row[column].strip() for row in rows if column < len(row) and row[column].strip()]

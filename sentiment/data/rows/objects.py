@@ -35,8 +35,7 @@ def read_lines(text: Iterable[str], name: str) -> Iterator[Row]:
 
 
 def _row(where: str, value: Any) -> Row:
-    """Return the row that a value means: an object of columns, or a pair of a text and its label or "
-    "object."""
+    """Return the row of an object of columns, or of a pair of a text and its label or object."""
     if isinstance(value, dict):
         return Row(where, value)
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
@@ -51,12 +50,12 @@ def read_stream(text: io.TextIOBase, name: str, begin: str = "") -> Iterator[Row
     Parameters
     ----------
     begin
-        What was read of the text already.
+        What is read of the text already.
 
     Raises
     ------
     CorpusError
-        If it is no valid JSON from some place on: where the next object begins is not known then.
+        If it is no valid JSON from some place on, as then nobody knows where the next object begins.
     """
     for number, (line, value) in enumerate(_values(text, name, begin)):
         where = f"{name}:{line}"
@@ -67,7 +66,7 @@ def read_stream(text: io.TextIOBase, name: str, begin: str = "") -> Iterator[Row
 
 
 def _values(text: io.TextIOBase, name: str, begin: str) -> Iterator[tuple[int, Any]]:
-    """Yield the values of an array, or those that stand one after another, with the lines they begin at."""
+    """Yield values, of an array or one after another, with the lines where they begin."""
     decoder, part = json.JSONDecoder(), begin or text.read(PART)
     place, line, more, array = 0, 1, True, None
     while True:
@@ -115,7 +114,7 @@ def _short(error: Exception) -> str:
 
 
 def read(text: io.TextIOBase, name: str) -> tuple[str, Iterator[Row]]:
-    """Tell by the beginning how objects are written, and read them: an object a line (jsonl), or array."""
+    """Return the format, "jsonl" (an object a line) or "array", told by the beginning, and the rows."""
     lines: list[str] = []
     while not (lines and lines[-1].strip()):
         line = text.readline()
@@ -173,11 +172,11 @@ def _check_single(values: dict[str, Any], name: str) -> None:
     new = shlex.quote(f"{stem}.jsonl" if stem and not name.endswith(".jsonl") else "rows.jsonl")
     parts = list(values.values())
     tables = [
-        key for key, one in values.items() if isinstance(one, list) and one and isinstance(one[0], dict)
+        key for key, part in values.items() if isinstance(part, list) and part and isinstance(part[0], dict)
     ]
-    keyed = len(parts) > 1 and all(isinstance(one, dict) and len(one) > 1 for one in parts)
-    listed = len(parts) > 1 and all(isinstance(one, list) and one for one in parts)
-    texts = listed and all(isinstance(one, str) for part in parts for one in part)
+    keyed = len(parts) > 1 and all(isinstance(part, dict) and len(part) > 1 for part in parts)
+    listed = len(parts) > 1 and all(isinstance(part, list) and part for part in parts)
+    texts = listed and all(isinstance(text, str) for part in parts for text in part)
     known = not HEADINGS.isdisjoint(key.casefold() for key in values)
     whole = (listed or keyed) and len({*map(len, parts)}) == 1
     if not values:

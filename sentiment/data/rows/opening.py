@@ -1,4 +1,4 @@
-"""A path → its bytes, unpacked, and what they are: told by the first bytes before the name."""
+"""A path → its unpacked bytes and their format, by the first bytes rather than the name."""
 
 import codecs
 import io
@@ -32,7 +32,7 @@ HTML = (
     "python -c \"import pandas; pandas.read_html('FILE')[0].to_csv('rows.csv', index=False)\""
 )
 SQL = "statements of SQL; load them into a database, and write the table as CSV"
-UNREAD = {  # what begins so is not read: what it is, and what to do
+UNREAD = {  # first bytes of formats that are not read → what it is, and what to do
     b"%PDF": "a PDF; copy its text into a file, one text a line",
     b"SQLite format 3": "an SQLite database; write the table as CSV: "
     "sqlite3 -header -csv FILE 'select * from TABLE' > rows.csv",
@@ -83,7 +83,7 @@ def name_format(path: Path) -> str | None:
 
 
 class Opened:
-    """An open file: a stream of its unpacked bytes, its format and the name of what was in it."""
+    """An open file: a stream of its unpacked bytes, its format, and notes on what its name does not say."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.notes = path, []  # type: Path, list[str]
@@ -150,7 +150,7 @@ class Opened:
 
 
 def _unpacked(packed: Any, compression: str) -> BinaryIO:
-    """Return a stream of what is packed in a file, by its path, or in another stream."""
+    """Unpack a file, by its path, or a stream."""
     if compression == "xz":
         import lzma
 
@@ -161,21 +161,21 @@ def _unpacked(packed: Any, compression: str) -> BinaryIO:
 
 
 def buffered(stream: Any) -> io.BufferedReader:
-    """Return a stream that one can look ahead in."""
+    """Return a stream with `peek`."""
     if isinstance(stream, io.BufferedReader):
         return stream
     return io.BufferedReader(stream, HEAD)
 
 
 def encoding_of(head: bytes) -> str:
-    """Return the encoding that the mark at the start of a file tells, or a shift of characters; or UTF-8."""
+    """Return the encoding by the byte order mark or the shift sequences, or else UTF-8."""
     marked = next((encoding for bom, encoding in BOMS.items() if head.startswith(bom)), None)
     shifted = next((encoding for shift, encoding in SHIFTS.items() if shift in head), None)
     return marked or shifted or "utf-8"
 
 
 def check_text(head: bytes, encoding: str, asked: str | None, name: str) -> None:
-    """Refuse what is no text, or not in UTF-8, by its first bytes.
+    """Refuse by its first bytes what is no text, or UTF-16 without a mark.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def check_text(head: bytes, encoding: str, asked: str | None, name: str) -> None
 
 
 def _is_utf16(head: bytes) -> bool:
-    """Whether bytes are UTF-16 without its mark: of spaces and line ends every other byte is zero."""
+    """Whether bytes are UTF-16 without a mark: spaces and line ends have a zero byte."""
     zeros = [head[place::2].count(0) for place in (0, 1)]
     if min(zeros) > 0 or sum(zeros) < 0.02 * len(head):
         return False
@@ -214,12 +214,12 @@ def _is_text(first: bytes) -> bool:
 
 
 def unpacked(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return a stream of what is packed in another one, by its first bytes.
+    """Unpack a stream if its first bytes say that it is packed.
 
     Raises
     ------
     CorpusError
-        If it is of a format that is not read as a stream.
+        If it is a format that cannot be read as a stream.
     """
     looked = buffered(stream)
     first = looked.peek(HEAD)[:HEAD]
@@ -238,20 +238,20 @@ def guess_encoding(data: bytes) -> str | None:
     high = sum(byte >= 0x80 for byte in data)
     runs = re.findall(rb"[\x80-\xff]+", data)
     alone = sum(len(run) == 1 for run in runs) > 0.6 * max(1, len(runs))
-    found = None if alone else _east_asian(data)
-    if found is None:
+    guess = None if alone else _east_asian(data)
+    if guess is None:
         best = from_bytes(data).best()
-        found = best.encoding if best is not None else None
-        if found in (None, "ascii") or (ROMAN.match(str(found)) and (alone or high < 0.2 * len(data))):
-            found = "cp1252"  # of Windows in Western Europe; Latin-1 is a part of it, but for controls
-    for name in dict.fromkeys((str(found), "gb18030", "cp1251", "latin-1")):
+        guess = best.encoding if best is not None else None
+        if guess in (None, "ascii") or (ROMAN.match(str(guess)) and (alone or high < 0.2 * len(data))):
+            guess = "cp1252"  # of Windows in Western Europe; Latin-1 is a part of it, but for controls
+    for name in dict.fromkeys((str(guess), "gb18030", "cp1251", "latin-1")):
         if _decoded(data, name) is not None:
             return name
     return None
 
 
 def _decoded(data: bytes, encoding: str) -> str | None:
-    """Return what bytes say in an encoding, be they cut off in a character; None if they are not in it."""
+    """Decode bytes, which may end within a character; None if they are not in this encoding."""
     try:
         return codecs.getincrementaldecoder(encoding)().decode(data)
     except UnicodeError:
@@ -259,7 +259,7 @@ def _decoded(data: bytes, encoding: str) -> str | None:
 
 
 def _east_asian(data: bytes) -> str | None:
-    """Return the encoding of Japanese, Chinese or Korean, by what its most frequent characters are."""
+    """Return the encoding of Japanese, Chinese or Korean, by the most frequent characters."""
     for name in ("cp932", "euc_jp"):
         chars = [char for char in _decoded(data, name) or "" if not char.isascii()]
         if chars and sum("\u3041" <= char <= "\u30ff" for char in chars) > 0.25 * len(chars):

@@ -13,7 +13,7 @@ class Row(NamedTuple):
     Attributes
     ----------
     where
-        Place for messages, such as ``reviews.csv:17``.
+        Place of the record for messages, such as ``reviews.csv:17``.
     values
         Columns by name; empty if the row cannot be read.
     error

@@ -97,7 +97,7 @@ def _filled(cell: Any) -> bool:
 
 
 def _cell(cell: Any) -> Any:
-    """Return a cell as a CSV has it, but for numbers."""
+    """Return a cell as in a CSV, but numbers as numbers."""
     if not _filled(cell):
         return None
     return cell if isinstance(cell, str | int | float) else str(cell)

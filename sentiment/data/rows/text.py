@@ -16,7 +16,7 @@ from sentiment.data.rows.form import Asked, Form
 from sentiment.data.rows.header import column_names
 from sentiment.data.rows.row import Row
 
-SAMPLE = 1000  # lines by which separators, quotes and header are judged
+SAMPLE = 1000  # lines that tell separators, quotes and header
 SAMPLE_SIZE = 1 << 20  # characters, likewise
 FASTTEXT = "__label__"
 PLAIN = "read as plain lines, a text each; if it has columns, name what stands between: --separator"
@@ -94,7 +94,7 @@ def read_decoded(
 
 
 class _Again(io.TextIOBase):
-    """A text of which some lines were read already."""
+    """A text whose first lines were read already."""
 
     def __init__(self, lines: Sequence[str], text: io.TextIOBase) -> None:
         self.begin, self.text = "".join(lines), text
@@ -152,8 +152,8 @@ def _read_delimited(
     lines: Iterable[str], name: str, form: Form, width: int, known: Any, skipped: int, sample: Sequence[str]
 ) -> Iterator[Row]:
     lines = iter(lines)
-    found = records(lines, form, width, known)
-    first = next(found, None)
+    rows = records(lines, form, width, known)
+    first = next(rows, None)
     if first is None:
         return
     number, fields, error = first
@@ -162,8 +162,8 @@ def _read_delimited(
     names = column_names(fields or [], form, width, f"{name}:{skipped + number}", sample)
     size, blank = len(names), "" in names
     if form.header and size != width:  # most rows are none by the header: each is named, and joins no other
-        found, skipped = records(lines, form, size), skipped + number
-    for number, fields, error in found if form.header else chain([first], found):
+        rows, skipped = records(lines, form, size), skipped + number
+    for number, fields, error in rows if form.header else chain([first], rows):
         where = f"{name}:{skipped + number}"
         if fields is None:
             yield Row(where, {}, error)
@@ -177,7 +177,7 @@ def _read_delimited(
 
 
 def _ragged(count: int, names: Sequence[str], form: Form) -> str:
-    """Say why a row has too many fields, or too few."""
+    """Say why a row has too many or too few fields."""
     marks = {",": "a comma", "\t": "a tab"}
     mark = marks.get(str(form.separator), f"the separator {form.separator!r}")
     what = f"{count} fields where {'the header has' if form.header else 'others have'} {len(names)}"

@@ -106,8 +106,8 @@ def _compiler() -> list[str]:
 
 def _kept(key: str) -> Path | None:
     """Give the library in the cache if it is whole; one that is not is removed, and that is said."""
-    for found in sorted(cache.folder().glob(f"recurrent-{key}-*.so")):
-        kept = cache.place(found.name)
+    for entry in sorted(cache.folder().glob(f"recurrent-{key}-*.so")):
+        kept = cache.place(entry.name)
         if kept.name == _name(kept, key):
             return kept
         warnings.warn(f"{kept} was damaged; it is built again", RuntimeWarning, stacklevel=2)

@@ -14,7 +14,7 @@ from sentiment.inference import bundle
 from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.report.phrases import seconds
 from sentiment.report.tuning import caution, ranked
-from sentiment.runs.folder import now
+from sentiment.runs.folder import Run, now
 from sentiment.runs.tuning import space
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def rows(study: "Study") -> list[dict[str, Any]]:
     ]
 
 
-def summary(study: "Study", settings: Config, state: dict[str, Any], out: Path) -> dict[str, Any]:
+def summary(study: "Study", run: Run) -> dict[str, Any]:
     """Return what `sentiment.runs.tuning.tune` does.
 
     Of N equally good trials the best looks better by about Φ⁻¹((N − 3/8) / (N + 1/4)) standard errors than
@@ -51,6 +51,7 @@ def summary(study: "Study", settings: Config, state: dict[str, Any], out: Path) 
     """
     from scipy import stats
 
+    settings, state, out = run.settings, run.state, run.out
     trials, metric = rows(study), settings.training.metric
     order = ranked(trials, metric)
     if not order:

@@ -1,0 +1,119 @@
+"""Integrated gradients of one text, or sequence of features, on a path that is refined until it adds up.
+
+T tokens are read of a text, E numbers make up an embedding; of features, T steps of E numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn.utils.rnn import PackedSequence
+
+    from sentiment.models.network import Network
+
+POINTS, MOST_SEGMENTS = 32, 64  # on a segment of the path (Gauss-Legendre); then halving stops
+TOLERANCE = 0.01  # of completeness: in logits, or as a share of the change if that is above 1
+TOKENS = 16_384  # in a batch: bounds memory
+
+Segments = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Integral:
+    """Integrated gradients of the T steps of one text.
+
+    Attributes
+    ----------
+    weights
+        (T,) of each step.
+    difference, baseline_difference
+        What was asked, of the text and of as many zeros.
+    error
+        By how much the weights miss the change from one to the other.
+    steps
+        Points on the path.
+    """
+
+    weights: NDArray[np.float64]
+    difference: float
+    baseline_difference: float
+    error: float
+    steps: int
+
+
+def integrate(
+    difference: Callable[[PackedSequence], Tensor], vectors: Tensor, windows: Tensor | None = None
+) -> Integral:
+    """Integrate the gradients of what is asked of packed vectors, for one text (1, T, E).
+
+    It is read in windows (W, L), which are places in it.
+
+    A recurrence can be so steep somewhere on the path, near zeros above all, that no even grid sees it.
+    But the integral over a part of the path is known to sum to the change over that part: so the parts
+    that miss it are halved, until little is missing.
+    """
+    import torch
+    from captum.attr import IntegratedGradients
+    from torch.nn.utils.rnn import PackedSequence
+
+    length = vectors.shape[1] if windows is None else windows.numel()
+    at_once = max(1, TOKENS // length)
+
+    def at(points: Tensor) -> Tensor:  # (S, T, E) -> (S,)
+        if windows is not None and len(windows) > 1:
+            points = points[:, windows].flatten(0, 1)  # (S · W, L, E)
+        sizes = torch.full((points.shape[1],), len(points))
+        return difference(PackedSequence(points.transpose(0, 1).flatten(0, 1), sizes))
+
+    def along(part: Segments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (K, T), (K,)
+        if len(part) > at_once:
+            found = [along(part[row : row + at_once]) for row in range(0, len(part), at_once)]
+            return np.concatenate([one for one, _ in found]), np.concatenate([one for _, one in found])
+        begin, end = torch.tensor(part, device=vectors.device)[:, :, None, None].unbind(1)
+        attributions, errors = IntegratedGradients(at).attribute(
+            end * vectors, begin * vectors, n_steps=POINTS, return_convergence_delta=True,
+            internal_batch_size=at_once,
+        )  # fmt: skip
+        weights = attributions.detach().double().cpu().sum(2)
+        return weights.numpy(), errors.detach().double().cpu().numpy()
+
+    with torch.no_grad():
+        before, after = at(torch.cat([0 * vectors, vectors])).tolist()
+    tolerance = TOLERANCE * max(1.0, abs(after - before))
+    segments: Segments = [(0.0, 1.0)]
+    weights, errors = along(segments)
+    while np.abs(errors).sum() > tolerance and len(segments) < MOST_SEGMENTS:
+        order = np.argsort(np.abs(errors))
+        kept = order[np.abs(errors)[order].cumsum() <= tolerance / 2]
+        halves = [
+            half
+            for begin, end in (segments[row] for row in order[len(kept) :])
+            for half in ((begin, (begin + end) / 2), ((begin + end) / 2, end))
+        ]
+        new_weights, new_errors = along(halves)
+        segments = [segments[row] for row in kept] + halves
+        weights = np.concatenate([weights[kept], new_weights])
+        errors = np.concatenate([errors[kept], new_errors])
+    total = weights.sum(0)
+    error = float(total.sum() - (after - before))
+    return Integral(total, after, before, error, POINTS * len(segments))
+
+
+def classify(model: Network, inputs: PackedSequence, windows: int) -> Tensor:
+    """Return logits (B, C) of packed vectors, in bounded memory if a text has very many windows."""
+    import torch
+
+    from sentiment.models.forward import in_parts, joined, reread
+
+    parts = list(in_parts(inputs, TOKENS))
+    read = [model.read(inputs)] if len(parts) == 1 else [reread(model, part) for part in parts]
+    texts = int(inputs.batch_sizes[0]) // windows
+    counts = torch.full((texts,), windows, device=inputs.data.device) if windows > 1 else None
+    return model.decide(joined(read), counts)
