@@ -59,7 +59,7 @@ def asks_input(node: ast.AST) -> bool:
         what, kind = node.args
         first = isinstance(what, ast.Subscript) or name_of(what) == "text"
         return name_of(kind) in ("Features", "Tokenizer") or (first and name_of(kind) == "str")
-    return isinstance(node, ast.Name) and node.id in ("are_texts", "features")
+    return name_of(node) == "written" or (isinstance(node, ast.Name) and node.id in ("are_texts", "features"))
 
 
 def tests_of(tree: ast.AST) -> Iterator[ast.AST]:

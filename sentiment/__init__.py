@@ -72,6 +72,9 @@ def train(
     """
     from sentiment.core import config_io, recipes
     from sentiment.core.errors import UsageError
+    from sentiment.core.threads import spin_briefly
+
+    spin_briefly()
     from sentiment.metrics.catalogue import checked
     from sentiment.runs import train
 
@@ -108,6 +111,9 @@ def load(folder: str | Path, device: str = "cpu") -> "Predictor":
     BundleError
         If it is not whole, or not as it was written.
     """
+    from sentiment.core.threads import spin_briefly
+
+    spin_briefly()
     from sentiment.inference import builtin, bundle
     from sentiment.inference.predictor import Predictor
 

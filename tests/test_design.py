@@ -1,13 +1,21 @@
 """The layout keeps its promises: light imports, true documentation. Its layers are in .importlinter."""
 
+import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
+import pytest
 from conftest import ROOT
 
 from sentiment.core import config, config_io
+
+SETTING = re.compile(r"^(?:# )?(\w+) =.*?  ?# (.*)$", re.MULTILINE)  # in TOML: its name and comment
+READ = re.compile(r'error: "(\w+)" has no attribute "(\w+)"')
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -32,6 +40,24 @@ def test_the_help_is_light():
     assert not loaded_by(statement) & {"torch", "numpy", "datasets", "sklearn", "rich", "pydantic"}
 
 
+@pytest.mark.parametrize(
+    ("before", "count"),
+    [("", "5000"), ("import torch", None), ("import os; os.environ['GOMP_SPINCOUNT'] = '7'", "7")],
+)
+def test_threads_spin_briefly_where_that_can_still_be_said(before, count):
+    code = f"""
+import contextlib, os
+{before}
+import sentiment, sentiment.core.errors
+with contextlib.suppress(sentiment.core.errors.SentimentError):
+    sentiment.load("nowhere")
+print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+    clean = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=clean, check=True)
+    assert done.stdout == f"{count}\n"
+
+
 def test_training_from_files_needs_no_hub():
     assert "datasets" not in loaded_by(
         "import sentiment.runs.train, sentiment.cli.progress, sentiment.cli.predict_io"
@@ -52,21 +78,73 @@ def test_settings_survive_toml(tmp_path):
     }
 
 
-def test_every_setting_has_a_comment():
-    text = config_io.dumps(config.Config())
-    for name in config_io.names():
-        line = next(
-            line for line in text.splitlines() if re.match(rf"(# )?{name.rpartition('.')[2]} =", line)
-        )
-        assert "  # " in line or " # " in line[2:], name
-    tomllib.loads(text)
+def test_every_setting_stands_in_toml_with_its_comment():
+    sections = config_io.dumps(config.Config()).split("\n[")
+    lines = {}
+    for section in sections:
+        head, _, body = section.partition("]\n") if section is not sections[0] else ("", "", section)
+        lines |= {f"{head}.{key}".lstrip("."): comment for key, comment in SETTING.findall(body)}
+    tomllib.loads(config_io.dumps(config.Config()))
+    assert set(lines) == set(config_io.names())
+    for name, comment in lines.items():
+        section, _, leaf = name.rpartition(".")
+        holder = getattr(config.Config(), section) if section else config.Config()
+        assert comment == type(holder).model_fields[leaf].description
+        assert len(comment.split()) > 1, f"{name}: {comment!r} says nothing"
 
 
-def test_every_setting_is_read_somewhere():
-    sources = "".join(
-        path.read_text("utf-8") for path in (ROOT / "sentiment").rglob("*.py") if "core" not in path.parts
-    )
-    for name in config_io.names():
-        leaf = name.rpartition(".")[2]
-        # corpus.validation and corpus.test are read through their role's name.
-        assert re.search(rf"\.{leaf}\b", sources) or leaf in {"validation", "test"}, name
+def reads(folder: Path) -> set[str]:
+    """Return the settings that the package reads, by the types that mypy finds.
+
+    In a copy no section has any setting, and so each read of one is an error.
+    """
+    shutil.copytree(ROOT / "sentiment", folder / "sentiment", ignore=shutil.ignore_patterns("__pycache__"))
+    for file in [folder / "sentiment/core/config.py", *(folder / "sentiment/core/sections").glob("*.py")]:
+        tree = ast.parse(file.read_text("utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                fields = [item for item in node.body if isinstance(item, ast.AnnAssign)]
+                node.body = [ast.Pass(), *(item for item in node.body if item not in fields)]
+                # A section stays in Config: what is in it is read through it.
+                node.body += [item for item in fields if not is_setting(item)]
+        file.write_text(ast.unparse(tree), "utf-8")
+    command = [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", "cache"]
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+    homes = {type(value).__name__: f"{name}." for name, value in config.Config() if name != "seed"}
+    found = set()
+    for line in said.splitlines():
+        if (error := READ.search(line)) and not line.startswith("sentiment/core/config"):
+            found.add(homes.get(error[1], "") + error[2])
+    return found
+
+
+def is_setting(field: ast.AnnAssign) -> bool:
+    """Whether a field of a class is a setting, not a section."""
+    return isinstance(field.value, ast.Call) and ast.unparse(field.value.func) == "setting"
+
+
+@pytest.mark.slow
+def test_every_setting_is_read_somewhere(tmp_path):
+    # The files of validation and test are read by the name of their role.
+    assert set(config_io.names()) - reads(tmp_path) == {"corpus.validation", "corpus.test"}
+
+
+MODULE, FUNCTION = 350, 80  # most lines
+LONGER: dict[str, str] = {}  # what has more, with the reason
+
+
+def too_long() -> set[str]:
+    """Return the modules and functions of the package that have too many lines."""
+    found = set()
+    for file in (ROOT / "sentiment").rglob("*.py"):
+        text, name = file.read_text("utf-8"), file.relative_to(ROOT / "sentiment").as_posix()
+        if len(text.splitlines()) > MODULE:
+            found.add(name)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= FUNCTION:
+                found.add(f"{name}: {node.name}")
+    return found
+
+
+def test_what_is_long_has_a_reason():
+    assert too_long() == set(LONGER)

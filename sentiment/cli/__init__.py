@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from sentiment.core.errors import ResourceError, SentimentError, UsageError, from_machine
+from sentiment.core.threads import spin_briefly
 
 __all__ = ["main"]
 
@@ -47,9 +48,7 @@ MODULES = {  # where each verb is defined
 
 def main() -> NoReturn:
     """Run the command line, and turn every failure into a message and an exit code."""
-    # torch's threads spin while they wait, a millisecond by default: two trainings at once on two cores
-    # were seven times slower than one alone. Spinning briefly costs 4 % on a quiet machine and mends that.
-    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    spin_briefly()
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a character shows another one instead
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace" if stream is sys.stderr else "replace")

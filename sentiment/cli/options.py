@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sentiment.data.rows import Asked
 
 F = TypeVar("F", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 TEXT_COLUMN = click.option(
     "--text-column",
@@ -139,7 +140,7 @@ def to_json(content: Any, indent: int | None = None) -> str:
     return json.dumps(content, indent=indent, ensure_ascii=not unicode)
 
 
-def show(result: dict[str, Any], as_json: bool, render: Callable[[dict[str, Any]], Any]) -> None:
+def show(result: Result, as_json: bool, render: Callable[[Result], Any]) -> None:
     """Print a result as JSON, or as `render` puts it."""
     if as_json:
         click.echo(to_json(result, indent=1))

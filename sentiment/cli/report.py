@@ -81,18 +81,7 @@ def report(
         raise UsageError("--set says how a corpus is read; give --corpus, too")
     if assignments:
         columns = _of_corpus(corpus, assignments, columns)
-    if columns and corpus is None:
-        raise UsageError(
-            f"--{next(iter(columns)).replace('_', '-')} says how a corpus is read; give --corpus, too"
-        )
-    if (folder is None) == (file is None):
-        raise UsageError("give DIR, the folder of a model, or --predictions FILE")
-    if file is None and positive is not None:
-        raise UsageError("--positive goes with --predictions; of a model see decision.positive")
-    if file is not None and corpus is not None:
-        raise UsageError("--corpus needs a model, and --predictions has none; leave one of them out")
-    if file is not None and texts is not None:
-        raise UsageError("--texts and --no-texts need a model: --predictions has no texts")
+    _refuse_what_does_not_go_together(folder, file, corpus, positive, texts, columns)
     from sentiment.core import files
     from sentiment.inference import builtin
     from sentiment.report import html, plots
@@ -165,3 +154,25 @@ def _of_corpus(corpus: str | None, assignments: tuple[str, ...], columns: dict[s
     settings = settings_from(corpus, assignments, **columns).corpus
     changed = [name.split(".")[1] for name in names]
     return {name: getattr(settings, name) for name in (*changed, *columns)}
+
+
+def _refuse_what_does_not_go_together(
+    folder: Path | None,
+    file: Path | None,
+    corpus: str | None,
+    positive: str | None,
+    texts: bool | None,
+    columns: dict[str, Any],
+) -> None:
+    if columns and corpus is None:
+        raise UsageError(
+            f"--{next(iter(columns)).replace('_', '-')} says how a corpus is read; give --corpus, too"
+        )
+    if (folder is None) == (file is None):
+        raise UsageError("give DIR, the folder of a model, or --predictions FILE")
+    if file is None and positive is not None:
+        raise UsageError("--positive goes with --predictions; of a model see decision.positive")
+    if file is not None and corpus is not None:
+        raise UsageError("--corpus needs a model, and --predictions has none; leave one of them out")
+    if file is not None and texts is not None:
+        raise UsageError("--texts and --no-texts need a model: --predictions has no texts")

@@ -63,6 +63,7 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
 
     from sentiment.cli.progress import ConsoleListener
     from sentiment.report import renderers
+    from sentiment.report.words import of_input
     from sentiment.runs import train
 
     listener = ConsoleListener()
@@ -76,7 +77,7 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     Console(highlight=False).print(renderers.render(predictor.report))
     folder = predictor.bundle.folder
     listener.stage(
-        f"model: {folder}\ntry: sentiment predict {predictor.bundle.input.example} --model {folder}"
+        f"model: {folder}\ntry: sentiment predict {of_input(predictor.report).given} --model {folder}"
     )
 
 

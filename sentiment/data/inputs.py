@@ -45,8 +45,6 @@ class Input(ABC):
         What a model calls the same size.
     foreign
         How the settings begin that mean nothing for it.
-    example
-        What `sentiment predict` is given.
     """
 
     width: int | None = None
@@ -62,7 +60,6 @@ class Input(ABC):
     encoder_size: ClassVar[str]
     size: ClassVar[str]
     foreign: ClassVar[tuple[str, ...]]
-    example: ClassVar[str]
 
     def __str__(self) -> str:
         """Say what its items are made of."""
@@ -128,7 +125,6 @@ class TextInput(Input):
     encoder_file, section = "tokenizer.json", "tokenizer"
     encoder_size, size = "the tokenizer has {} tokens", "vocab_size"
     foreign = ("features.",)
-    example = '"…"'
 
     def read(self, value: object) -> str:
         """Return a text as it is."""
@@ -190,7 +186,6 @@ class FeatureInput(Input):
         "ngrams.", "pretraining.", "distillation.ngrams", "training.adversarial",
         "training.virtual_adversarial", "training.entropy", "training.max_windows",
     )  # fmt: skip
-    example = "--input FILE"
 
     def __str__(self) -> str:
         """Say how wide a step is."""

@@ -1,41 +1,29 @@
-"""What any model has to beat, trained on the same texts: majority class, TF-IDF + LR, NB-SVM.
+"""What any model has to beat: a row for each baseline, and how it is trained.
 
-Of features instead: majority class, and a regression on statistics over time.
-
-Each is trained once for a corpus and its division: what it says of the test texts stays in the user's
-cache, under the content of the corpus, this file and the versions of the libraries.
+A baseline that is added here is trained, scored, compared with and reported.
 """
 
-import hashlib
-import json
 import re
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.core import cache
-from sentiment.data import scripts
 from sentiment.data.corpus import Corpus
 from sentiment.data.scripts import has_words, marks
-from sentiment.metrics import calibration, multiclass, multilabel, ordinal
-from sentiment.metrics import thresholds as thresholds_module
-from sentiment.metrics.arrays import Probabilities, Thresholds
+from sentiment.metrics.arrays import Probabilities
 from sentiment.metrics.task import task
-from sentiment.models import nbsvm as nbsvm_module
 from sentiment.models.nbsvm import SVM_PENALTIES, fit_nbsvm, log_loss
 
 PENALTIES = (1.0, 10.0, 100.0)  # C of the regression: the best by log loss on validation
 STATISTICS_PENALTIES = (0.01, 0.1, 1.0, 10.0, 100.0)  # likewise, of statistics
 KMERS = (1, 6)  # symbols, where texts have no words
+NOMINAL, GRADES = ("multiclass", "multilabel"), ("ordinal",)  # tasks
+TEXTS, FEATURES = ("text",), ("features",)  # inputs
 BUCKETS = 2**22  # for n-grams: without a dictionary of millions it is done in a seventh of the time
 
 
@@ -56,55 +44,23 @@ class Answers:
     about: dict[str, Any]
 
 
-def run(
-    corpus: Corpus,
-    probabilities: Probabilities,
-    resamples: int = 1000,
-    say: Callable[[str], None] = lambda _: None,
-    thresholds: Thresholds = None,
-) -> dict[str, Any]:
-    """Train and score the baselines, and compare a model with each.
+@dataclass(frozen=True)
+class Baseline:
+    """How a baseline is called, which corpora it is for, and how it is trained.
 
-    Parameters
+    Attributes
     ----------
-    corpus
-        Trained on ``train``, chosen by ``validation``, scored on ``test``.
-    probabilities
-        (B, C), or (B, L), of the model, on the test texts.
-    resamples
-        Of the bootstrap behind the intervals of the differences.
-    say
-        Told of a baseline before it is trained, which can take a minute.
-    thresholds
-        Of the model's decision, where a text may have several labels. Those of the baselines are found as
-        the model's are.
-
-    Returns
-    -------
-    dict
-        By name: the same scores as the model's, `Answers.about`, ``cached`` (whether it was trained
-        before, and the seconds are of that time), and the ``comparison``, model − baseline.
+    tasks, inputs
+        Those of the corpora that can use it.
+    instant
+        Whether training it takes no time, and nothing is said of it.
     """
-    asked, labels = task(corpus.task), corpus.test.labels
-    ours = asked.decide(probabilities, thresholds)
-    key, result = _key(corpus), {}
-    for name, (title, train) in made_for(corpus).items():
-        file = f"baseline-{name}-{key}.npz"
-        answers = _read(file, (len(labels), len(corpus.labels)))
-        cached = answers is not None
-        if answers is None:
-            if train is not majority:
-                say(f"training a baseline: {title}")
-            answers = train(corpus)
-            _write(file, answers)
-        theirs = answers.about.get("thresholds")
-        result[name] = {
-            **asked.scores(labels, answers.probabilities, corpus.labels, theirs),
-            **answers.about,
-            "cached": cached,
-            "comparison": asked.compare(labels, ours, asked.decide(answers.probabilities, theirs), resamples),
-        }
-    return result
+
+    title: str
+    train: Callable[[Corpus], Answers]
+    tasks: tuple[str, ...]
+    inputs: tuple[str, ...]
+    instant: bool = False
 
 
 def majority(corpus: Corpus) -> Answers:
@@ -124,10 +80,8 @@ def majority(corpus: Corpus) -> Answers:
 
 def tfidf_lr(corpus: Corpus) -> Answers:
     """TF-IDF of words and word pairs, or of k-mers in texts without words, + logistic regression."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
     begun = time.perf_counter()
-    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **_units(corpus.train.texts, 2, _word))
+    vectorizer = _tfidf(corpus.train.texts)
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
     answer, about = _regression(corpus, PENALTIES, 1000, train, validation)
@@ -142,11 +96,10 @@ def tfidf_ridge(corpus: Corpus) -> Answers:
     shows; their median is the answer, rounded.
     """
     from scipy import stats
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import Ridge
 
     begun = time.perf_counter()
-    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **_units(corpus.train.texts, 2, _word))
+    vectorizer = _tfidf(corpus.train.texts)
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
     edges = np.arange(len(corpus.labels) - 1) + 0.5
@@ -193,7 +146,7 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
 
     vectorizer = HashingVectorizer(
         n_features=BUCKETS, binary=True, norm=None, alternate_sign=False, dtype=np.float32,
-        **_units(corpus.train.texts, 3, _token),
+        **_units(corpus.train.texts, 3, token_pattern),
     )  # fmt: skip
     train = vectorizer.transform(corpus.train.texts)
     used = np.flatnonzero(np.bincount(train.indices, minlength=train.shape[1]))
@@ -227,21 +180,34 @@ def statistics_lr(corpus: Corpus) -> Answers:
     return Answers(answer(scaler.transform(table(corpus.test.texts))), about | _seconds(begun, trained))
 
 
-BASELINES: dict[str, tuple[str, Callable[[Corpus], Answers]]] = {
-    "majority": ("majority class", majority),
-    "median": ("median grade", majority),
-    "tfidf_lr": ("TF-IDF + LR", tfidf_lr),
-    "tfidf_ridge": ("TF-IDF + ridge", tfidf_ridge),
-    "nbsvm": ("NB-SVM", nbsvm),
-    "statistics_lr": ("statistics + LR", statistics_lr),
+BASELINES = {  # in the order of a report
+    "majority": Baseline("majority", majority, NOMINAL, TEXTS + FEATURES, instant=True),
+    "median": Baseline("median", majority, GRADES, TEXTS + FEATURES, instant=True),
+    "tfidf_lr": Baseline("TF-IDF + LR", tfidf_lr, NOMINAL + GRADES, TEXTS),
+    "tfidf_ridge": Baseline("TF-IDF + ridge", tfidf_ridge, GRADES, TEXTS),
+    "nbsvm": Baseline("NB-SVM", nbsvm, NOMINAL, TEXTS),
+    "statistics_lr": Baseline("statistics + LR", statistics_lr, NOMINAL + GRADES, FEATURES),
 }
 
 
-def made_for(corpus: Corpus) -> dict[str, tuple[str, Callable[[Corpus], Answers]]]:
+def made_for(corpus: Corpus) -> dict[str, Baseline]:
     """Return the baselines that are made for a corpus: of texts, or of features; of classes, or grades."""
-    other_kind = {"statistics_lr"} if corpus.input.written else {"tfidf_lr", "tfidf_ridge", "nbsvm"}
-    fits = set(task(corpus.task).baselines) - other_kind
-    return {name: both for name, both in BASELINES.items() if name in fits}
+    return {
+        name: baseline
+        for name, baseline in BASELINES.items()
+        if corpus.task in baseline.tasks and corpus.input.kind in baseline.inputs
+    }
+
+
+def title(name: str) -> str:
+    """Return what a baseline is called, also one that a report has of another version."""
+    return BASELINES[name].title if name in BASELINES else name
+
+
+def _tfidf(texts: Sequence[str]) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **_units(texts, 2, word_pattern))
 
 
 def _units(texts: Sequence[str], longest: int, pattern: Callable[[Sequence[str]], str]) -> dict[str, Any]:
@@ -251,13 +217,13 @@ def _units(texts: Sequence[str], longest: int, pattern: Callable[[Sequence[str]]
     return {"token_pattern": pattern(texts), "ngram_range": (1, longest)}
 
 
-def _word(texts: Sequence[str]) -> str:
+def word_pattern(texts: Sequence[str]) -> str:
     """Match words of two characters or more; if there are none, whatever spaces tell apart."""
     word = rf"[\w{marks(texts)}]{{2,}}"
     return word if any(re.search(word, text) for text in texts) else r"\S+"
 
 
-def _token(texts: Sequence[str]) -> str:
+def token_pattern(texts: Sequence[str]) -> str:
     """Match words and single signs: an exclamation mark says something too."""
     word = rf"\w{marks(texts)}"
     return rf"[{word}]+|[^{word}\s]"
@@ -308,31 +274,3 @@ def _probabilities(model: Any, features: Any) -> Probabilities:
 
 def _seconds(begun: float, trained: float) -> dict[str, float]:
     return {"train_seconds": trained - begun, "predict_seconds": time.perf_counter() - trained}
-
-
-def _key(corpus: Corpus) -> str:
-    """Return what tells apart all that a baseline's answers depend on."""
-    versions = [metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")]
-    modules = (calibration, scripts, multiclass, multilabel, ordinal, thresholds_module, nbsvm_module)
-    code = [Path(file).read_bytes() for file in (__file__, *(str(module.__file__) for module in modules))]
-    parts = [corpus.fingerprint().encode(), *code, *(version.encode() for version in versions)]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
-
-
-def _read(file: str, shape: tuple[int, int]) -> Answers | None:
-    """Return what the cache holds, or None if it holds nothing or nothing usable."""
-    try:
-        with np.load(cache.place(file), allow_pickle=False) as content:
-            probabilities, about = content["probabilities"], json.loads(str(content["about"]))
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
-        return None
-    return Answers(probabilities, about) if probabilities.shape == shape else None
-
-
-def _write(file: str, answers: Answers) -> None:
-    """Keep it, in one step; a cache that cannot be written to is no reason to fail."""
-    try:
-        with cache.made(cache.place(file)) as written:
-            np.savez(written, probabilities=answers.probabilities, about=json.dumps(answers.about))
-    except OSError:
-        return

@@ -1,13 +1,14 @@
 """Several models on the same test texts: a table, best first, with paired tests against the best."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from sentiment.core.errors import BundleError, CorpusError, UsageError, listed
+from sentiment.core.schema.runs import ComparedModels
 from sentiment.evaluation.predictions import read
 from sentiment.inference import builtin, bundle
 from sentiment.inference.bundle import PREDICTIONS
@@ -28,8 +29,8 @@ class _Model:
     names: tuple[str, ...]
     labels: Labels
     probabilities: Probabilities
-    corpus: dict[str, Any]
-    report: dict[str, Any]
+    corpus: Mapping[str, Any]
+    report: Mapping[str, Any]
     task: Task  # of grades only a bundle knows it
     thresholds: Thresholds = None
 
@@ -38,7 +39,7 @@ class _Model:
         return task.decide(self.probabilities, self.thresholds)
 
 
-def compare(paths: Sequence[Path]) -> dict[str, Any]:
+def compare(paths: Sequence[Path]) -> ComparedModels:
     """Compare models by their saved predictions of the same test texts.
 
     Parameters
@@ -83,18 +84,17 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
-    known: dict[str, Any] = next((model.corpus for model in models if model.corpus), {})
+    known: Mapping[str, Any] = next((model.corpus for model in models if model.corpus), {})
     corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
-    return {
-        "corpus": corpus | {"texts": len(first.labels), "labels": list(first.names)},
-        "score": score,
-        "models": results,
-    }
+    corpus |= {"texts": len(first.labels), "labels": list(first.names)}
+    return cast(ComparedModels, {"corpus": corpus, "score": score, "models": results})
 
 
 def _open(path: Path) -> _Model:
     """Read the predictions of a bundle, after verifying it, or of a file."""
-    corpus, report, thresholds, file = {}, {}, None, path
+    corpus: Mapping[str, Any] = {}
+    report: Mapping[str, Any] = {}
+    thresholds, file = None, path
     if not path.is_file():
         loaded = bundle.load(path)
         corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.report import Slice
 from sentiment.evaluation.scored import Scored
 from sentiment.metrics.curves import part_score
 
@@ -29,7 +30,7 @@ NEGATION = re.compile(
 URL = re.compile(r"https?://|www\.", re.IGNORECASE)
 
 
-def slices(scored: Scored, encoded: Encoded, sources: Sequence[str] | None = None) -> list[dict[str, Any]]:
+def slices(scored: Scored, encoded: Encoded, sources: Sequence[str] | None = None) -> list[Slice]:
     """Score the parts of the test texts, worst first: by accuracy less that of all other texts.
 
     Each has Wilson's interval of its accuracy, ``p`` of Fisher's exact test against the rest, and ``q``,
@@ -41,7 +42,7 @@ def slices(scored: Scored, encoded: Encoded, sources: Sequence[str] | None = Non
 
     quality = scored.task.quality(scored.labels, scored.predicted)
     fewest = max(FEWEST, FEWEST_SHARE * len(scored.texts))
-    found = []
+    found: list[Slice] = []
     for name, value, mask in _masks(scored, encoded, sources):
         count, rest = int(mask.sum()), int((~mask).sum())
         if min(count, rest) < fewest:
@@ -54,6 +55,7 @@ def slices(scored: Scored, encoded: Encoded, sources: Sequence[str] | None = Non
                 **part_score(inside),
                 "difference": float(inside.mean() - outside.mean()),
                 "p": _differ(inside, outside),
+                "q": 1.0,  # of all of them, see below
             }
         )
     corrected = stats.false_discovery_control([one["p"] for one in found]) if found else []

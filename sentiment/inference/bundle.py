@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 
 from sentiment.core.errors import BundleError, UsageError
 from sentiment.core.files import partial, sha256, write_json
+from sentiment.core.schema.report import Report
 from sentiment.data.features import Features
 from sentiment.data.inputs import Input, TextInput, of_kind
 from sentiment.data.tokenizer import Tokenizer
@@ -74,7 +75,7 @@ class Bundle:
     manifest: dict[str, Any]
     tokenizer: Tokenizer | Features
     weights: dict[str, NDArray[np.float32]]
-    report: dict[str, Any]
+    report: Report
     decision: Decision
     ngrams: NGrams | None = None
 
@@ -217,7 +218,7 @@ def load(folder: str | Path) -> Bundle:
         ngrams = None
         if manifest.get("ngrams"):
             ngrams = NGrams.load(folder / NGRAMS, len(manifest["labels"]), task)
-    return Bundle(folder, settings, manifest, tokenizer, weights, report, decision, ngrams)
+    return Bundle(folder, settings, manifest, tokenizer, weights, cast(Report, report), decision, ngrams)
 
 
 def read_weights(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.errors import listed
+from sentiment.core.schema.report import Report
 from sentiment.data import grades
 from sentiment.data.rows import Row
 from sentiment.data.sequences import Encoded
@@ -133,7 +134,7 @@ class Predictor:
         return self.bundle.decision.task
 
     @property
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """The evaluation stored with the model."""
         return self.bundle.report
 

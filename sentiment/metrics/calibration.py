@@ -4,11 +4,12 @@ Arrays in, numbers out. B texts, C classes; of two, the second is the positive o
 may have several.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import Bin, Brier, Calibration
 from sentiment.metrics.arrays import Array, Labels, Probabilities
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.task import Task
@@ -46,7 +47,7 @@ def fit_temperature(labels: Labels, logits: Array, task: Task) -> float:
     return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
 
 
-def calibration(labels: Labels, probabilities: Probabilities, task: Task) -> dict[str, Any]:
+def calibration(labels: Labels, probabilities: Probabilities, task: Task) -> Calibration:
     """Return how the probability of the class that is decided agrees with how often it is right.
 
     Of texts that may have several labels, (B, L), it is the probability of each label, and how often it is
@@ -76,7 +77,7 @@ def calibration(labels: Labels, probabilities: Probabilities, task: Task) -> dic
     }
 
 
-def brier(labels: Labels, probabilities: Probabilities, task: Task) -> dict[str, float]:
+def brier(labels: Labels, probabilities: Probabilities, task: Task) -> Brier:
     """Return the Brier score and its parts (Murphy 1973), in 15 bins of equal width.
 
     ``score = reliability - resolution + uncertainty + within_bins``: the last is what forecasts that
@@ -84,7 +85,7 @@ def brier(labels: Labels, probabilities: Probabilities, task: Task) -> dict[str,
     summed over the classes, each against the rest. Labels (B, L) of 0 and 1 are forecasts of their own.
     """
     parts = [_murphy(occurred, forecast) for occurred, forecast in task.forecasts(labels, probabilities)]
-    return {name: float(sum(part[name] for part in parts)) for name in parts[0]}
+    return cast(Brier, {name: float(sum(part[name] for part in parts)) for name in parts[0]})
 
 
 def quantile_bins(values: NDArray[Any], count: int) -> NDArray[np.int64]:
@@ -115,11 +116,9 @@ def _equal_width(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], values, side="left").astype(np.int64)
 
 
-def _bins(
-    confidence: NDArray[np.float64], right: NDArray[np.bool_], index: NDArray[np.int64]
-) -> list[dict[str, Any]]:
+def _bins(confidence: NDArray[np.float64], right: NDArray[np.bool_], index: NDArray[np.int64]) -> list[Bin]:
     """Return the bins that have texts, from the least confident; their edges are those of their texts."""
-    rows = []
+    rows: list[Bin] = []
     for number in np.unique(index):
         mine, hits = confidence[index == number], right[index == number]
         rows.append(
@@ -135,6 +134,6 @@ def _bins(
     return rows
 
 
-def _error(bins: list[dict[str, Any]]) -> float:
+def _error(bins: list[Bin]) -> float:
     total = sum(row["count"] for row in bins)
     return float(sum(row["count"] * abs(row["confidence"] - row["accuracy"]) for row in bins) / total)

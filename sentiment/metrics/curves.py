@@ -4,11 +4,21 @@ The curves are scikit-learn's. B texts, C classes; of two, the second is the pos
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import (
+    Coverage,
+    Curves,
+    Histogram,
+    LengthBin,
+    MeanCurves,
+    PartScore,
+    PrecisionRecall,
+    Roc,
+)
 from sentiment.metrics.arrays import Labels, Probabilities, Thresholds
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import quantile_bins
@@ -28,7 +38,7 @@ def curves(
     task: Task,
     lengths: NDArray[np.int64] | None = None,
     thresholds: Thresholds = None,
-) -> dict[str, Any]:
+) -> Curves:
     """Return the curves of labels (B,) and probabilities (B, C), or both (B, L).
 
     Parameters
@@ -53,16 +63,16 @@ def curves(
     for name, side in _sides(labels, probabilities, names, task).items():
         if not side[0].all() and side[0].any():
             roc[name], pr[name] = _roc(*side), _precision_recall(*side)
-    found: dict[str, Any] = {"roc": roc, "pr": pr}
+    found = cast(Curves, {"roc": roc, "pr": pr})  # the others follow, in their order
     if len(roc) > 1 and not task.exclusive:
         found["mean"] = _means(roc, pr)
     predicted = task.decide(probabilities, thresholds)
     shown = dict(zip(names, task.histogram(labels, probabilities), strict=True))
     found["coverage"] = _coverage(task.joint(probabilities, predicted), task.right(labels, predicted))
     found["histogram"] = _histogram(shown)
-    return (
-        found if lengths is None else found | {"lengths": _lengths(task.quality(labels, predicted), lengths)}
-    )
+    if lengths is not None:
+        found["lengths"] = _lengths(task.quality(labels, predicted), lengths)
+    return found
 
 
 def _sides(labels: Labels, probabilities: Probabilities, names: Sequence[str], task: Task) -> dict[str, Side]:
@@ -70,7 +80,7 @@ def _sides(labels: Labels, probabilities: Probabilities, names: Sequence[str], t
     return {names[side]: (has[:, side], probabilities[:, side]) for side in task.sides(len(names))}
 
 
-def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, Any]:
+def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> Roc:
     from sklearn import metrics
 
     fpr, tpr, _ = metrics.roc_curve(positive, score)
@@ -78,7 +88,7 @@ def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, A
     return {"fpr": fpr[kept].tolist(), "tpr": tpr[kept].tolist(), "auc": area}
 
 
-def _precision_recall(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> dict[str, Any]:
+def _precision_recall(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> PrecisionRecall:
     from sklearn import metrics
 
     precision, recall, _ = metrics.precision_recall_curve(positive, score)
@@ -88,7 +98,7 @@ def _precision_recall(positive: NDArray[np.bool_], score: NDArray[np.float64]) -
     }  # fmt: skip
 
 
-def _means(roc: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
+def _means(roc: dict[str, Roc], pr: dict[str, PrecisionRecall]) -> MeanCurves:
     """Return the mean of the curves at each height, each label counting the same, and of their areas."""
     grid = np.linspace(0, 1, POINTS // 2 + 1)
     tpr = [np.interp(grid, one["fpr"], one["tpr"]) for one in roc.values()]
@@ -105,7 +115,7 @@ def _means(roc: dict[str, Any], pr: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, list[float]]:
+def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Coverage:
     order = np.argsort(-confidence, kind="stable")
     ranked, right = confidence[order], right[order]
     count = np.arange(1, len(right) + 1)
@@ -121,22 +131,22 @@ def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> dict
     }
 
 
-def _histogram(values: dict[str, NDArray[np.float64]]) -> dict[str, Any]:
+def _histogram(values: dict[str, NDArray[np.float64]]) -> Histogram:
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
     counts = {name: np.histogram(these, edges)[0].tolist() for name, these in values.items()}
     return {"edges": edges.tolist(), "counts": counts}
 
 
-def _lengths(quality: NDArray[Any], lengths: NDArray[np.int64]) -> list[dict[str, Any]]:
+def _lengths(quality: NDArray[Any], lengths: NDArray[np.int64]) -> list[LengthBin]:
     index = quantile_bins(lengths, LENGTH_BINS)
-    rows = []
+    rows: list[LengthBin] = []
     for number in np.unique(index):
         mine, values = lengths[index == number], quality[index == number]
         rows.append({"low": int(mine.min()), "high": int(mine.max()), **part_score(values)})
     return rows
 
 
-def part_score(quality: NDArray[Any]) -> dict[str, Any]:
+def part_score(quality: NDArray[Any]) -> PartScore:
     """Return the count, the score and its 95 % interval of a part of the texts.
 
     Parameters

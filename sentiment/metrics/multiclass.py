@@ -26,8 +26,6 @@ class Multiclass:
         Of a `sentiment.metrics.decision.Decision` without a threshold of two classes.
     main_score, part_score
         By which models are compared, and parts of the texts.
-    baselines
-        That can be trained for it.
     exclusive
         Whether a text has exactly one class, so that its probabilities sum to 1.
     ordered
@@ -40,7 +38,6 @@ class Multiclass:
     noun = "class", "classes"
     rule: Literal["argmax", "thresholds", "median"] = "argmax"
     main_score, part_score = "accuracy", "accuracy"
-    baselines: tuple[str, ...] = ("majority", "tfidf_lr", "nbsvm", "statistics_lr")
     exclusive, ordered = True, False
     positive: int | None = None
     compared: tuple[str, ...] = ("accuracy", "mcc")  # scores whose differences are tested

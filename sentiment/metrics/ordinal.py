@@ -21,7 +21,6 @@ class Ordinal(Multiclass):
     """Each text has one of C grades in order, such as 1 to 5 stars; three or more."""
 
     name, rule, main_score, ordered = "ordinal", "median", "mae", True
-    baselines = ("median", "tfidf_lr", "tfidf_ridge", "statistics_lr")
     compared = ("accuracy", "mcc", "mae", "quadratic_kappa")
 
     def outputs(self, classes: int) -> int:

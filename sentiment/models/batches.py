@@ -16,7 +16,7 @@ POOL = 50  # batches drawn at random, then sorted by length: little padding, sti
 
 @dataclass(frozen=True)
 class Batch:
-    """Some sequences, longest first, as W windows: one each, but for those that are read in several.
+    """Some sequences, longest first, as W windows: a long sequence may be read in several.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class Batch:
     lengths
         (W,) steps of each window, descending, on the CPU.
     rows
-        (B,) where each sequence stands in the data.
+        (B,) row of each sequence in the data.
     counts
         (B,) windows of each sequence, one after another in the packed data; None if each has one.
     """
@@ -63,9 +63,9 @@ def pack(
     Parameters
     ----------
     values
-        What `resident` gave: the batch is gathered on the device, and only places travel there.
+        All steps on the device, from `resident`; then the batch is gathered there.
     most, generator
-        Windows of a sequence, and what draws them if it has more.
+        Most windows of a sequence, and what draws them if it has more.
     """
     rows = rows[np.argsort(-sequences.steps(most)[rows], kind="stable")]
     starts, lengths, counts = sequences.windows(rows, most, generator)  # in this order the longest come first
@@ -83,9 +83,9 @@ def pack(
 
 
 def positions(batch_sizes: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return for each packed step which sequence it is of, and when: two (N,) arrays.
+    """Return the sequence and the time step of each packed row: two (N,) arrays.
 
-    Computed on the device, to which only the (T,) sizes travel, and without waiting for it.
+    Only the (T,) sizes travel to the device, and nothing waits for it.
     """
     total = int(batch_sizes.sum())
     sizes = batch_sizes.to(device, non_blocking=True)
@@ -105,9 +105,9 @@ def buckets(
     Parameters
     ----------
     lengths
-        (B,) steps of each sequence, those that windows share counted in each.
+        (B,) steps of each sequence; where windows overlap, steps count in each.
     batch_size, batch_tokens
-        Most sequences in a batch, and most steps counting padding; one sequence always fits.
+        Most sequences in a batch, and most steps with padding; a batch has at least one sequence.
     generator
         Shuffles the rows within random pools, and the batches. Without one the order is by length.
 
@@ -130,7 +130,7 @@ def buckets(
 def in_order(
     sequences: Sequences, batch_size: int, batch_tokens: int, device: torch.device
 ) -> Iterator[Batch]:
-    """Yield all sequences, longest first: what evaluation and prediction run over."""
+    """Yield batches of all sequences, longest first, for evaluation and prediction."""
     values = resident(sequences, device)
     for rows in buckets(sequences.steps(), batch_size, batch_tokens):
         yield pack(sequences, rows, device, values)
@@ -139,8 +139,8 @@ def in_order(
 def balanced(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
     """Draw as many rows as there are labels (B,), of each class equally many.
 
-    Of a class all rows come equally often, but for those that are drawn to fill it up. Classes that get a
-    row more than others, where the numbers do not divide, are drawn too.
+    All rows of a class come equally often, up to a remainder that is drawn. Where the number of rows does not
+    divide by the classes, those that get a row more are drawn, too.
     """
     classes = [np.flatnonzero(labels == label) for label in generator.permutation(np.unique(labels))]
     shares = np.diff(np.linspace(0, len(labels), len(classes) + 1).astype(np.int64))
@@ -151,7 +151,7 @@ def balanced(labels: NDArray[np.int64], generator: np.random.Generator) -> NDArr
 
 
 def padding(batches: list[NDArray[np.int64]], lengths: NDArray[np.int64]) -> float:
-    """Share of padding if the batches were padded to their longest sequence."""
+    """Return the share of padding if batches were padded to their longest sequence."""
     area = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
     return 1 - sum(int(lengths[rows].sum()) for rows in batches) / area if area else 0.0
 

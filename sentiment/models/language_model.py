@@ -1,8 +1,8 @@
 """A language model whose embedding and recurrence a classifier can begin from.
 
-It may predict the next token, or one of the next few: what is coming up, which says more of a text's
-meaning than its grammar, and takes fewer passes to learn (regions by an LSTM, Johnson & Zhang 2016; a
-word at a distance drawn anew each time, and frequent words more seldom, Mikolov et al. 2013).
+It predicts the next token, or one of the next few, which tells more of meaning than of grammar and is
+learned in fewer passes (Johnson & Zhang 2016). As in skip-gram (Mikolov et al. 2013), the distance is drawn
+each time, and frequent tokens are predicted more seldom.
 
 Shapes: B sequences in a batch, N steps of all (packed), M = R · (N − B) predictions with R directions,
 less those left out, V types in the vocabulary, E numbers in an embedding, H units of a direction, S
@@ -33,8 +33,8 @@ ROWS, TOKENS = 512, 4096  # predictions at once over the whole vocabulary; token
 class LanguageModel(nn.Module):
     """Predict a next token from the states forward, and a previous one from those backward.
 
-    Each direction sees its own side only, so of two directions there can be one layer: in a second one
-    both would be mixed.
+    Each direction may see its own side only. A second layer would mix both, so with two directions there is
+    one layer.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class LanguageModel(nn.Module):
     vectors
         (V, E) initial embeddings; random if left out.
     horizon
-        What is predicted is one of so many next tokens; 1: the next.
+        Number of next tokens of which one is predicted; 1: the next token.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class LanguageModel(nn.Module):
         self.projections = nn.ModuleList(
             nn.Linear(config.hidden_size, embedding_size) for _ in range(directions)
         )
-        # Of their own, they begin as the embeddings do.
+        # Vectors of their own begin as the embeddings.
         self.vectors = None if tied else nn.Parameter(self.embedding.weight.detach().clone())
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
@@ -95,7 +95,7 @@ class LanguageModel(nn.Module):
     def forward(self, inputs: PackedSequence, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return predictions (M, E) and the ids (M,) they are about, for packed ids (N,).
 
-        If there are rates `kept` (V,), a prediction is left out but with the rate of its type.
+        With rates `kept` (V,), a prediction is made with the rate of its type only.
         """
         output, _ = self.recurrence(PackedSequence(self.embedding(inputs), inputs.batch_sizes))
         states = self.dropout(output.data).chunk(len(self.projections), 1)  # R of (N, H)
@@ -117,7 +117,7 @@ class LanguageModel(nn.Module):
         return torch.cat(predicted), torch.cat(targets)
 
     def _distances(self, step: Tensor, rest: Tensor) -> Tensor:
-        """Return how far ahead each prediction looks, of the `rest` tokens there: drawn while training."""
+        """Return how far ahead each prediction looks among the `rest` tokens; drawn in training."""
         most = rest.clamp(max=self.horizon)
         if self.training and self.horizon > 1:
             return 1 + (torch.rand(most.shape, device=most.device) * most).long()
@@ -135,9 +135,9 @@ def sampled_softmax(
 ) -> Tensor:
     """Return the cross-entropies (M,) of a softmax over the target and the sampled types only.
 
-    Logits are lessened by the logarithm of the rate at which a type is sampled, the correction with which
-    the solution is that of the whole softmax (Jean et al. 2015, Bengio and Senécal 2008). If all types
-    are sampled, at a rate of 1, it is the whole softmax.
+    The logarithm of a type's sampling rate is taken from its logit, so that the solution is that of the whole
+    softmax (Jean et al. 2015, Bengio and Senécal 2008). With all types sampled at a rate of 1, it is the
+    whole softmax.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def sampled_softmax(
     sampled
         (S,) different ids, shared by all predictions.
     log_rates
-        (V,) logarithm of each type's probability of being among them.
+        (V,) logarithm of the probability that a type is sampled.
     """
     offsets = bias - log_rates
     own = (predicted * F.embedding(targets, vectors)).sum(1).float() + offsets[targets]  # (M,)
@@ -165,8 +165,8 @@ def sampled_softmax(
 def keeping_rates(counts: NDArray[np.int64], subsample: float, device: torch.device) -> Tensor | None:
     """Return the probabilities (V,) with which a type is predicted where it occurs; None: always.
 
-    A type of which the counts (V,) are a share s of all is kept with the square root of subsample / s
-    (Mikolov et al. 2013).
+    A type with a share s of all counts (V,) is kept with the square root of subsample / s (Mikolov et al.
+    2013).
     """
     if not subsample:
         return None

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sentiment.core.schema.corpus import Audit, AuditSplit, ReadingFacts
 from sentiment.core.strings import printable
 from sentiment.data.corpus.oddities import SHOWN
 from sentiment.report.phrases import percent
+from sentiment.report.words import INPUTS, TASKS
 
 SHOWN_IN_REPORT = 6  # classes of a split
 
 
-def render(result: dict[str, Any]) -> Any:
+def render(result: Audit) -> Any:
     """Return the findings for a terminal."""
     from rich import box
     from rich.console import Group
@@ -19,7 +21,7 @@ def render(result: dict[str, Any]) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    classes = "labels" if result["task"] == "multilabel" else "classes"
+    classes = TASKS[result["task"]].labels
     lengths = (f"{unit(result)}s: median", "95 %", "most")
     for name in ("split", _texts(result), classes, *lengths, "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", classes) else "right")
@@ -42,7 +44,7 @@ def render(result: dict[str, Any]) -> Any:
     )
 
 
-def read_as(reading: dict[str, Any] | None) -> list[str]:
+def read_as(reading: ReadingFacts | None) -> list[str]:
     """Say in sentences how a file was read."""
     if reading is None:
         return []
@@ -54,12 +56,12 @@ def read_as(reading: dict[str, Any] | None) -> list[str]:
     return [*lines, *reading["notes"]]
 
 
-def unit(audit: dict[str, Any]) -> str:
+def unit(audit: Audit) -> str:
     """Return what the lengths of texts are counted in: word, character, or step of features."""
     return next((split.get("unit", "word") for split in audit["splits"].values()), "word")
 
 
-def findings(result: dict[str, Any]) -> list[str]:
+def findings(result: Audit) -> list[str]:
     """Return what calls for attention, a sentence each, with examples."""
     texts = _texts(result)
     lines = [
@@ -94,11 +96,12 @@ def findings(result: dict[str, Any]) -> list[str]:
         for pair in conflicts["examples"][:1]
     ]
     lines += _near(result)
-    examples = (result["near_duplicates"] or {}).get("examples", [])
+    near = result["near_duplicates"]
+    examples = near["examples"] if near else []
     return lines + [f"such as: {first} — and: {second}" for first, second in examples[:1]]
 
 
-def in_short(audit: dict[str, Any]) -> list[str]:
+def in_short(audit: Audit) -> list[str]:
     """Return what calls for attention in a report: counts, no examples."""
     texts = _texts(audit)
     lines = [f"{line[:1].upper()}{line[1:]}" for line in audit.get("labels", [])]
@@ -113,7 +116,7 @@ def in_short(audit: dict[str, Any]) -> list[str]:
     return [f"{line}." for line in lines]
 
 
-def splits(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
+def splits(audit: Audit) -> tuple[list[str], list[list[Any]]]:
     """Return the head and the rows of a report's table of splits: texts, classes, lengths."""
     rows: list[list[Any]] = []
     for role, split in audit["splits"].items():
@@ -123,13 +126,14 @@ def splits(audit: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     return ["split", _texts(audit), "classes", f"median {unit(audit)}s", "95 %", "most"], rows
 
 
-def _texts(audit: dict[str, Any]) -> str:
-    return "sequences" if audit.get("kind") == "features" else "texts"
+def _texts(audit: Audit) -> str:
+    return INPUTS[audit.get("kind", "text")].texts
 
 
-def _cells(role: str, split: dict[str, Any], classes: str) -> list[str]:
-    lengths = (f"{split['words'][key]:,}" for key in ("median", "95th percentile", "most"))
-    return [role, f"{split['texts']:,}", classes, *lengths]
+def _cells(role: str, split: AuditSplit, classes: str) -> list[str]:
+    words = split["words"]
+    lengths = words["median"], words["95th percentile"], words["most"]
+    return [role, f"{split['texts']:,}", classes, *(f"{length:,}" for length in lengths)]
 
 
 def _first(shares: Sequence[str], most: int) -> str:
@@ -137,7 +141,7 @@ def _first(shares: Sequence[str], most: int) -> str:
     return ", ".join([*shares[:most], *more])
 
 
-def _repeats(audit: dict[str, Any]) -> Iterator[str]:
+def _repeats(audit: Audit) -> Iterator[str]:
     texts = _texts(audit)
     for pair in audit.get("repeats", []):
         where = "repeat another one there" if pair["of"] == pair["in"] else f"are also in {pair['in']}"
@@ -145,10 +149,10 @@ def _repeats(audit: dict[str, Any]) -> Iterator[str]:
         yield f"{pair['of']}: {pair['exact']:,} {texts} {where} exactly{alike}"
 
 
-def _near(audit: dict[str, Any]) -> Iterator[str]:
-    near = audit.get("near_duplicates") or {}
-    for pair in near.get("by_splits", []):
-        yield (
-            f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
-            f"(similarity ≥ {near['similarity']})"
-        )
+def _near(audit: Audit) -> Iterator[str]:
+    if near := audit.get("near_duplicates"):
+        for pair in near["by_splits"]:
+            yield (
+                f"{pair['of']}: {pair['count']:,} texts nearly repeat one in {pair['in']} "
+                f"(similarity ≥ {near['similarity']})"
+            )

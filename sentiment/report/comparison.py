@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sentiment.core.schema.runs import ComparedModel, ComparedModels
 from sentiment.core.strings import printable
-from sentiment.metrics.catalogue import ALL_RIGHT, column
+from sentiment.metrics.catalogue import column
 from sentiment.report.phrases import p_value
+from sentiment.report.words import TaskWords, by_main_score, score_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,21 +22,21 @@ FURTHER = {  # scores, beside the one that models are put in order by
 DIFFERENCES = ("", "to the best, {}", "p", "parameters", "trained in", "on")
 
 
-def render(result: dict[str, Any]) -> "RenderableType":
+def render(result: ComparedModels) -> "RenderableType":
     """Return the comparison for a terminal."""
     from rich import box
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    corpus, models, score = result["corpus"], result["models"], result["score"]
+    corpus, models, words = result["corpus"], result["models"], by_main_score(result["score"])
     paths = [model["model"] for model in models]
     short = [Path(path).name for path in paths]
     tables = []
-    differences = [name.format("grades" if score == "mae" else "points") for name in DIFFERENCES]
+    differences = [name.format(words.unit) for name in DIFFERENCES]
     for head, cells in (
-        (_titles(score), partial(_scores, score)),
-        (differences, partial(_differences, score)),
+        (_titles(words), partial(_scores, words)),
+        (differences, partial(_differences, words)),
     ):
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for name in head:
@@ -45,40 +47,35 @@ def render(result: dict[str, Any]) -> "RenderableType":
         tables.append(table)
     of = f" of {corpus['name']}" if corpus["name"] else ""
     adjusted = f", adjusted by Holm for {len(models) - 1} comparisons" if len(models) > 2 else ""
-    interval, test = "Wilson's of the accuracy", "McNemar's exact test"
-    if score == "micro_f1":
-        interval, test = "of a bootstrap of the micro F1", "approximate randomisation"
-    elif score == "mae":
-        interval, test = "of a bootstrap of the MAE", "exact permutation test of the paired errors"
     return Group(
         Text(printable(f"{len(models)} models on {corpus['texts']:,} test texts{of}, best first"), "bold"),
         *tables,
         Text(
-            f"In brackets: 95 % intervals, {interval}, of a paired bootstrap over the texts of its "
-            f"difference to the best. p: {test}{adjusted}.",
+            f"In brackets: 95 % intervals, {words.interval}, of a paired bootstrap over the texts of its "
+            f"difference to the best. p: {words.test}{adjusted}.",
             "dim",
         ),
     )
 
 
-def _titles(score: str) -> list[str]:
-    titles = {key: column(key) for key in (score, *FURTHER[score])}
-    if score == "micro_f1":
-        titles["accuracy"] = ALL_RIGHT.column
-    titles[score] += "" if score == "mae" else ", %"
-    return ["", *titles.values()]
+def _titles(words: TaskWords) -> list[str]:
+    further = [
+        (words.accuracy.column or words.accuracy.title) if key == "accuracy" else column(key)
+        for key in FURTHER[words.main_score]
+    ]
+    return ["", column(words.main_score) + ("" if words.least else ", %"), *further]
 
 
-def _scores(score: str, model: dict[str, Any]) -> list[str]:
-    further = (f"{model[key]:.4f}" for key in FURTHER[score])
-    style, scale = (".3f", 1) if score == "mae" else (".2f", 100)
-    return [_around(style, scale, model[score], model["interval"]), *further]
+def _scores(words: TaskWords, model: ComparedModel) -> list[str]:
+    further = (f"{score_of(model, key):.4f}" for key in FURTHER[words.main_score])
+    style, scale = (".3f", 1) if words.least else (".2f", 100)
+    return [_around(style, scale, score_of(model, words.main_score) or 0, model["interval"]), *further]
 
 
-def _differences(score: str, model: dict[str, Any]) -> list[str]:
+def _differences(words: TaskWords, model: ComparedModel) -> list[str]:
     versus, seconds = model["comparison"], model["train_seconds"]
-    p = versus and versus["p_holm"]
-    style, scale = ("+.3f", 1) if score == "mae" else ("+.2f", 100)
+    p = versus and versus.get("p_holm")
+    style, scale = ("+.3f", 1) if words.least else ("+.2f", 100)
     return [
         _around(style, scale, versus["difference"], versus["interval"]) if versus else "best",
         "" if p is None else p_value(p),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sentiment.report.classes import NOTHING, confusions
+from sentiment.core.schema.report import Report
+from sentiment.core.schema.scores import TestScores
+from sentiment.report.classes import NOTHING, by_class, confusions
 from sentiment.report.figure import FIRST, MUTED, NAME, SECOND, WIDTH, Plot, bare, cell, percents, room_for
-from sentiment.report.phrases import percent, rounded, several, shortened, texts, width
+from sentiment.report.phrases import percent, rounded, shortened, width
+from sentiment.report.words import of_input, of_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,18 +21,18 @@ ROOMY = 4  # most classes whose shares have a decimal
 TINTED = 0.55  # of the colour in the fullest cell: ink stays legible on it
 
 
-def confusion(report: dict[str, Any]) -> Iterator[Plot]:
+def confusion(report: Report) -> Iterator[Plot]:
     """Plot the confusion matrix."""
-    test = report["test"]
+    test, texts, several = report["test"], of_input(report).texts, of_task(report).several
     if len(test["labels"]) > MATRIX:
-        yield _balance(report) if several(report) else _pairs(report)
+        yield _balance(report) if several else _pairs(report)
         return
-    if several(report):
+    if several:
         labels, matrix, shares = _missed(test)
         title, sides = "Labels given, missed and added", ("added", "missed")
         caption = (
-            f"Diagonal: {texts(report)} whose label (the row) was given. Elsewhere: it was missed, and the "
-            f"other added. Shares are of the label's {texts(report)}; in the last row, of those given it."
+            f"Diagonal: {texts} whose label (the row) was given. Elsewhere: it was missed, and the "
+            f"other added. Shares are of the label's {texts}; in the last row, of those given it."
         )
         reading = "Rows are labels that were missed, columns those that were added."
     else:
@@ -38,7 +41,7 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
         title, sides = "Confusion matrix", ("predicted", "true class")
         threshold = report.get("decision", {}).get("rule") == "threshold"
         chosen = ", by the most probable class" if threshold else ""
-        caption = f"{texts(report).title()}, and their share of the true class (the row){chosen}."
+        caption = f"{texts.title()}, and their share of the true class (the row){chosen}."
         reading = "Rows are true classes, columns what was predicted."
     count = len(labels)
     names = shortened(labels, NAME)
@@ -86,7 +89,7 @@ def confusion(report: dict[str, Any]) -> Iterator[Plot]:
     )
 
 
-def _missed(test: dict[str, Any]) -> tuple[list[str], list[list[int]], list[list[float]]]:
+def _missed(test: TestScores) -> tuple[list[str], list[list[int]], list[list[float]]]:
     """Return the names, the texts and the shares of the matrix of several labels; nothing stands last."""
     count, binary = len(test["labels"]), test["confusion_matrices"]
     matrix = [list(row) for row in test["missed_and_added"]]
@@ -98,7 +101,7 @@ def _missed(test: dict[str, Any]) -> tuple[list[str], list[list[int]], list[list
     return [*test["labels"], NOTHING], matrix, shares
 
 
-def _pairs(report: dict[str, Any]) -> Plot:
+def _pairs(report: Report) -> Plot:
     test = report["test"]
     found = confusions(test)[:PAIRS]
     names = dict(zip(test["labels"], shortened(test["labels"], NAME), strict=True))
@@ -121,17 +124,17 @@ def _pairs(report: dict[str, Any]) -> Plot:
     return Plot(
         "confusion",
         "Most frequent confusions",
-        f"True class → predicted class: {texts(report)}, and their share of the true class.",
+        f"True class → predicted class: {of_input(report).texts}, and their share of the true class.",
         _spoken(test),
         draw,
         (WIDTH, 34 * max(1, len(found)) + 20),
     )
 
 
-def _balance(report: dict[str, Any]) -> Plot:
+def _balance(report: Report) -> Plot:
     """Plot for the worst of many labels what share of them is right, missed or added."""
     test = report["test"]
-    each = test["classification_report"]
+    each = by_class(test)
     counts = dict(zip(test["labels"], test["confusion_matrices"], strict=True))
     worst = sorted(counts, key=lambda name: each[name]["f1-score"])[:MATRIX]
     names = shortened(worst, NAME)
@@ -157,8 +160,8 @@ def _balance(report: dict[str, Any]) -> Plot:
     return Plot(
         "confusion",
         "Labels given, missed and added",
-        f"The {MATRIX} labels of lowest F1: of the {texts(report)} that have a label or were given it, the "
-        "share that has it rightly, was not given it, and was given it wrongly.",
+        f"The {MATRIX} labels of lowest F1: of the {of_input(report).texts} that have a label or were given "
+        "it, the share that has it rightly, was not given it, and was given it wrongly.",
         "; ".join(
             f"{name}: {one[1][1]:,} right, {one[1][0]:,} missed, {one[0][1]:,} added"
             for name, one in ((name, counts[name]) for name in worst)
@@ -172,6 +175,6 @@ def _share(share: float, exact: bool) -> str:
     return percent(share) if exact else "< 1 %" if share < 0.005 else rounded(share)
 
 
-def _spoken(test: dict[str, Any]) -> str:
+def _spoken(test: TestScores) -> str:
     found = confusions(test)[:PAIRS]
     return "; ".join(f"{count:,} {true} as {other}" for true, other, count, _ in found) or "none"

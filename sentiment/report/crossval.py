@@ -1,9 +1,10 @@
 """A cross-validation for a terminal."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sentiment.core.schema.runs import Crossval, Spread
 from sentiment.core.strings import printable
-from sentiment.evaluation.baselines import BASELINES
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import column
 from sentiment.report.phrases import p_value
 
@@ -12,10 +13,9 @@ if TYPE_CHECKING:
 
 SHOWN = ("accuracy", "mcc", "micro_f1", "macro_f1", "mae", "quadratic_kappa", "roc_auc", "log_loss")
 COMPARED = ("accuracy", "mcc", "micro_f1", "mae", "quadratic_kappa", "log_loss")
-TITLES = {name: title for name, (title, _) in BASELINES.items()}
 
 
-def render(result: dict[str, Any]) -> "RenderableType":
+def render(result: Crossval) -> "RenderableType":
     """Return the result for a terminal."""
     from rich import box
     from rich.console import Group
@@ -37,12 +37,12 @@ def render(result: dict[str, Any]) -> "RenderableType":
         if key in result["model"]["scores"]
     ]
     differences = [
-        [title, column(key), f"{one['mean']:+.4f}",
+        [baselines.title(rival), column(key), f"{one['mean']:+.4f}",
          "[{:+.4f}, {:+.4f}]".format(*one["interval"]) if one["interval"] else "–", p_value(one["p"])]
-        for rival, title in TITLES.items()
+        for rival in baselines.BASELINES
         for key in COMPARED
-        for one in [rivals.get(rival, {}).get("differences", {}).get(key)]
-        if one is not None
+        if rival in rivals and key in rivals[rival]["differences"]
+        for one in [rivals[rival]["differences"][key]]
     ]  # fmt: skip
     parts: list[RenderableType] = [
         Text(
@@ -52,7 +52,7 @@ def render(result: dict[str, Any]) -> "RenderableType":
             ),
             "bold",
         ),
-        table(["", "model", *(TITLES[name] for name in rivals)], means, 1),
+        table(["", "model", *(baselines.title(name) for name in rivals)], means, 1),
     ]
     if differences:
         note = f"Of the mean difference, model − baseline: 95 % interval and p of the {result['test']}."
@@ -63,7 +63,7 @@ def render(result: dict[str, Any]) -> "RenderableType":
     return Group(*parts)
 
 
-def _plus_minus(score: dict[str, Any]) -> str:
+def _plus_minus(score: Spread) -> str:
     if score["mean"] is None:
         return "–"
     return f"{score['mean']:.4f}" + ("" if score["std"] is None else f" ± {score['std']:.4f}")

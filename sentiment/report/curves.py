@@ -1,61 +1,47 @@
-"""What probabilities are worth: ROC, precision and recall, reliability, histogram, coverage."""
+"""How well probabilities put texts in order: ROC, precision and recall."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from sentiment.core.schema.report import Report
 from sentiment.report.figure import (
     DASHED,
-    FIRST,
-    GROUND,
     HEIGHT,
     INK,
     MUTED,
-    NAME,
     RULE,
     SECOND,
     SERIES,
     WIDTH,
     Plot,
-    cell,
-    few,
     percents,
-    room_for,
-    thousands,
 )
-from sentiment.report.phrases import (
-    correct,
-    coverage,
-    coverage_sentence,
-    noun,
-    number,
-    percent,
-    rounded,
-    several,
-    shorten,
-    shortened,
-    texts,
-)
+from sentiment.report.phrases import number, shorten
+from sentiment.report.scores import measured
+from sentiment.report.words import of_input, of_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Curves = Mapping[str, Mapping[str, Any]]  # by class
 LINES = 4  # most classes with a curve of their own colour
 SHOWN = 20  # most classes in a plot
 LINE = 18  # height of a line of names beneath a plot
 
 
-def roc(report: dict[str, Any]) -> Iterator[Plot]:
+def roc(report: Report) -> Iterator[Plot]:
     """Plot true against false positives."""
     curves = report.get("curves", {}).get("roc")
     if not curves:
         return
+    means = report["curves"].get("mean")
     point = _operating(report, curves, "false_positive_rate", "recall")
 
     def draw(figure: Figure) -> None:
-        axes = _lines(figure, curves, ("fpr", "tpr"), "auc", "AUC", 0.97, _mean(report, "roc"))
+        axes = _lines(figure, curves, ("fpr", "tpr"), "auc", "AUC", 0.97, means["roc"] if means else None)
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
         _mark(axes, point, (12, -12))
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
@@ -64,16 +50,17 @@ def roc(report: dict[str, Any]) -> Iterator[Plot]:
     yield Plot("roc", "ROC", caption, _areas(curves, "auc"), draw, _size(curves))
 
 
-def precision_recall(report: dict[str, Any]) -> Iterator[Plot]:
+def precision_recall(report: Report) -> Iterator[Plot]:
     """Plot precision against recall."""
     curves = report.get("curves", {}).get("pr")
     if not curves:
         return
+    means = report["curves"].get("mean")
     point = _operating(report, curves, "recall", "precision")
 
     def draw(figure: Figure) -> None:
         sides = "recall", "precision"
-        axes = _lines(figure, curves, sides, "average_precision", "AP", 0.03, _mean(report, "pr"))
+        axes = _lines(figure, curves, sides, "average_precision", "AP", 0.03, means["pr"] if means else None)
         _mark(axes, point, (-10, -14))
         axes.set(xlabel="recall", ylabel="precision")
 
@@ -81,184 +68,14 @@ def precision_recall(report: dict[str, Any]) -> Iterator[Plot]:
     yield Plot("precision_recall", "Precision and recall", caption, areas, draw, _size(curves))
 
 
-def reliability(report: dict[str, Any]) -> Iterator[Plot]:
-    """Plot how often the model is right against how sure it is."""
-    calibration = report.get("calibration")
-    bins = [one for one in calibration["bins"] if one["count"]] if calibration else []
-    if not calibration or not bins:
-        return
-    sure, right = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
-    lows, highs = zip(*(one["interval"] for one in bins), strict=True)
-    edges, widths = [one["low"] for one in bins], [one["high"] - one["low"] for one in bins]
-
-    outcome, of, counted = "right", "predicted class", texts(report)
-    if several(report):
-        outcome, of, counted = "true", "label", "labels"
-
-    def draw(figure: Figure) -> None:
-        grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
-        axes = figure.add_subplot(grid[0])
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHED)
-        axes.vlines(sure, lows, highs, color=FIRST, linewidth=1.5)
-        axes.plot(sure, right, "o-", color=FIRST, markersize=5, linewidth=1)
-        axes.set(xlim=(edges[0], 1.01), ylim=(min(edges[0], *lows, *right) - 0.02, 1.02), ylabel=outcome)
-        axes.tick_params(labelbottom=False)
-        counts = figure.add_subplot(grid[1], sharex=axes)
-        counts.bar(edges, [one["count"] for one in bins], widths, align="edge", color=MUTED, edgecolor=GROUND)
-        counts.set(xlabel=f"probability of the {of}", ylabel=counted)
-        counts.yaxis.set_major_locator(few(2))
-        thousands(counts.yaxis)
-        percents(axes.yaxis)
-        percents(counts.xaxis)
-
-    before = calibration.get("before")
-    tail = f"; {percent(before['ece'])} before the temperature" if before else ""
-    error = f"Calibration error {percent(calibration['ece'])}{tail}."
-    yield Plot(
-        "reliability",
-        "Reliability",
-        f"On the dashed line, probabilities are what they say. {error}",
-        "; ".join(
-            f"given {percent(one['confidence'])}, {outcome} {percent(one['accuracy'])}" for one in bins
-        ),
-        draw,
-        (WIDTH, 300),
-    )
-
-
-def histogram(report: dict[str, Any]) -> Iterator[Plot]:
-    """Plot which probabilities the texts of each class are given."""
-    found = report.get("curves", {}).get("histogram")
-    if not found:
-        return
-    edges, counts = found["edges"], found["counts"]
-    if len(counts) == 2 and not several(report):
-        threshold = _threshold(report, list(counts)[1])
-        dashed = "" if threshold is None else "; dashed: the threshold"
-        caption = f"Share of the {texts(report)} of a class{dashed}."
-
-        def draw(figure: Figure) -> None:
-            _panels(figure, edges, counts, threshold)
-
-        height: float = HEIGHT
-    else:
-        each = report["test"]["classification_report"]
-        names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
-        which = (
-            f"The {SHOWN} {noun(report)[1]} of lowest recall"
-            if len(counts) > SHOWN
-            else "Lowest recall first"
-        )
-        caption = f"{which}. The darker, the more {texts(report)} of the {noun(report)[0]}."
-        of, marks = "predicted class", {}
-        if several(report):
-            of = "label"
-            thresholds = report.get("decision", {}).get("thresholds") or [0.5] * len(counts)
-            marks = dict(zip(report["test"]["labels"], thresholds, strict=True))
-            caption += " Line: its threshold."
-
-        def draw(figure: Figure) -> None:
-            _strips(figure, edges, {name: counts[name] for name in names}, of, marks)
-
-        height = max(200, 20 * len(names) + 70)
-    sentence = f"Histogram of the probability for the {texts(report)} of each class."
-    title = f"Probabilities by true {noun(report)[0]}"
-    yield Plot("probabilities", title, caption, sentence, draw, (WIDTH, height))
-
-
-def kept(report: dict[str, Any]) -> Iterator[Plot]:
-    """Plot the accuracy on the surest share of the texts."""
-    point, sentence = coverage(report), coverage_sentence(report)
-    if point is None or sentence is None:
-        return
-    curve = report["curves"]["coverage"]
-    first = next(place for place, share in enumerate(curve["coverage"]) if share >= min(0.02, point[0]))
-
-    def draw(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        axes.plot(curve["coverage"][first:], curve["accuracy"][first:], color=FIRST)  # before it is noise
-        axes.plot(*point, "o", color=SECOND, markersize=8)
-        axes.annotate(
-            f"{percent(point[1])} of\n{rounded(point[0])} kept",
-            point,
-            (-10, -14),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=SECOND,
-            fontweight="bold",
-        )
-        axes.set(
-            xlim=(0, 1.02),
-            xlabel="share decided by the model, surest first",
-            ylabel=f"{correct(report)} among them",
-        )
-        low, high = axes.get_ylim()
-        low -= 0.3 * (high - low) * (point[1] < low + 0.3 * (high - low))  # room for the words
-        axes.set_ylim(low - max(0.0, 0.02 - (high - low)), high)  # a flat curve stays flat
-        percents(axes.xaxis)
-        percents(axes.yaxis)
-
-    yield Plot("coverage", "Leaving doubt to a person", sentence, sentence, draw)
-
-
-def _panels(
-    figure: Figure, edges: Sequence[float], counts: Mapping[str, Sequence[int]], threshold: float | None
-) -> None:
-    """Draw the histograms of two classes, one above the other."""
-    shared: Axes | None = None
-    for place, (name, color) in enumerate(zip(counts, SERIES, strict=False)):
-        shared = figure.add_subplot(2, 1, place + 1, sharex=shared)
-        total = sum(counts[name]) or 1
-        shares = [count / total for count in counts[name]]
-        shared.bar(edges[:-1], shares, edges[1] - edges[0], align="edge", color=color, edgecolor=GROUND)
-        shared.set_title(f"labelled {shorten(name, 30)}", color=color, fontsize=12, fontweight="bold")
-        shared.set_xlim(0, 1)
-        if threshold is not None:
-            shared.axvline(threshold, color=INK, linewidth=1, linestyle=DASHED)
-        shared.yaxis.set_major_locator(few(3))
-        percents(shared.yaxis)
-        percents(shared.xaxis)
-        shared.tick_params(labelbottom=place == 1)
-    if shared is not None:
-        shared.set_xlabel(f"probability of {shorten(list(counts)[1], 26)}")
-
-
-def _strips(
-    figure: Figure,
-    edges: Sequence[float],
-    counts: Mapping[str, Sequence[int]],
-    of: str,
-    marks: Mapping[str, float],
-) -> None:
-    """Draw the histograms of several classes as rows of cells, with lines at some marks."""
-    axes = figure.add_subplot()
-    names = shortened(list(counts), NAME)
-    columns = len(edges) - 1
-    for row, (name, values) in enumerate(counts.items()):
-        if name in marks:
-            axes.vlines(marks[name] * columns, row - 0.48, row + 0.48, color=SECOND, linewidth=2)
-        most = max(values) or 1
-        for column, count in enumerate(values):
-            if count:
-                axes.add_patch(cell(column + 0.5, row, count / most, FIRST))
-    axes.set(xlim=(0, columns), ylim=(len(names) - 0.5, -0.5), xlabel=f"probability of the {of}")
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xticks([0, columns / 2, columns], [rounded(edges[0]), "50 %", rounded(edges[-1])])
-    axes.grid(visible=False)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    room_for(figure, names)
-
-
 def _lines(
     figure: Figure,
-    curves: dict[str, Any],
+    curves: Curves,
     sides: tuple[str, str],
     area: str,
     short: str,
     corner: float,
-    mean: dict[str, Any] | None,
+    mean: Mapping[str, Any] | None,
 ) -> Axes:
     """Draw a curve for each class: few in colours, of many only the weakest stand out from grey.
 
@@ -295,55 +112,38 @@ def _lines(
     return axes
 
 
-def _mean(report: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the mean of the curves of all labels, if there is one."""
-    found: dict[str, Any] | None = report["curves"].get("mean", {}).get(name)
-    return found
-
-
-def _size(curves: dict[str, Any]) -> tuple[float, float]:
+def _size(curves: Curves) -> tuple[float, float]:
     return WIDTH, HEIGHT + LINE * (min(len(curves), LINES) if len(curves) > 1 else 0)
 
 
-def _weakest(curves: dict[str, Any], area: str) -> list[str]:
+def _weakest(curves: Curves, area: str) -> list[str]:
     return sorted(curves, key=lambda name: curves[name][area] or 0)
 
 
-def _areas(curves: dict[str, Any], area: str) -> str:
+def _areas(curves: Curves, area: str) -> str:
     return "; ".join(f"area {number(curves[one][area])} for {one}" for one in _weakest(curves, area)[:SHOWN])
 
 
-def _caption(report: dict[str, Any], curves: dict[str, Any], point: tuple[float, float] | None) -> str:
+def _caption(report: Report, curves: Curves, point: tuple[float, float] | None) -> str:
     named = "" if len(curves) <= LINES else f"; the {LINES} weakest are named"
     if len(curves) > SHOWN:
         named = f": the {SHOWN} weakest, {LINES} of them named"
-    if several(report):
+    if of_task(report).several:
         return f"Each label{named}. " + "Dashed: the mean of all." * (len(curves) > 1)
     if len(report["test"]["labels"]) > 2:
         return f"Each class against the rest{named}."
-    unsure = f", unsure {texts(report)} aside" if report.get("decision", {}).get("unsure") else ""
+    unsure = f", unsure {of_input(report).texts} aside" if report.get("decision", {}).get("unsure") else ""
     decides = f"; the point is where the model decides{unsure}" if point else ""
     return f"For {next(iter(curves))}{decides}."
 
 
-def _operating(
-    report: dict[str, Any], curves: dict[str, Any], across: str, up: str
-) -> tuple[float, float] | None:
+def _operating(report: Report, curves: Curves, across: str, up: str) -> tuple[float, float] | None:
     """Return where the decision stands on the curve, if both are about the same class."""
-    decision = report.get("decision", {})
-    if decision.get("positive") not in curves or len(report["test"]["labels"]) != 2:
+    decision = report.get("decision")
+    if not decision or decision["positive"] not in curves or len(report["test"]["labels"]) != 2:
         return None
-    x, y = (decision["test"].get(side, {}).get("value") for side in (across, up))
+    x, y = (measured(decision["test"].get(side))[0] for side in (across, up))
     return None if x is None or y is None else (x, y)
-
-
-def _threshold(report: dict[str, Any], label: str) -> float | None:
-    """Return from which probability of this label on it is predicted."""
-    decision = report.get("decision", {})
-    threshold = decision.get("threshold")
-    if threshold is None:
-        return None
-    return float(threshold if decision.get("positive") == label else 1 - threshold)
 
 
 def _mark(axes: Axes, point: tuple[float, float] | None, offset: tuple[float, float]) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from sentiment.core.schema.report import Word
 from sentiment.core.strings import printable
 
 MARKED = 0.15  # of the weightiest word: lighter ones stay unmarked
@@ -73,12 +73,12 @@ class Section:
         return bool(self.sentences or self.tables or self.pairs)
 
 
-def passage(text: str, most: int, words: Sequence[dict[str, Any]] = ()) -> Passage:
+def passage(text: str, most: int, words: Sequence[Word] = ()) -> Passage:
     """Cut a text to `most` characters: the piece whose words weigh most, on one line."""
     heaviest = max((abs(word["weight"]) for word in words), default=0) or 1
     starts = {0} | {max(0, min(word["start"] - most // 10, len(text) - most)) for word in words}
 
-    def inside(word: dict[str, Any], begin: int) -> bool:
+    def inside(word: Word, begin: int) -> bool:
         return begin <= int(word["start"]) and int(word["end"]) <= begin + most
 
     def weight(begin: int) -> float:

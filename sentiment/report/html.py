@@ -3,9 +3,9 @@
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from sentiment.core.files import write_text
+from sentiment.core.schema.report import Report
 from sentiment.core.strings import isolated, printable
 from sentiment.report.document import Passage
 from sentiment.report.figure import PALETTE, svg
@@ -18,12 +18,12 @@ TEMPLATE = "report.html.j2"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def write(report: dict[str, Any], path: Path) -> None:
+def write(report: Report, path: Path) -> None:
     """Write the page, whole or not at all."""
     write_text(path, page(report))
 
 
-def page(report: dict[str, Any]) -> str:
+def page(report: Report) -> str:
     """Return the page; the same for the same report."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup

@@ -1,67 +1,18 @@
 """How numbers of a report are written, and its sentences: one wording for HTML, Markdown and terminal."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sentiment.core.schema.report import Report
+from sentiment.core.schema.scores import Baseline, DecisionFacts, Interval
 from sentiment.core.strings import printable
+from sentiment.evaluation import baselines
 from sentiment.metrics.catalogue import signed
+from sentiment.report.words import main_score, of_input, of_task, score_of
 
-BASELINES = {
-    "majority": "majority",
-    "median": "median",
-    "tfidf_lr": "TF-IDF + LR",
-    "tfidf_ridge": "TF-IDF + ridge",
-    "nbsvm": "NB-SVM",
-    "statistics_lr": "statistics + LR",
-}
 CHANCE = 0.05  # from this p on a difference is within chance
 LEFT_TO_PERSON = 0.1  # share of the texts in the sentence on coverage
-
-
-def texts(report: dict[str, Any]) -> str:
-    """Say what is classified: texts, or sequences of features."""
-    return "sequences" if report.get("tokenizer", {}).get("kind") == "features" else "texts"
-
-
-def text(report: dict[str, Any]) -> str:
-    """Say what one of them is."""
-    return texts(report).removesuffix("s")
-
-
-def tokens(report: dict[str, Any]) -> str:
-    """Say what one of them consists of."""
-    return "tokens" if texts(report) == "texts" else "steps"
-
-
-def several(report: dict[str, Any]) -> bool:
-    """Say whether a text may have several labels, or none."""
-    return report.get("task") == "multilabel"
-
-
-def ordinal(report: dict[str, Any]) -> bool:
-    """Say whether the classes are grades."""
-    return report.get("task") == "ordinal"
-
-
-def noun(report: dict[str, Any]) -> tuple[str, str]:
-    """Say what a text is given, one and many."""
-    return ("label", "labels") if several(report) else ("class", "classes")
-
-
-def main_score(report: dict[str, Any]) -> str:
-    """Return the key of the score by which models are compared."""
-    return "micro_f1" if several(report) else "mae" if ordinal(report) else "accuracy"
-
-
-def part_score(report: dict[str, Any]) -> str:
-    """Return the key of the score that parts of the texts have."""
-    return "samples_f1" if several(report) else "accuracy"
-
-
-def correct(report: dict[str, Any]) -> str:
-    """Say what the accuracy counts."""
-    return "all labels right" if several(report) else "right"
 
 
 def number(value: float | None) -> str:
@@ -108,6 +59,19 @@ def grades(difference: float | None, edges: Sequence[float] | None = None) -> st
     return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
 
 
+def changes(report: Report, difference: float | None, edges: Sequence[float] | None = None) -> str:
+    """Write a difference of the main score, in its unit."""
+    return (grades if of_task(report).least else points)(difference, edges)
+
+
+def measure(report: Report, score: float, edges: Sequence[float] | None = None) -> str:
+    """Write the main score: a share, or a mean error in grades, with its interval if there is one."""
+    if not of_task(report).least:
+        return percent(score, edges)
+    first, *rest = (f"{one:.3f}" for one in (score, *(edges or ())))
+    return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+
+
 def p_value(p: float | None) -> str:
     """Write a p-value: < 0.001, or 0.034."""
     return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -149,59 +113,65 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
     ]
 
 
-def scored_texts(report: dict[str, Any]) -> int:
+def scored_texts(report: Report) -> int:
     """Return how many texts the scores are about."""
     test = report["test"]
-    return sum(map(sum, test["confusion_matrices"][0] if several(report) else test["confusion_matrix"]))
+    matrix = test["confusion_matrix"] if "confusion_matrix" in test else test["confusion_matrices"][0]
+    return sum(map(sum, matrix))
 
 
-def strongest(report: dict[str, Any]) -> str | None:
+def strongest(report: Report) -> str | None:
     """Return the key of the baseline with the highest accuracy, or micro F1 of several labels.
 
     Of grades it is the one with the least absolute error.
     """
-    rivals, score = report.get("baselines") or {}, main_score(report)
-    return max(rivals, key=lambda name: signed(score, rivals[name][score])) if rivals else None
+    rivals, name = report.get("baselines") or {}, of_task(report).main_score
+    return max(rivals, key=lambda key: signed(name, main_score(report, rivals[key])), default=None)
 
 
-def verdict(report: dict[str, Any]) -> str:
+def verdict(report: Report) -> str:
     """Say in one sentence how good the model is, and whether it beats the strongest baseline."""
-    test, corpus, score = report["test"], report.get("corpus", {}), main_score(report)
+    test, corpus, words = report["test"], report.get("corpus", {}), of_task(report)
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
-    of = f" on {scored_texts(report):,} {held_out}{texts(report)}"
+    of = f" on {scored_texts(report):,} {held_out}{of_input(report).texts}"
     of += f" of {corpus['name']}" if corpus.get("name") else ""
-    if ordinal(report):
-        low, high = report["intervals"]["mae"]
-        kappa = number(test["quadratic_kappa"])
-        sentence = (
-            f"{test['mae']:.3f} grades off [{low:.3f}, {high:.3f}] on average, quadratic kappa {kappa}{of}"
-        )
-    else:
-        value, _, edges = percent(test[score], report["intervals"][score]).partition(" [")
-        sentence = f"{value} {'micro F1' if several(report) else 'accuracy'} [{edges}{of}"
+    around = report["intervals"][words.main_score]
+    own, _, edges = measure(report, main_score(report, test), around).partition(" [")
+    beside = number(score_of(test, words.beside)) if words.beside else ""
+    sentence = words.verdict.format(value=own, edges=edges, beside=beside) + of
     key = strongest(report)
     if key is None:
         return sentence + "."
-    rival, name = report["baselines"][key], BASELINES.get(key, key)
-    paired = rival.get("comparison", {})
-    difference = paired.get("difference", test[score] - rival[score])
-    unit, above, below = "points", "above", "below"
-    if ordinal(report):
-        paired, difference = paired.get("mae", {}), rival["mae"] - test["mae"]
-        unit, above, below = "grades", "nearer than", "further off than"
-    p = paired.get("p")
+    rival, name = report["baselines"][key], baselines.title(key)
+    difference, (_, _, p) = lead(report, rival), paired(report, rival)
     proof = "" if p is None else f", p {p_value(p) if p < 0.001 else '= ' + p_value(p)}"
-    gap = f"{abs(difference):.3f}" if ordinal(report) else f"{abs(100 * difference):.1f}"
+    gap = f"{abs(difference):.3f}" if words.least else f"{abs(100 * difference):.1f}"
     if float(gap) == 0:
         return f"{sentence}; as good as {name}{proof}."
+    side = words.above if difference > 0 else words.below
     if p is not None and p >= CHANCE:
-        return f"{sentence}; {gap} {unit} {above if difference > 0 else below} {name}, within chance{proof}."
+        return f"{sentence}; {gap} {words.unit} {side} {name}, within chance{proof}."
     if difference < 0:
-        return f"{sentence}; the simpler {name} WINS, by {gap} {unit}{proof}."
-    return f"{sentence}; {gap} {unit} {above} {name}{proof}."
+        return f"{sentence}; the simpler {name} WINS, by {gap} {words.unit}{proof}."
+    return f"{sentence}; {gap} {words.unit} {side} {name}{proof}."
 
 
-def coverage(report: dict[str, Any]) -> tuple[float, float] | None:
+def paired(report: Report, rival: Baseline) -> tuple[float | None, Interval | None, float | None]:
+    """Return difference, interval and p of the main score against a baseline."""
+    found: Mapping[str, Any] = rival.get("comparison", {})
+    found = found.get(of_task(report).main_score, found)
+    return found.get("difference"), found.get("interval"), found.get("p")
+
+
+def lead(report: Report, rival: Baseline) -> float:
+    """Return by how much the model is better than a baseline."""
+    difference, _, _ = paired(report, rival)
+    if difference is None:
+        difference = main_score(report, report["test"]) - main_score(report, rival)
+    return signed(of_task(report).main_score, difference)
+
+
+def coverage(report: Report) -> tuple[float, float] | None:
     """Return the share of texts kept, and their accuracy, where about 10 % are left to a person.
 
     None if that would be nobody: of few texts, or of texts that are equally sure.
@@ -215,19 +185,19 @@ def coverage(report: dict[str, Any]) -> tuple[float, float] | None:
     return kept if rounded(kept[0]) != rounded(1) else None
 
 
-def coverage_sentence(report: dict[str, Any]) -> str | None:
+def coverage_sentence(report: Report) -> str | None:
     """Say what it brings to leave the least sure texts to a person."""
     kept = coverage(report)
     if kept is None:
         return None
-    are = "have all labels right" if several(report) else "are right"
     return (
         f"If the least sure {rounded(1 - kept[0])} are left to a person, "
-        f"{percent(kept[1])} of the others {are}, instead of {percent(report['test']['accuracy'])}."
+        f"{percent(kept[1])} of the others {of_task(report).are_right}, "
+        f"instead of {percent(report['test']['accuracy'])}."
     )
 
 
-def operating_names(decision: dict[str, Any], labels: Sequence[str]) -> dict[str, str]:
+def operating_names(decision: DecisionFacts, labels: Sequence[str]) -> dict[str, str]:
     """Return the names of the scores at the operating point, in their order."""
     positive = decision.get("positive")
     if decision.get("thresholds"):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentiment.core.schema.report import Report
 from sentiment.metrics.catalogue import SCORES
-from sentiment.report import phrases
+from sentiment.report.certainty import histogram, kept, reliability
 from sentiment.report.classes import WORST
 from sentiment.report.confusion import confusion
-from sentiment.report.curves import histogram, kept, precision_recall, reliability, roc
+from sentiment.report.curves import precision_recall, roc
 from sentiment.report.figure import (
     DASHED,
     FIRST,
@@ -27,19 +28,20 @@ from sentiment.report.figure import (
     thousands,
 )
 from sentiment.report.phrases import percent, shorten
+from sentiment.report.words import of_input, of_task, part_score, score_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def plots(report: dict[str, Any]) -> list[Plot]:
+def plots(report: Report) -> list[Plot]:
     """Return the plots for which a report has the numbers."""
     makers = (confusion, roc, precision_recall, reliability, histogram, kept, _lengths, _slices, _learning)
     return [plot for make in makers for plot in make(report)]
 
 
-def save_png(report: dict[str, Any], folder: Path) -> list[Path]:
+def save_png(report: Report, folder: Path) -> list[Path]:
     """Write each plot as ``<name>.png`` into a folder, which is made if need be; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
@@ -49,12 +51,10 @@ def save_png(report: dict[str, Any], folder: Path) -> list[Path]:
     return files
 
 
-def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
-    bins, score = report.get("curves", {}).get("lengths"), phrases.part_score(report)
+def _lengths(report: Report) -> Iterator[Plot]:
+    bins, words, items = report.get("curves", {}).get("lengths"), of_task(report), of_input(report)
     if not bins:
         return
-
-    name = f"F1 of a {phrases.text(report)}" if phrases.several(report) else "right"
 
     def draw(figure: Figure) -> None:
         from matplotlib.ticker import LogLocator, NullFormatter
@@ -63,10 +63,15 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
         for one in bins:
             sides = max(one["low"], 0.8), one["high"] + 1  # a bin has its last length too
             if one["interval"]:  # one text has none
-                axes.fill_between(sides, *one["interval"], color=FIRST, alpha=0.25, linewidth=0)
-            axes.plot(sides, [one[score]] * 2, color=FIRST)
-        axes.axhline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
-        axes.set(xscale="log", xlabel=f"{phrases.tokens(report)} of the {phrases.text(report)}", ylabel=name)
+                low, high = one["interval"]
+                axes.fill_between(sides, low, high, color=FIRST, alpha=0.25, linewidth=0)
+            axes.plot(sides, [part_score(report, one)] * 2, color=FIRST)
+        axes.axhline(part_score(report, report["test"]), color=MUTED, linewidth=1, linestyle=DASHED)
+        axes.set(
+            xscale="log",
+            xlabel=f"{items.tokens} of the {items.text}",
+            ylabel=words.length_axis.format(text=items.text),
+        )
         axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5), numticks=8))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.minorticks_off()
@@ -75,22 +80,22 @@ def _lengths(report: dict[str, Any]) -> Iterator[Plot]:
 
     yield Plot(
         "lengths",
-        "Length and F1" if phrases.several(report) else "Length and accuracy",
-        f"Band: 95 % interval. Dashed: all {phrases.texts(report)}.",
+        words.length_title,
+        f"Band: 95 % interval. Dashed: all {items.texts}.",
         "; ".join(
-            f"{one['low']:,} to {one['high']:,} {phrases.tokens(report)}: {percent(one[score])}"
+            f"{one['low']:,} to {one['high']:,} {items.tokens}: {percent(part_score(report, one))}"
             for one in bins
         ),
         draw,
     )
 
 
-def _slices(report: dict[str, Any]) -> Iterator[Plot]:
-    found, score = report.get("failures", {}).get("slices", [])[:WORST], phrases.part_score(report)
+def _slices(report: Report) -> Iterator[Plot]:
+    found = report.get("failures", {}).get("slices", [])[:WORST]
     if not found:
         return
     parts = [(shorten(one["slice"], NAME + 4), shorten(str(one["value"]), NAME + 4)) for one in found]
-    label = f"mean F1 of a {phrases.text(report)}" if phrases.several(report) else "right"
+    label = of_task(report).part_axis.format(text=of_input(report).text)
     fits = all(len(name) + len(value) <= NAME + 2 for name, value in parts)
     names = [f"{name}: {value}" if fits else f"{name}\n{value}" for name, value in parts]
 
@@ -99,8 +104,8 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         for place, one in enumerate(found):
             if one["interval"] is not None:
                 axes.plot(one["interval"], [place, place], color=FIRST, linewidth=1.5)
-            axes.plot(one[score], place, "o", color=FIRST, markersize=6)
-        axes.axvline(report["test"][score], color=MUTED, linewidth=1, linestyle=DASHED)
+            axes.plot(part_score(report, one), place, "o", color=FIRST, markersize=6)
+        axes.axvline(part_score(report, report["test"]), color=MUTED, linewidth=1, linestyle=DASHED)
         axes.set(xlabel=label, ylim=(len(found) - 0.5, -0.5))
         axes.set_yticks(range(len(found)), names)
         axes.grid(visible=False, axis="y")
@@ -110,18 +115,18 @@ def _slices(report: dict[str, Any]) -> Iterator[Plot]:
         percents(axes.xaxis)
         room_for(figure, [line for name in names for line in name.splitlines()])
 
-    texts = phrases.texts(report)
+    texts = of_input(report).texts
     yield Plot(
         "slices",
         "Where it fails",
         f"Kinds of {texts}, the worst first, with 95 % intervals. Dashed: all {texts}.",
-        "; ".join(f"{one['slice']} {one['value']}: {percent(one[score])}" for one in found),
+        "; ".join(f"{one['slice']} {one['value']}: {percent(part_score(report, one))}" for one in found),
         draw,
         (WIDTH, (24 if fits else 32) * len(found) + 54),
     )
 
 
-def _learning(report: dict[str, Any]) -> Iterator[Plot]:
+def _learning(report: Report) -> Iterator[Plot]:
     history, training = report.get("history"), report.get("training", {})
     if not history:
         return
@@ -133,9 +138,9 @@ def _learning(report: dict[str, Any]) -> Iterator[Plot]:
         "training": (SECOND, [one["loss"] for one in history]),
         "validation": (FIRST, [one["validation"]["log_loss"] for one in history]),
     }
-    panels: dict[str, list[tuple[str, list[float]]]] = {
+    panels: dict[str, list[tuple[str, Sequence[Any]]]] = {
         "loss": list(losses.values()),
-        SCORES[metric].title: [(FIRST, [one["validation"][metric] for one in history])],
+        SCORES[metric].title: [(FIRST, [score_of(one["validation"], metric) for one in history])],
         "learning rate": [(MUTED, [one["learning_rate"] for one in history])],
     }
 

@@ -1,16 +1,16 @@
 """What else belongs to the numbers: the corpus, and how the model was made."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from sentiment.report import phrases
+from sentiment.core.schema.report import Report
 from sentiment.report.audit import read_as
 from sentiment.report.phrases import percent
+from sentiment.report.words import of_input
 
 Pair = tuple[str, str]
 
 
-def facts(report: dict[str, Any]) -> list[Pair]:
+def facts(report: Report) -> list[Pair]:
     """Return pairs of name and text."""
     pairs: list[Pair] = []
     for part in (_corpus, _tokens, _model, _training):
@@ -25,7 +25,7 @@ def facts(report: dict[str, Any]) -> list[Pair]:
     return pairs
 
 
-def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
+def _corpus(report: Report) -> Iterator[Pair]:
     corpus = report.get("corpus", {})
     if "source" in corpus:
         revision = corpus.get("revision")
@@ -36,27 +36,27 @@ def _corpus(report: dict[str, Any]) -> Iterator[Pair]:
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
     if sizes:
-        yield phrases.texts(report), sizes
+        yield of_input(report).texts, sizes
     if corpus.get("cut"):
         yield (
             "cut by seed",
-            " and ".join(corpus["cut"]) + f", stratified; no {phrases.text(report)} on two sides",
+            " and ".join(corpus["cut"]) + f", stratified; no {of_input(report).text} on two sides",
         )
     if corpus.get("left_out"):
         yield (
             "left out",
             ", ".join(
-                f"{count:,} {why.replace('texts', phrases.texts(report))}"
+                f"{count:,} {why.replace('texts', of_input(report).texts)}"
                 for why, count in corpus["left_out"].items()
             ),
         )
     if (accuracy := corpus.get("accuracy_with_unseen_labels")) is not None:
         yield "accuracy with all", f"{percent(accuracy)}: texts of labels that training lacks count as wrong"
     if corpus.get("scored_split") == "train":
-        yield "scored", f"all {phrases.texts(report)}: the corpus has no test split"
+        yield "scored", f"all {of_input(report).texts}: the corpus has no test split"
 
 
-def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
+def _tokens(report: Report) -> Iterator[Pair]:
     tokens, embedding = report.get("tokenizer"), report.get("embedding")
     if tokens and tokens["kind"] == "features":
         yield (
@@ -96,11 +96,11 @@ def _tokens(report: dict[str, Any]) -> Iterator[Pair]:
         )
 
 
-def _model(report: dict[str, Any]) -> Iterator[Pair]:
+def _model(report: Report) -> Iterator[Pair]:
     if model := report.get("model"):
         direction = "bidirectional " if model["bidirectional"] else ""
-        about = report.get("ngrams") or {}
-        beside = f"; beside it {about['count']:,} n-grams" if about.get("share") else ""
+        about = report.get("ngrams")
+        beside = f"; beside it {about['count']:,} n-grams" if about and about["share"] else ""
         yield (
             "model",
             f"{direction}{model['kind'].upper()} {model['hidden_size']} × {model['layers']}, "
@@ -108,13 +108,13 @@ def _model(report: dict[str, Any]) -> Iterator[Pair]:
         )
 
 
-def _training(report: dict[str, Any]) -> Iterator[Pair]:
+def _training(report: Report) -> Iterator[Pair]:
     if training := report.get("training"):
         steps = ", with adversarial steps" if training.get("adversarial") else ""
         yield (
             "training",
             f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
-            f"{training['tokens_per_second']:,.0f} {phrases.tokens(report)}/s on {training['device']}, "
+            f"{training['tokens_per_second']:,.0f} {of_input(report).tokens}/s on {training['device']}, "
             f"seed {training['seed']}{steps}",
         )
         if kernel := training.get("kernel"):  # of a CPU

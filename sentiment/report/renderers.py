@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from sentiment.core.schema.report import Report
 from sentiment.core.strings import isolated, printable, quoted
-from sentiment.report import phrases
 from sentiment.report.document import Passage, Section, Table
 from sentiment.report.sections import sections
+from sentiment.report.words import of_input
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 TERMINAL, CARD = (110, 5), (200, 10)  # characters shown of a text, and mistakes
 
 
-def render(report: dict[str, Any]) -> "RenderableType":
+def render(report: Report) -> "RenderableType":
     """Return the report for a terminal."""
     from rich.console import Group
     from rich.table import Table as Grid
@@ -33,7 +34,7 @@ def render(report: dict[str, Any]) -> "RenderableType":
     return Group(*parts)
 
 
-def card(report: dict[str, Any]) -> str:
+def card(report: Report) -> str:
     """Return the report as Markdown: the README of a bundle."""
     name = report.get("corpus", {}).get("name")
     blocks = [f"# {_escaped(name)} classifier" if name else "# Report", _escaped(report["verdict"])]
@@ -45,10 +46,10 @@ def card(report: dict[str, Any]) -> str:
         if section.pairs:
             blocks.append("\n".join(f"- {name}: {_escaped(text)}" for name, text in section.pairs))
     if "training" in report:
-        what = '"…"' if phrases.texts(report) == "texts" else "--input FILE"
         blocks += [
             "## Use",
-            f"    sentiment predict {what} --model DIR\n    sentiment report DIR --html FILE",
+            f"    sentiment predict {of_input(report).given} --model DIR\n"
+            "    sentiment report DIR --html FILE",
         ]
     return "\n\n".join(blocks) + "\n"
 

@@ -3,8 +3,7 @@
 Cells are finished strings. A part that a report lacks leaves nothing behind.
 """
 
-from typing import Any
-
+from sentiment.core.schema.report import Report
 from sentiment.data.scripts import long_words
 from sentiment.report.audit import in_short, splits
 from sentiment.report.classes import WORST, classes
@@ -16,7 +15,7 @@ from sentiment.report.provenance import facts
 from sentiment.report.scores import scores
 
 
-def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> list[Section]:
+def sections(report: Report, letters: int = 600, most: int = WORST) -> list[Section]:
     """Return what a report says, with `most` mistakes and suspects.
 
     Their texts are cut to `letters`, around the words of most weight.
@@ -34,7 +33,7 @@ def sections(report: dict[str, Any], letters: int = 600, most: int = WORST) -> l
     return [section for section in every if section]
 
 
-def _audit(report: dict[str, Any]) -> Section:
+def _audit(report: Report) -> Section:
     audit = report.get("audit")
     if not audit:
         return Section("audit", "The corpus")

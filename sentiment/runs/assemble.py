@@ -1,11 +1,11 @@
 """The report of a finished run."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from sentiment.core import config_io, files
-from sentiment.core.schema.report import SCHEMA
+from sentiment.core.schema.report import SCHEMA, Report
 from sentiment.data.corpus.checks import UNSEEN
 from sentiment.data.sequences import Encoded
 from sentiment.evaluation import redaction
@@ -27,7 +27,7 @@ def assemble(
     manifest: dict[str, Any],
     scored: dict[str, Any],
     test: Encoded,
-) -> dict[str, Any]:
+) -> Report:
     """Return the report of a finished run; `test` are the encoded test texts."""
     settings, corpus, history = run.settings, ready.corpus, trainer.history
     best = [record for record in history if record["best"]][-1]
@@ -78,25 +78,25 @@ def assemble(
         "settings": dict(config_io.changed(settings)),
         "versions": bundle.versions(),
     }
-    result = {"verdict": verdict(result), **result}
+    report = cast(Report, {"verdict": verdict(cast(Report, result)), **result})
     if corpus.reading is not None:
-        result["corpus"]["reading"] = corpus.reading.as_dict()
+        report["corpus"]["reading"] = corpus.reading.as_dict()
     unseen = corpus.left_out.get(UNSEEN.format("test"), 0)
-    if unseen and "accuracy" in result["test"]:  # they are wrong, whatever the model says of them
+    if unseen:  # they are wrong, whatever the model says of them
         share = len(corpus.test) / (len(corpus.test) + unseen)
-        result["corpus"]["accuracy_with_unseen_labels"] = result["test"]["accuracy"] * share
-    return result if settings.report.texts else redaction.without_texts(result)
+        report["corpus"]["accuracy_with_unseen_labels"] = report["test"]["accuracy"] * share
+    return report if settings.report.texts else redaction.without_texts(report)
 
 
-def write(run: Run, result: dict[str, Any]) -> None:
+def write(run: Run, report: Report) -> None:
     """Write the report into the folder, and what is rendered of it.
 
     If the page fails, the trained model is not lost with it.
     """
-    files.write_json(run.working / "report.json", result)
-    files.write_text(run.working / bundle.CARD, renderers.card(result))
+    files.write_json(run.working / "report.json", report)
+    files.write_text(run.working / bundle.CARD, renderers.card(report))
     try:
-        html.write(result, run.working / html.NAME)
+        html.write(report, run.working / html.NAME)
     except Exception as error:
         (run.working / html.NAME).unlink(missing_ok=True)
         run.listener.stage(

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from sentiment.core import config_io, files
 from sentiment.core.config import Config
+from sentiment.core.schema.runs import Crossval, Spread
 from sentiment.core.sections.base import SEEDS
 from sentiment.data.corpus import Corpus, RawCorpus, divide
 from sentiment.data.corpus.folds import cut, read_pool
@@ -36,7 +38,7 @@ def crossval(
     seeds: int = 3,
     out: Path | None = None,
     listener: Listener | None = None,
-) -> dict[str, Any]:
+) -> Crossval:
     """Train and score once for each fold and seed.
 
     The texts are those of `sentiment.data.corpus.folds.read_pool`. For each seed they are cut into folds anew
@@ -75,9 +77,7 @@ def crossval(
         return _run(run, pool)
 
 
-def resume(
-    out: Path | None = None, listener: Listener | None = None, device: str | None = None
-) -> dict[str, Any]:
+def resume(out: Path | None = None, listener: Listener | None = None, device: str | None = None) -> Crossval:
     """Go on with an interrupted cross-validation; folds that are finished stay as they are.
 
     Parameters
@@ -90,7 +90,7 @@ def resume(
     listener, out = listener or Listener(), out or newest(CROSSVAL)
     if (out / RESULT).is_file():
         listener.stage(f"{out} is finished already")
-        return files.read_json(out / RESULT, "corpus", "model", "baselines")
+        return cast(Crossval, files.read_json(out / RESULT, "corpus", "model", "baselines"))
     run = Run.unfinished(CROSSVAL, out, listener, device)
     listener.stage(f"going on with {out}")
     pool = read_pool(run.corpus_settings, run.listener.notice)
@@ -98,7 +98,7 @@ def resume(
         return _run(run, pool)
 
 
-def _run(run: Run, pool: RawCorpus) -> dict[str, Any]:
+def _run(run: Run, pool: RawCorpus) -> Crossval:
     """Train what is not trained yet, then sum up."""
     settings, state, out, listener = run.settings, run.state, run.out, run.listener
     folds: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ def _run(run: Run, pool: RawCorpus) -> dict[str, Any]:
     files.write_json(out / RESULT, result)
     (out / CROSSVAL.state).unlink()
     listener.stage(f"results: {out}")
-    return result
+    return cast(Crossval, result)
 
 
 def _train(fold: Run, corpus: Corpus) -> None:
@@ -173,15 +173,15 @@ def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {"model": {"scores": _spread(ours)}, "baselines": baselines, "test": TEST, "runs": described}
 
 
-def _values(scored: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+def _values(scored: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
     """Return the scores that are single numbers, by name, one for each run."""
     names = [name for name, value in scored[0].items() if value is None or isinstance(value, float)]
     return {name: [one[name] for one in scored] for name in names}
 
 
-def _spread(values: dict[str, list[float | None]]) -> dict[str, dict[str, Any]]:
+def _spread(values: dict[str, list[float | None]]) -> dict[str, Spread]:
     """Return mean and standard deviation of each score, over the runs that have it."""
-    result = {}
+    result: dict[str, Spread] = {}
     for name, all_of_it in values.items():
         known = [value for value in all_of_it if value is not None]
         result[name] = {

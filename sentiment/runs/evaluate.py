@@ -3,12 +3,12 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.notices import Say, warn
-from sentiment.core.schema.report import SCHEMA
+from sentiment.core.schema.report import SCHEMA, Report
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.core.sections.run import ReportConfig
 from sentiment.data.corpus import divide, load_for_scoring, read_corpus
@@ -38,7 +38,7 @@ def evaluate(
     texts: bool | None = None,
     columns: dict[str, Any] | None = None,
     say: Say = warn,
-) -> dict[str, Any]:
+) -> Report:
     """Score a bundle again, on its own test texts or on another corpus.
 
     Parameters
@@ -68,13 +68,13 @@ def evaluate(
 
 def evaluate_predictions(
     path: Path, positive: str | None = None, settings: ReportConfig | None = None
-) -> dict[str, Any]:
+) -> Report:
     """Report on somebody's predictions in a file, as `sentiment.evaluation.predictions.read` takes them.
 
     No model is needed; the parts that are about one are not there.
     """
     found = predictions.read(path, positive)
-    result: dict[str, Any] = {
+    result: Any = {
         "schema": SCHEMA,
         "created": now(),
         "corpus": {
@@ -89,7 +89,7 @@ def evaluate_predictions(
             settings or ReportConfig(),
         ),
     }
-    return {"verdict": phrases.verdict(result), **result}
+    return cast(Report, {"verdict": phrases.verdict(result), **result})
 
 
 def _evaluate(
@@ -98,9 +98,9 @@ def _evaluate(
     corpus_name: str | None,
     columns: dict[str, Any] | None,
     say: Say,
-) -> dict[str, Any]:
+) -> Report:
     loaded = predictor.bundle
-    result = dict(loaded.report)
+    result: Any = dict(loaded.report)
     like = Reading.from_dict(loaded.manifest["reading"]) if loaded.manifest.get("reading") else None
     if corpus_name is None:
         revision = loaded.manifest["corpus"]["revision"]
@@ -156,4 +156,4 @@ def _evaluate(
         "test": evaluation.token_statistics(encoded, test.texts)
     }
     result["verdict"] = phrases.verdict(result)
-    return result
+    return cast(Report, result)

@@ -228,7 +228,8 @@ def newest(job: Job) -> Path:
     ending = "" if job.kept else ".partial"
     folders = [path.parent for path in ARTIFACTS.glob(f"*{ending}/{job.state}")]
     if not folders:
-        raise UsageError(f"no {job.name} under {ARTIFACTS}; name it with --out DIR")
+        name = job.name if job.kept else "unfinished run"
+        raise UsageError(f"no {name} under {ARTIFACTS}; name it with --out DIR")
     folder = max(folders, key=lambda folder: folder.stat().st_mtime_ns)
     return folder.with_name(folder.name.removesuffix(ending))
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.errors import UsageError
+from sentiment.core.schema.report import Report
 from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.sequences import Encoded
-from sentiment.evaluation import baselines, predictions
+from sentiment.evaluation import baseline_scores, predictions
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.evaluation.error_analysis import error_analysis
 from sentiment.evaluation.scored import Scored
@@ -109,7 +110,8 @@ def resume(
     with run.on_device():
         if corpus is None and run.settings.corpus.name == MEMORY:
             raise UsageError(
-                f"{out}: it trains on texts from memory; go on in Python, with pipeline.resume(corpus=…)"
+                f"{out}: it trains on texts from memory; go on in Python, with "
+                "sentiment.runs.train.resume(corpus=…)"
             )
         corpus, raw = _read(run, corpus)
         with run.go_on(corpus.fingerprint()):
@@ -148,12 +150,14 @@ def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
     fit(trainer, run)
     bundle.save_model(working / MODEL, trainer.model)
 
-    model, further = _undecided(run, ready), {}
+    further: dict[str, Any] = {}
+    model = _undecided(run, ready)
+    read = cache(partial(Predictor(model, run.device).logits, corpus.validation.texts))
     if settings.ngrams.longest and corpus.input.written:
         with run.timed("ngrams"):
-            model, further["ngrams"] = _with_ngrams(run, model, ready, counted(), examples)
+            model, further["ngrams"] = _with_ngrams(run, model, ready, counted(), examples, read()[0])
     with run.timed("decision"):
-        predictor, validation = fit_decision(run, model, corpus)
+        predictor, validation = fit_decision(run, model, corpus, *read())
     scored, test = _score(run, predictor, corpus, validation)
     if taught is not None:
         further["teachers"] = distillation.on_test(run, ready, test.sequences, taught)
@@ -187,7 +191,8 @@ def _undecided(run: Run, ready: Prepared) -> Bundle:
     corpus, tree = ready.corpus, run.settings.model_dump()
     weights = bundle.read_weights(run.working / MODEL, tree, ready.sizes, len(corpus.labels), corpus.task)
     decided = Decision.plain(corpus.labels, task(corpus.task))
-    return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, {}, decided)
+    none = cast(Report, {})
+    return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, none, decided)
 
 
 def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
@@ -212,7 +217,12 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
 
 
 def _with_ngrams(
-    run: Run, recurrent: Bundle, ready: Prepared, counted: Counted, taught: Examples | None
+    run: Run,
+    recurrent: Bundle,
+    ready: Prepared,
+    counted: Counted,
+    taught: Examples | None,
+    logits: NDArray[np.float64],
 ) -> tuple[Bundle, dict[str, Any]]:
     """Put n-grams beside the recurrence, as far as they serve validation; say what that gave.
 
@@ -221,7 +231,6 @@ def _with_ngrams(
     run.listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
     corpus, path = ready.corpus, run.working / bundle.NGRAMS
     labels = corpus.train.labels if taught is None else taught.labels
-    logits, _ = Predictor(recurrent, run.device).logits(corpus.validation.texts)
     fitted, about = ngrams.fit(corpus, counted, labels, logits)
     recurrent.manifest["ngrams"] = fitted is not None
     if fitted is None:
@@ -230,10 +239,13 @@ def _with_ngrams(
     return replace(recurrent, ngrams=NGrams.load(path, len(corpus.labels), corpus.task)), about
 
 
-def fit_decision(run: Run, model: Bundle, corpus: Corpus) -> tuple[Predictor, NDArray[np.float64]]:
-    """Fit the decision on the validation texts, as the predictor will see texts; store it and them."""
+def fit_decision(
+    run: Run, model: Bundle, corpus: Corpus, logits: NDArray[np.float64], encoded: Encoded
+) -> tuple[Predictor, NDArray[np.float64]]:
+    """Fit the decision on the validation texts, of which the recurrence gave logits; store both."""
     settings, labels = run.settings.decision, corpus.validation.labels
-    logits, _ = Predictor(model, run.device).logits(corpus.validation.texts)
+    if model.ngrams is not None:
+        logits = logits + model.ngrams.logits(encoded.whole)
     fitted = decision.fit(settings, labels, logits, corpus.labels, task(corpus.task))
     probabilities = fitted.probabilities(logits)
     files.write_json(run.working / bundle.DECISION, fitted.as_dict())
@@ -258,7 +270,7 @@ def _score(
         scored = evaluation.evaluate(answered, settings, encoded.lengths, logits)
     if settings.baselines:
         with run.timed("baselines"):
-            scored["baselines"] = baselines.run(
+            scored["baselines"] = baseline_scores.run(
                 corpus, probabilities, settings.bootstrap, run.listener.stage, fitted.thresholds
             )
     run.listener.stage("looking at where it fails")

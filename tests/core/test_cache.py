@@ -13,7 +13,7 @@ from sentiment.core.sections.model import EmbeddingConfig
 from sentiment.data import tokenizer
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer
-from sentiment.evaluation import baselines
+from sentiment.evaluation import baseline_scores
 from sentiment.evaluation.baselines import Answers
 from sentiment.models import embeddings
 
@@ -181,9 +181,9 @@ def file_of_vectors(monkeypatch):
 
 
 def baseline(monkeypatch):
-    if (found := baselines._read("b.npz", (1, 2))) is None:
+    if (found := baseline_scores.kept("b.npz", (1, 2))) is None:
         found = Answers(np.array([[0.25, 0.75]]), {})
-        baselines._write("b.npz", found)
+        baseline_scores.keep("b.npz", found)
     return found.probabilities.tolist()
 
 

@@ -109,7 +109,7 @@ def test_a_trained_bundle(bundle, name):
     own, others = OF_TASK[report["task"]], set().union(*OF_TASK.values())
     for scores in (report["test"], report["training"]["validation"], *report.get("baselines", {}).values()):
         assert others & scores.keys() == own
-    assert {"audit", "failures", "history"} <= report.keys()
+    assert {"calibration", "curves", "decision", "failures", "audit", "history"} <= report.keys()
     assert ("teachers" in report) == (name == "everything")
 
 

@@ -1,6 +1,9 @@
 """Texts and labels of a Python program: trained on and classified as those of a file."""
 
+from unittest.mock import Mock
+
 import datasets
+import huggingface_hub
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -9,9 +12,9 @@ import torch
 from conftest import TINY
 
 import sentiment
-from sentiment.core.errors import CorpusError, UsageError
+from sentiment.core.errors import CorpusError, SentimentError, UsageError
 from sentiment.core.sections.data import CorpusConfig
-from sentiment.data.corpus import divide, hub, load_corpus
+from sentiment.data.corpus import Preset, divide, hub, load_corpus
 from sentiment.data.corpus.audit import inspect
 from sentiment.data.corpus.memory import pairs, read_memory, rows_of
 
@@ -211,8 +214,12 @@ def test_labels_of_test_that_are_not_public(capsys, validation):
         ),
     ],
 )
-def test_what_the_hub_refuses_comes_with_the_name_to_ask_for(message, words):
-    assert words in str(hub._final_error("a/b", ValueError(message)))
+def test_what_the_hub_refuses_comes_with_the_name_to_ask_for(message, words, monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "is_offline_mode", lambda: True)
+    monkeypatch.setattr(datasets, "load_dataset", Mock(side_effect=ValueError(message)))
+    with pytest.raises(SentimentError) as error:
+        hub.read_hub(Preset("", "a/b"), CorpusConfig(), "a/b", None, None)
+    assert words in str(error.value)
 
 
 @pytest.mark.parametrize(

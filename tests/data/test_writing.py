@@ -173,7 +173,7 @@ def test_baselines_count_whole_words_of_hindi_and_characters_of_thai(file, tmp_p
         for train in (baselines.tfidf_lr, baselines.nbsvm):
             answers = train(corpus)
             assert (answers.probabilities.argmax(1) == corpus.test.labels).mean() >= least, language
-    pattern = baselines._word([text for text, _ in texts("Hindi")])
+    pattern = baselines.word_pattern([text for text, _ in texts("Hindi")])
     assert re.findall(pattern, "नई किताब") == ["नई", "किताब"]
 
 

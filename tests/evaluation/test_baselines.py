@@ -1,6 +1,7 @@
 """The baselines: their probabilities, their cache, and the methods against their formulas."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 import sentiment
 from sentiment.core import cache as kept
 from sentiment.data.corpus import Corpus, Split, load_corpus
-from sentiment.evaluation import baselines
+from sentiment.evaluation import baseline_scores, baselines
 from sentiment.evaluation.baselines import Answers
 from sentiment.metrics.task import MULTICLASS
 from sentiment.models import nbsvm
@@ -52,10 +53,10 @@ def untimed(results):
 
 def test_scores_and_comparisons_follow_from_the_probabilities(spam):
     ours = chance(spam)
-    results = baselines.run(spam, ours, 200)
+    results = baseline_scores.run(spam, ours, 200)
     assert list(results) == ["majority", "tfidf_lr", "nbsvm"]
     for name, one in results.items():
-        train = baselines.BASELINES[name][1]
+        train = baselines.BASELINES[name].train
         theirs = train(spam).probabilities
         assert np.allclose(theirs.sum(1), 1)
         assert one | MULTICLASS.scores(spam.test.labels, theirs, spam.labels) == one, name
@@ -70,33 +71,33 @@ def test_scores_and_comparisons_follow_from_the_probabilities(spam):
 
 def test_the_second_time_nothing_is_trained(spam, monkeypatch):
     told = []
-    first = baselines.run(spam, chance(spam), say=told.append)
+    first = baseline_scores.run(spam, chance(spam), say=told.append)
     assert len(told) == 2  # the majority takes no time
 
     def never(_):
         raise AssertionError("trained again")
 
-    known = {name: (title, never) for name, (title, _) in baselines.BASELINES.items()}
+    known = {name: replace(row, train=never) for name, row in baselines.BASELINES.items()}
     monkeypatch.setattr(baselines, "BASELINES", known)
-    second = baselines.run(load_corpus("sample_spam"), chance(spam), say=told.append)
+    second = baseline_scores.run(load_corpus("sample_spam"), chance(spam), say=told.append)
     assert len(told) == 2
     assert untimed(first) == untimed(second)
     for name, one in second.items():
         assert one["cached"] is True
         assert one["train_seconds"] == first[name]["train_seconds"]
     with pytest.raises(AssertionError, match="trained again"):  # another cut is another matter
-        baselines.run(load_corpus("sample_spam", seed=1), chance(spam))
+        baseline_scores.run(load_corpus("sample_spam", seed=1), chance(spam))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no zip", b"\x80\x04pickle?", None])
 def test_a_damaged_cache_is_trained_over(spam, cache, content):
-    first = baselines.run(spam, chance(spam))
+    first = baseline_scores.run(spam, chance(spam))
     for file in cache.glob("baseline-*.npz"):
         file.write_bytes(file.read_bytes()[:-30] if content is None else content)
-    second = baselines.run(spam, chance(spam))
+    second = baseline_scores.run(spam, chance(spam))
     assert not any(one["cached"] for one in second.values())
     assert untimed(first) == untimed(second)
-    assert all(one["cached"] for one in baselines.run(spam, chance(spam)).values())
+    assert all(one["cached"] for one in baseline_scores.run(spam, chance(spam)).values())
     assert sorted(file.suffix for file in cache.iterdir()) == [".npz"] * 3
 
 
@@ -104,12 +105,12 @@ def test_a_damaged_cache_is_trained_over(spam, cache, content):
 @given(place=st.integers(0, 2000), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_noticed_or_harmless(place, bit):
     answers = Answers(np.array([[0.25, 0.75], [0.5, 0.5]]), {"C": 1.0, "train_seconds": 2.0})
-    baselines._write("flipped.npz", answers)
+    baseline_scores.keep("flipped.npz", answers)
     file = kept.place("flipped.npz")
     content = bytearray(file.read_bytes())
     content[place % len(content)] ^= 1 << bit
     file.write_bytes(content)
-    found = baselines._read(file.name, (2, 2))
+    found = baseline_scores.kept(file.name, (2, 2))
     if found is not None:
         assert found.about == answers.about
         assert (found.probabilities == answers.probabilities).all()
@@ -117,7 +118,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(place, bit):
 
 def test_a_cache_that_cannot_be_written_to_is_no_failure(spam, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    assert len(baselines.run(spam, chance(spam))) == 3
+    assert len(baseline_scores.run(spam, chance(spam))) == 3
 
 
 @pytest.mark.parametrize("classes", [2, 3, 5])
@@ -148,15 +149,15 @@ def test_test_texts_have_no_part_in_the_training(spam):
     """Other test texts beside them change nothing in what is said of a text."""
     some = Split(spam.test.texts[:7], spam.test.labels[:7])
     fewer = Corpus("few", "few", None, spam.labels, spam.train, spam.validation, some)
-    for _, train in baselines.made_for(spam).values():
-        assert train(fewer).probabilities == pytest.approx(train(spam).probabilities[:7])
+    for baseline in baselines.made_for(spam).values():
+        assert baseline.train(fewer).probabilities == pytest.approx(baseline.train(spam).probabilities[:7])
 
 
 @pytest.mark.parametrize("mark", ["😀😡", "ab", "!?"])
 def test_texts_without_words_are_no_failure(mark):
     corpus = made(2, texts=lambda labels: [mark[label] for label in labels])
-    for _, train in baselines.made_for(corpus).values():
-        assert train(corpus).probabilities.shape == (10, 2)
+    for baseline in baselines.made_for(corpus).values():
+        assert baseline.train(corpus).probabilities.shape == (10, 2)
     assert (baselines.nbsvm(corpus).probabilities.argmax(1) == corpus.test.labels).all()
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sentiment.core.sections.data import CorpusConfig
-from sentiment.data.corpus.audit import audit, inspect, script
+from sentiment.data.corpus.audit import audit, inspect
 from sentiment.data.corpus.leakage import leakage
+from sentiment.data.corpus.oddities import script
 from sentiment.data.corpus.raw import RawCorpus, RawSplit
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Encoded

@@ -14,8 +14,9 @@ from conftest import TINY
 
 from sentiment.core import config_io
 from sentiment.core.errors import CorpusError, HubError, Interrupted
+from sentiment.core.sections.data import CorpusConfig
 from sentiment.core.sections.run import RuntimeConfig
-from sentiment.data.corpus import hub
+from sentiment.data.corpus import Preset, hub
 from sentiment.models import runtime
 from sentiment.runs import crossval, evaluate, pretrain, train, tuning
 from sentiment.training.events import Listener
@@ -179,7 +180,7 @@ def test_progress_bars_of_datasets_are_shown_to_people_and_as_the_caller_wants(s
     (datasets.enable_progress_bars if shown else datasets.disable_progress_bars)()
     try:
         with pytest.raises(HubError):
-            hub._load("org/name", None, None)
+            hub.read_hub(Preset("", "org/name"), CorpusConfig(), "org/name", None, None)
         assert (seen, datasets.are_progress_bars_disabled()) == ([True], not shown)
     finally:
         datasets.enable_progress_bars()

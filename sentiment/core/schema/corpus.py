@@ -3,7 +3,7 @@
 from typing import NotRequired, TypedDict
 
 
-class Reading(TypedDict):
+class ReadingFacts(TypedDict):
     """How a file was read."""
 
     text: list[str]
@@ -46,7 +46,7 @@ class CorpusFacts(Source):
     cut: NotRequired[list[str]]  # roles that were cut from training by the seed
     left_out: NotRequired[dict[str, int]]  # texts, by the reason
     scored_split: NotRequired[str]
-    reading: NotRequired[Reading | None]
+    reading: NotRequired[ReadingFacts | None]
     trained_on: NotRequired[str]  # if that is another corpus
     accuracy_with_unseen_labels: NotRequired[float]
 
@@ -116,7 +116,7 @@ class Audit(TypedDict):
     kind: str
     task: str
     corpus: Source
-    reading: NotRequired[Reading | None]
+    reading: NotRequired[ReadingFacts | None]
     labels: NotRequired[list[str]]
     splits: dict[str, AuditSplit]
     repeats: list[Repeat]

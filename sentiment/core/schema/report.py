@@ -213,14 +213,14 @@ class Teachers(TypedDict):
     generations: list[Generation]
 
 
-class Scored(TypedDict):
+class ScoredParts(TypedDict):
     """What follows from labels and probabilities."""
 
     task: str
     test: TestScores
     intervals: dict[str, Interval | None]
-    calibration: Calibration
-    curves: Curves
+    calibration: NotRequired[Calibration]  # as all that follows, in the report of an older version
+    curves: NotRequired[Curves]
     decision: NotRequired[DecisionFacts]
     baselines: NotRequired[dict[str, Baseline]]
     failures: NotRequired[Failures]
@@ -229,7 +229,7 @@ class Scored(TypedDict):
     audit: NotRequired[Audit]
 
 
-class Report(Scored):
+class Report(ScoredParts):
     """All of it; of predictions in a file the parts about a model are not there."""
 
     verdict: str

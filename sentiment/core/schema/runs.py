@@ -2,7 +2,7 @@
 
 from typing import NotRequired, TypedDict
 
-from sentiment.core.schema.corpus import CorpusIdentity, Reading
+from sentiment.core.schema.corpus import CorpusIdentity, ReadingFacts
 from sentiment.core.schema.scores import Comparison, Interval, Scores
 
 
@@ -23,7 +23,7 @@ class NewManifest(TypedDict):
     labels: list[str]
     model: Sizes
     corpus: CorpusIdentity
-    reading: NotRequired[Reading]
+    reading: NotRequired[ReadingFacts]
     ngrams: NotRequired[bool]
 
 

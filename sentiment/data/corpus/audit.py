@@ -1,19 +1,20 @@
 """What is in a corpus, and what is wrong with it."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from sentiment.core.errors import SentimentError
 from sentiment.core.notices import Say, warn
+from sentiment.core.schema.corpus import Audit, AuditSplit, Conflict, Conflicts, NearDuplicates, Repeat
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.label_audit import odd_labels
 from sentiment.data.corpus.labels import Task
 from sentiment.data.corpus.leakage import leakage
 from sentiment.data.corpus.near import near_duplicates
-from sentiment.data.corpus.oddities import FINDERS, SHOWN, script, short
+from sentiment.data.corpus.oddities import FINDERS, SHOWN, short
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.splits import divide
@@ -23,7 +24,7 @@ EXAMPLES = 3  # of each finding
 CHEAP = 1_000_000  # characters: near-duplicates among so many take a few seconds
 
 
-def audit(config: CorpusConfig, near: bool = True, say: Say = warn) -> dict[str, Any]:
+def audit(config: CorpusConfig, near: bool = True, say: Say = warn) -> Audit:
     """Look a corpus over.
 
     Parameters
@@ -56,7 +57,7 @@ def audit(config: CorpusConfig, near: bool = True, say: Say = warn) -> dict[str,
     return result
 
 
-def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
+def inspect(raw: RawCorpus, similarity: float | None) -> Audit:
     """Look over a corpus as `audit` does; with `similarity` None near-duplicates are not searched."""
     splits = {role: without_missing(role, split) for role, split in raw.splits.items()}
     splits = {role: split for role, split in splits.items() if split.texts or split.invalid}
@@ -80,7 +81,7 @@ def inspect(raw: RawCorpus, similarity: float | None) -> dict[str, Any]:
     }
 
 
-def for_report(raw: RawCorpus, similarity: float) -> dict[str, Any]:
+def for_report(raw: RawCorpus, similarity: float) -> Audit:
     """Return the part ``audit`` of a report; near-duplicates are searched only in a small corpus."""
     size = sum(len(text) for split in raw.splits.values() for text in split.texts)
     return inspect(raw, similarity if size <= CHEAP else None)
@@ -99,7 +100,7 @@ def _labels(splits: dict[str, RawSplit], task: Task) -> list[str]:
     return lines
 
 
-def _describe(split: RawSplit, raw: RawCorpus) -> dict[str, Any]:
+def _describe(split: RawSplit, raw: RawCorpus) -> AuditSplit:
     unit = raw.input.unit_of(split.texts)
     lengths = [raw.input.length(text, unit) for text in split.texts]
     labels = Counter(name for label in split.labels for name in (names_in(label) or ["(none)"]))
@@ -108,7 +109,7 @@ def _describe(split: RawSplit, raw: RawCorpus) -> dict[str, Any]:
         "cardinality": float(np.mean([len(label) for label in sets])) if sets else 0.0,
         "label_sets": len(set(map(frozenset, sets))),
     }
-    return {
+    facts = {
         "texts": len(split.texts),
         "labels": dict(labels.most_common()),
         **(several if raw.task == "multilabel" else {}),
@@ -122,16 +123,16 @@ def _describe(split: RawSplit, raw: RawCorpus) -> dict[str, Any]:
             )
         },
         "unusable_rows": {"count": len(split.invalid), "examples": split.invalid[:EXAMPLES]},
-        "scripts": dict(Counter(map(script, split.texts)).most_common()) if raw.input.written else {},
-        "oddities": FINDERS[raw.input.kind](split, lengths, unit),
+        **FINDERS[raw.input.kind](split, lengths, unit),
     }
+    return cast(AuditSplit, facts)
 
 
-def _repeats(exact: dict[str, list[str]], keys: dict[str, list[str]]) -> list[dict[str, Any]]:
+def _repeats(exact: dict[str, list[str]], keys: dict[str, list[str]]) -> list[Repeat]:
     """Count texts that repeat another one, exactly and but for case and punctuation."""
     forms = {"exact": exact, "normalised": keys}
     roles = list(keys)
-    found = []
+    found: list[Repeat] = []
     for index, first in enumerate(roles):
         for second in roles[index:]:
             counts = {}
@@ -142,11 +143,13 @@ def _repeats(exact: dict[str, list[str]], keys: dict[str, list[str]]) -> list[di
                     known = set(texts[second])
                     counts[form] = sum(text in known for text in texts[first])
             if any(counts.values()):
-                found.append({"of": first, "in": second, **counts})
+                found.append(
+                    {"of": first, "in": second, "exact": counts["exact"], "normalised": counts["normalised"]}
+                )
     return found
 
 
-def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]], of: Input) -> dict[str, Any]:
+def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]], of: Input) -> Conflicts:
     """Find equal texts that have different labels."""
     labels: dict[str, set[str]] = {}
     first: dict[str, Any] = {}
@@ -156,13 +159,13 @@ def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]], of: Inpu
                 labels.setdefault(key, set()).add(" + ".join(sorted(names_in(label))) or "(none)")
                 first.setdefault(key, text)
     found = [key for key, names in labels.items() if len(names) > 1]
-    examples = [
+    examples: list[Conflict] = [
         {"text": short(of.shown(first[key])), "labels": sorted(labels[key])} for key in found[:EXAMPLES]
     ]
     return {"count": len(found), "examples": examples}
 
 
-def _near(splits: dict[str, RawSplit], keys: dict[str, list[str]], similarity: float) -> dict[str, Any]:
+def _near(splits: dict[str, RawSplit], keys: dict[str, list[str]], similarity: float) -> NearDuplicates:
     """Find texts that nearly repeat an earlier one, exact repeats left aside."""
     owners, texts, seen = [], [], set()
     for role, split in splits.items():

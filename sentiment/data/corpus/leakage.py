@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sentiment.core.schema.corpus import Leak
 from sentiment.data.scripts import has_words, marks
 
 FEWEST, FEWEST_SHARE = 20, 0.01  # least texts with a pattern: the larger of number and share
@@ -16,7 +17,7 @@ MOST = 10
 FRAGMENT = 2  # characters of a token in texts without words
 
 
-def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]:
+def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[Leak]:
     """Find tokens, beginnings and endings of texts that nearly always come with one label.
 
     A pattern counts if at least 1 % of the texts (and 20 of them) have it, 95 % of these have the label, and
@@ -41,7 +42,7 @@ def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]
             counts["beginning", label].update({text[:size] for size in AFFIXES})
             counts["ending", label].update({text[-size:] for size in AFFIXES})
     fewest = max(FEWEST, math.ceil(FEWEST_SHARE * totals.total()))
-    hints: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
+    hints: dict[tuple[str, str], tuple[float, Leak]] = {}
     for (kind, label), patterns in counts.items():
         for pattern, hits in patterns.items():
             if hits < PRECISION * fewest:  # most patterns
@@ -51,7 +52,7 @@ def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]
             if count >= fewest and _tells(hits, count, totals[label] / totals.total()):
                 whole = _whole(kind, pattern, texts)
                 share = hits / count
-                hint = {
+                hint: Leak = {
                     "kind": kind,
                     "token": whole,
                     "label": label,
@@ -60,7 +61,7 @@ def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[dict[str, Any]]
                     "lift": share * totals.total() / totals[label],
                 }
                 hints[kind, whole] = (_information(split, totals), hint)
-    told: list[dict[str, Any]] = []
+    told: list[Leak] = []
     for _, hint in sorted(hints.values(), key=lambda scored: -scored[0]):
         if not any(_same(hint, better) for better in told):
             told.append(hint)
@@ -86,7 +87,7 @@ def _tells(hits: int, count: int, base: float) -> bool:
     return bool(low * (1 - base) >= ODDS_RATIO * base * (1 - low))
 
 
-def _same(hint: dict[str, Any], better: dict[str, Any]) -> bool:
+def _same(hint: Leak, better: Leak) -> bool:
     """Whether two beginnings, or two endings, are one pattern at different lengths."""
     if hint["kind"] == "token" or hint["kind"] != better["kind"]:
         return False

@@ -65,19 +65,19 @@ def _script_of(char: str) -> str:
 
 
 def _of_texts(split: RawSplit, lengths: Sequence[int], unit: str) -> dict[str, Any]:
-    """Find texts by each of `ODDITIES`; `lengths` are in the unit."""
+    """Count scripts, and find texts by each of `ODDITIES`; `lengths` are in the unit."""
     odd = {}
     for name, is_odd in ODDITIES.items():
         texts = [text for text, units in zip(split.texts, lengths, strict=True) if is_odd(text, units)]
         if texts:
             odd[name.format(unit=unit)] = {"count": len(texts), "example": short(texts[0])}
-    return odd
+    return {"scripts": dict(Counter(map(script, split.texts)).most_common()), "oddities": odd}
 
 
 def _of_features(split: RawSplit, lengths: Sequence[int], unit: str) -> dict[str, Any]:
     """Find sequences of a single step, or which never change, or with numbers far from all others."""
     if not split.texts:
-        return {}
+        return {"scripts": {}, "oddities": {}}
     steps = np.concatenate(split.texts)
     mean, spread = steps.mean(0, dtype=np.float64), steps.std(0, dtype=np.float64)
     tests: dict[str, Callable[[Any], Any]] = {
@@ -96,7 +96,7 @@ def _of_features(split: RawSplit, lengths: Sequence[int], unit: str) -> dict[str
     if len(constant):
         numbers = ", ".join(str(number + 1) for number in constant[:SHOWN])
         odd["features that never change"] = {"count": len(split.texts), "example": f"feature {numbers}"}
-    return odd
+    return {"scripts": {}, "oddities": odd}
 
 
 FINDERS = {"text": _of_texts, "features": _of_features}  # by the kind of input

@@ -1,9 +1,10 @@
 """How a corpus was read: its form and its columns, kept with a model and told to people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
+from sentiment.core.schema.corpus import ReadingFacts
 from sentiment.data.rows import Form
 
 
@@ -57,10 +58,10 @@ class Reading:
     notes: tuple[str, ...] = ()
     odd: tuple[str, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ReadingFacts:
         """Return a dictionary, ready for JSON."""
         choice = self.choice
-        return {
+        facts = {
             "text": list(choice.text),
             "labels": list(choice.labels),
             "split_column": choice.split,
@@ -71,9 +72,10 @@ class Reading:
             "notes": [*self.form.notes, *self.notes],
             "odd_labels": list(self.odd),
         }
+        return cast(ReadingFacts, facts)
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> "Reading":
+    def from_dict(cls, content: Mapping[str, Any]) -> "Reading":
         """Return the reading that a manifest holds."""
         choice = Choice(
             tuple(content["text"]),
@@ -81,7 +83,7 @@ class Reading:
             content.get("split_column"),
             width=content.get("width"),
         )
-        return cls(Form.from_dict(content), choice)
+        return cls(Form.from_dict(dict(content)), choice)
 
     def like_training(self, like: "Reading | None") -> "Reading":
         """Return the reading of another file, saying of columns that they are those of training."""

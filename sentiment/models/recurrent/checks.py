@@ -20,7 +20,7 @@ _PLAIN = (_keys_of_plain(False), _keys_of_plain(True))
 def is_eager() -> bool:
     """Say whether torch runs now, operation by operation, with at most first derivatives backward.
 
-    Not so where it traces, compiles or casts, and under `torch.func` and forward-mode derivatives.
+    It does not where it traces, compiles or casts, and under `torch.func` and forward-mode derivatives.
     """
     return not (
         torch.compiler.is_compiling()
@@ -53,20 +53,20 @@ def check_transforms() -> None:
 
 
 def is_transformed() -> bool:
-    """Say whether this is run by what cannot follow packed sequences."""
+    """Say whether `torch.func` or `torch.export` runs this, which cannot follow packed sequences."""
     return torch._C._are_functorch_transforms_active() or is_exporting()
 
 
 def is_exporting() -> bool:
-    """Say whether this is run by `torch.export`; before torch 2.7 nothing tells."""
+    """Say whether `torch.export` runs this; False before torch 2.7, which does not tell."""
     return bool(getattr(torch.compiler, "is_exporting", bool)())
 
 
 def are_plain(tensors: Iterable[object], dtype: torch.dtype) -> bool:
     """Say whether all are ordinary tensors of a dtype on the CPU, whose memory holds their values.
 
-    What is something else (sparse, fake, batched, negated, of zeros without memory, on another device) has
-    other dispatch keys.
+    Others (sparse, fake, batched, negated, zeros without memory, on another device) differ in their dispatch
+    keys.
     """
     return all(
         isinstance(tensor, Tensor)

@@ -1,7 +1,7 @@
 """One recurrent layer over packed sequences, both directions, as a function with derivatives.
 
-The first derivative backward is that of `steps`. Others (of gradients, of batches of gradients) are those of
-torch's own operations: slow, in time quadratic in the length, and right.
+`steps` gives the first derivative. Derivatives of gradients, and batches of gradients, come from torch's own
+operations, in time quadratic in the length.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sentiment.models.recurrent.steps import Cell, Pass, Steps
 class Work(NamedTuple):
     """What the forward pass of a layer leaves for its backward pass.
 
-    `width` below is hidden_size, rounded up to whole vectors for the C. A unit that fills up has
-    zeros for weights, which keep its state and all its gradients zero.
+    `width` is hidden_size, rounded up to whole vectors for the C. The weights of the units that fill up are
+    zero, and so their states and gradients stay zero.
     """
 
     memory: Tensor  # what the other two lie in
@@ -32,8 +32,7 @@ class Work(NamedTuple):
 class Memory:
     """Work memory of finished passes, kept for the next ones.
 
-    A large tensor is made of fresh pages each time, and getting these can take a tenth of the time of
-    a training step.
+    Each large tensor gets fresh pages from the system, which can take a tenth of a training step.
     """
 
     MOST = 4  # as many layers as training usually has under way
@@ -42,7 +41,7 @@ class Memory:
         self.spare: list[Tensor] = []
 
     def take(self, cell: Cell, directions: int, rows: int, width: int, dtype: torch.dtype) -> Work:
-        """Give memory for a pass over `rows` packed rows."""
+        """Return memory for a pass over `rows` packed rows."""
         units = directions * rows * width
         size = units * (cell.slots + cell.states) * dtype.itemsize
         try:
@@ -218,7 +217,7 @@ def _widen(weight: Tensor, gates: int, width: int, columns: int) -> Tensor:
 def _wide_weights(
     cell: Cell, weights: Sequence[Any], width: int, features: int
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Give input and recurrent weights of each direction, these with gates in the order of the slots."""
+    """Return the padded input and recurrent weights of each direction, gates of the latter as the slots."""
     inward = [_widen(w, cell.gates, width, features) for w in weights[::4]]
     wide = (_widen(w, cell.gates, width, width).view(cell.gates, width, width) for w in weights[1::4])
     return inward, [_roll(w, cell.shift).flatten(0, 1) for w in wide]

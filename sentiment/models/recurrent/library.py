@@ -1,7 +1,7 @@
 """``kernel.c`` → a loaded library: built on first use, kept in the user's cache.
 
-Its name there tells what it was built from and its own digest, and it is loaded if both are right. Where
-nothing can be kept it is built for this process alone.
+The name in the cache holds a digest of what the library was built from and one of the library; both must be
+right. Where nothing can be kept, it is built for this process alone.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ class LibraryError(Exception):
 
 
 def load() -> tuple[ctypes.CDLL, str | None]:
-    """Load it from the cache, or build it; say why it is not kept, if so.
+    """Load the library from the cache, or build it; a sentence says why it is not kept, if so.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def load() -> tuple[ctypes.CDLL, str | None]:
 
 
 def recipe() -> tuple[list[str], str]:
-    """Give the command that compiles the C for this processor, but for the output, and its key.
+    """Return the command that compiles the C for this processor, without the output, and its key.
 
     The compiler is ``$CC``, by default ``cc``. The key tells apart all that the library depends on.
 
@@ -105,7 +105,7 @@ def _compiler() -> list[str]:
 
 
 def _kept(key: str) -> Path | None:
-    """Give the library in the cache if it is whole; one that is not is removed, and that is said."""
+    """Return the library in the cache; a damaged one is removed, with a warning."""
     for entry in sorted(cache.folder().glob(f"recurrent-{key}-*.so")):
         kept = cache.place(entry.name)
         if kept.name == _name(kept, key):
@@ -128,13 +128,13 @@ def _keep(built: Path, key: str) -> Path:
 
 @contextmanager
 def _workshop() -> Iterator[Path]:
-    """Give a new folder that is the user's alone, with room for a build."""
+    """Make a folder for a build that is the user's alone."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps what is loaded
         yield Path(folder)
 
 
 def _build(command: Sequence[str], key: str, folder: Path) -> Path:
-    """Compile; a compiler's failure is remembered in the cache, for it can take as long as a success."""
+    """Compile; the cache remembers a failure, which can take as long as a success."""
     name = f"recurrent-{key}.failed"
     with suppress(OSError):
         failed = cache.place(name)
@@ -178,11 +178,11 @@ def _open(*places: Path) -> ctypes.CDLL:
 
 
 def _forbids_execution(folder: Path) -> bool:
-    """Say whether a file system is mounted so, where the system tells."""
+    """Say whether a file system is mounted noexec; False where the system does not tell."""
     return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
 def _complaint(error: subprocess.CalledProcessError) -> str:
-    """Return the line of a compiler's talk that says what is wrong."""
+    """Return the line of a compiler's output that tells the error."""
     lines = str(error.stderr, "utf-8", "replace").strip().splitlines() or [f"exit status {error.returncode}"]
     return next((line for line in lines if "error" in line), lines[-1])

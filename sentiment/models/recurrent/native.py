@@ -1,4 +1,4 @@
-"""The loops of `steps.Steps` in C."""
+"""The recurrence in C: `steps.Steps` and pooling, compiled."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ SMALL = 1 << 21  # weights of a direction
 
 
 class Kernel(NamedTuple):
-    """What was found, once a process.
+    """The compiled loops of this process, if there are any.
 
     Attributes
     ----------
     steps
         The compiled loops, or None.
     reason
-        A sentence that says why there are none, or why they are compiled in each process, and the way out;
-        None if all is well.
+        Why there are none, or why each process compiles them, and the way out; None if all is well.
     """
 
     steps: NativeSteps | None
@@ -35,7 +34,7 @@ class Kernel(NamedTuple):
 
 
 def load() -> NativeSteps | None:
-    """Give the compiled loops, or None where they are off, cannot be built or compute nonsense."""
+    """Return the compiled loops, or None where they are off, cannot be built or compute nonsense."""
     return find().steps
 
 
@@ -48,16 +47,13 @@ def kernel() -> str:
 
 
 def kernel_reason() -> str | None:
-    """Say why the float32 recurrence is not compiled, or is again in each process; None if all is well.
-
-    A sentence with the way out.
-    """
+    """Say why the float32 recurrence is not compiled, or not kept, with the way out; None if all is well."""
     return find().reason
 
 
 @functools.cache
 def find() -> Kernel:
-    """Load the library, built if need be, and look whether it computes what it should."""
+    """Load the library, which is built if need be, and check what it computes."""
     try:
         if os.environ.get("SENTIMENT_KERNEL") == "off":
             raise library.LibraryError("SENTIMENT_KERNEL=off; unset it")
@@ -148,14 +144,14 @@ class NativeSteps(Steps):
         )  # fmt: skip
 
     def pool(self, data: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the largest and the mean (B, D) of each sequence of packed rows (N, D), and their places."""
+        """Return maximum and mean (B, D) of the sequences of rows (N, D), and the rows of the maxima."""
         largest = data.new_empty(int(sizes[0]), data.shape[1])
         mean, where = torch.empty_like(largest), torch.empty_like(largest, dtype=torch.int32)
         self._reduce(False, sizes, data, largest, mean, where)
         return largest, mean, where
 
     def unpool(self, d_largest: Tensor, d_mean: Tensor, where: Tensor, sizes: Tensor, rows: int) -> Tensor:
-        """Give the gradient of the rows (N, D)."""
+        """Return the gradient of the rows (N, D)."""
         d_data = d_mean.new_empty(rows, d_mean.shape[1])
         mean = d_mean.clone(memory_format=torch.contiguous_format)  # overwritten
         self._reduce(True, sizes, d_data, d_largest.contiguous(), mean, where)
@@ -185,15 +181,15 @@ def _add_up(parts: Sequence[Tensor]) -> Tensor:
 
 
 def _is_small(layer: Pass) -> bool:
-    """Say whether the projections and the gradients of the weights are made within the loop.
+    """Say whether the loop also makes the projections and the gradients of the weights.
 
-    There they work on rows that are in the cache, if the weights leave room for these.
+    There the rows are in the processor's cache, if the weights leave room for them.
     """
     return layer.inward[0].numel() + layer.weights[0].numel() <= SMALL
 
 
 def _shares(state: Tensor) -> int:
-    """Say into how many parts the sequences of each direction go, to keep all threads busy."""
+    """Return the number of parts of the sequences of a direction, such that all threads are busy."""
     _, directions, batch, _ = state.shape
     return min(batch, max(1, torch.get_num_threads() // directions))
 

@@ -1,4 +1,4 @@
-"""The largest, the mean and the middle output of each packed sequence."""
+"""Maximum, mean and middle output of each packed sequence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sentiment.models.recurrent.checks import are_plain, check_sizes, is_eager
 
 
 def pool(packed: PackedSequence) -> tuple[Tensor, Tensor]:
-    """Reduce (N, D) packed rows to the largest and the mean of each sequence's own rows, (B, D) both.
+    """Reduce packed rows (N, D) to the maximum and the mean (B, D) of each sequence.
 
     The sequences stay in the order of packing.
 
@@ -43,7 +43,7 @@ def middles(batch_sizes: Tensor, device: torch.device) -> Tensor:
 
 
 def unpack(data: Tensor, slot: Tensor, step: Tensor, batch_sizes: Tensor, fill: float) -> Tensor:
-    """Lay packed data (N, D) out as (B, T, D); one scatter, so the backward is one gather.
+    """Lay packed data (N, D) out as (B, T, D) by one scatter, whose backward is one gather.
 
     `torch.nn.utils.rnn.pad_packed_sequence` copies slice by slice, and its backward clones the
     whole gradient for each.
