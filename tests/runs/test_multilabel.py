@@ -36,6 +36,7 @@ from sentiment.metrics.catalogue import metric_of
 from sentiment.metrics.task import task
 from sentiment.metrics.thresholds import label_thresholds
 from sentiment.models import ngrams
+from sentiment.models.heads import HEADS
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier
 from sentiment.report.audit import findings
@@ -353,8 +354,8 @@ def test_the_loss_is_that_of_torch():
 def test_divergence_and_entropy_are_those_of_coins():
     one, other = (torch.distributions.Bernoulli(logits=logits) for logits in (LOGITS, LOGITS.flip(0)))
     expected = torch.distributions.kl_divergence(one, other).mean(1).sum()
-    torch.testing.assert_close(adversarial.divergence(LOGITS, LOGITS.flip(0), "multilabel"), expected)
-    torch.testing.assert_close(adversarial.entropy(LOGITS, "multilabel"), one.entropy().mean(1).sum())
+    torch.testing.assert_close(adversarial.divergence(LOGITS, LOGITS.flip(0), HEADS["multilabel"]), expected)
+    torch.testing.assert_close(adversarial.entropy(LOGITS, HEADS["multilabel"]), one.entropy().mean(1).sum())
 
 
 OBJECTIVES = [
