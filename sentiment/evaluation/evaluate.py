@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.report import ScoredParts, TokenStatistics
 from sentiment.evaluation.scored import Scored
 from sentiment.metrics.calibration import calibration
 from sentiment.metrics.curves import curves
@@ -23,7 +24,7 @@ def evaluate(
     config: ReportConfig,
     lengths: NDArray[np.int64] | None = None,
     logits: NDArray[np.float64] | None = None,
-) -> dict[str, Any]:
+) -> ScoredParts:
     """Return the parts of a report that follow from labels and probabilities.
 
     They are ``test``, ``intervals``, ``calibration`` and ``curves``; with the lengths (B,) of the texts the
@@ -32,7 +33,7 @@ def evaluate(
     """
     labels, probabilities, decision, task = scored.labels, scored.probabilities, scored.decision, scored.task
     names, thresholds = scored.names, decision.thresholds
-    parts: dict[str, Any] = {
+    parts: ScoredParts = {
         "task": task.name,
         "test": task.scores(labels, probabilities, names, thresholds),
         "intervals": task.intervals(labels, probabilities, thresholds, config.bootstrap),
@@ -45,7 +46,7 @@ def evaluate(
     return parts
 
 
-def token_statistics(encoded: Encoded, texts: Sequence[str]) -> dict[str, float]:
+def token_statistics(encoded: Encoded, texts: Sequence[str]) -> TokenStatistics:
     """Say how a split looks to the model; ``characters`` are those of a token, on average."""
     lengths = encoded.sequences.lengths
     return {

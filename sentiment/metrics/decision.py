@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import DecisionFacts
 from sentiment.metrics.arrays import Array, Labels, Probabilities
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import fit_temperature
@@ -197,13 +198,14 @@ def rates(decision: Decision, labels: Labels, probabilities: Probabilities) -> d
     return found | {"counts": n}
 
 
-def describe(decision: Decision, labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
+def describe(decision: Decision, labels: Labels, probabilities: Probabilities) -> DecisionFacts:
     """Return the part ``decision`` of a report: the decision, and its rates on test texts.
 
     ``holds`` says whether the target lies within or on the good side of the test's interval.
     """
     measured = rates(decision, labels, probabilities)
-    return decision.as_dict() | {"test": measured, "holds": _holds(decision, measured)}
+    facts = decision.as_dict() | {"test": measured, "holds": _holds(decision, measured)}
+    return cast(DecisionFacts, facts)
 
 
 def shortfall(decision: Decision) -> str | None:

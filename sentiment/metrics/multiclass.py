@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import TestScores
 from sentiment.metrics import class_scores, significance
 from sentiment.metrics.arrays import Array, Intervals, Labels, Mask, Probabilities, Scores, Thresholds
 from sentiment.metrics.bootstrap import wilson
@@ -186,15 +187,16 @@ class Multiclass:
         probabilities: Probabilities,
         names: Sequence[str],
         thresholds: Thresholds = None,
-    ) -> dict[str, Any]:
+    ) -> TestScores:
         """Return the scores that are single numbers, and those of each class, with what is confused."""
         predicted = self.decide(probabilities, thresholds)
-        return {
+        scores = {
             **self.quick_scores(labels, probabilities, thresholds),
             **self.confused(labels, predicted, len(names)),
             "labels": list(names),
             "classification_report": self.by_class(labels, predicted, names),
         }
+        return cast(TestScores, scores)
 
     def intervals(
         self,

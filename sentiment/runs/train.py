@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.errors import UsageError
-from sentiment.core.schema.report import Report
+from sentiment.core.schema.report import Report, ScoredParts
 from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.memory import MEMORY
@@ -257,7 +257,7 @@ def fit_decision(
 
 def _score(
     run: Run, predictor: Predictor, corpus: Corpus, validation: NDArray[np.float64]
-) -> tuple[dict[str, Any], Encoded]:
+) -> tuple[ScoredParts, Encoded]:
     """Score the test texts, for the only time, and store what was said of them."""
     settings, fitted, test = run.settings.report, predictor.bundle.decision, corpus.test
     run.listener.stage(f"scoring {len(test):,} test {corpus.input.noun}")

@@ -12,10 +12,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.core.sections.training import TrainingConfig
-from sentiment.models.batches import positions
+from sentiment.models.batches import Batch, positions
 from sentiment.models.heads import HEADS, Head
 from sentiment.models.network import Network
 
@@ -35,12 +34,11 @@ def on_unlabelled(config: TrainingConfig) -> bool:
 
 def accumulate(
     model: Network,
-    inputs: PackedSequence,
+    batch: Batch,
     spread: Tensor,
     config: TrainingConfig,
     loss: Callable[[Tensor], Tensor] | None = None,
     *,
-    counts: Tensor | None = None,
     scale: Callable[[Tensor], Tensor] = lambda total: total,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Tensor | None:
@@ -51,14 +49,12 @@ def accumulate(
 
     Parameters
     ----------
-    inputs
-        Packed ids (N,).
+    batch
+        Of ids.
     spread
         (E,), of `spread_of`.
     loss
         Takes logits (B, C) to their summed cross-entropy; None for unlabelled texts.
-    counts
-        (B,) packed windows of each text; None if each has one.
     scale
         Of the gradients, for training in half precision.
     autocast
@@ -71,7 +67,7 @@ def accumulate(
     """
     assert model.embedding is not None
     assert config.adversarial != "auto"
-    texts = int(inputs.batch_sizes[0]) if counts is None else len(counts)
+    inputs, counts, texts = batch.inputs, batch.counts, len(batch.rows)
     with autocast():
         embedded = model.embedding(inputs)  # (N, E)
     # Gradients of all passes meet in this leaf, and go into the embedding once.
@@ -104,9 +100,12 @@ def accumulate(
     if config.entropy:
         backward(entropy(logits, model.head), config.entropy)
     if config.virtual_adversarial:
-        step = virtual_perturbation(classify, leaf.detach(), clean, spread, slot, config, scale, model.head)
-        moved = divergence(clean, classify(leaf + step), model.head)
-        backward(moved, config.virtual_adversarial)
+
+        def moved(vectors: Tensor) -> Tensor:
+            return divergence(clean, classify(vectors), model.head)
+
+        step = virtual_perturbation(lambda v: scale(moved(v)), leaf.detach(), spread, slot, texts, config)
+        backward(moved(leaf + step), config.virtual_adversarial)
     if embedded.requires_grad and leaf.grad is not None:
         embedded.backward(leaf.grad.to(embedded.dtype))
     return None if total is None else total.detach()
@@ -133,14 +132,12 @@ def perturbation(gradient: Tensor, spread: Tensor, slot: Tensor, texts: int, nor
 
 
 def virtual_perturbation(
-    classify: Callable[[Tensor], Tensor],
+    moved: Callable[[Tensor], Tensor],
     vectors: Tensor,
-    clean: Tensor,
     spread: Tensor,
     slot: Tensor,
+    texts: int,
     config: TrainingConfig,
-    scale: Callable[[Tensor], Tensor] = lambda total: total,
-    head: Head = HEADS["multiclass"],
 ) -> Tensor:
     """Return the step (N, E) of each text that changes its prediction most, by one power step.
 
@@ -149,15 +146,14 @@ def virtual_perturbation(
 
     Parameters
     ----------
-    clean
-        (B, C) logits without a step.
+    moved
+        Takes vectors (N, E) to the summed divergence of their predictions from those without a step.
     """
-    texts = len(clean)
     random = _scaled(
         torch.randn_like(vectors), slot, vectors.new_full((texts,), config.virtual_adversarial_step)
     )
     step = (spread * random).requires_grad_()
-    (gradient,) = torch.autograd.grad(scale(divergence(clean, classify(vectors + step), head)), step)
+    (gradient,) = torch.autograd.grad(moved(vectors + step), step)
     return perturbation(gradient, spread, slot, texts, config.virtual_adversarial_norm)
 
 

@@ -192,8 +192,8 @@ class Trainer(Loop[Network]):
     def _accumulate(self, batch: Batch, loss: Callable[[Tensor], Tensor] | None = None) -> Tensor | None:
         assert self.model.embedding is not None
         return adversarial.accumulate(
-            self.model, batch.inputs, adversarial.spread_of(self.model.embedding.weight, self.frequencies),
-            self.config, loss, counts=batch.counts, scale=self.scaler.scale, autocast=self.autocast,
+            self.model, batch, adversarial.spread_of(self.model.embedding.weight, self.frequencies),
+            self.config, loss, scale=self.scaler.scale, autocast=self.autocast,
         )  # fmt: skip
 
     def judge(self, loss: float) -> dict[str, Any]:

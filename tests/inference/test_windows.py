@@ -245,8 +245,8 @@ def test_a_perturbation_has_its_norm_over_all_windows_of_a_text(monkeypatch):
 
     monkeypatch.setattr(adversarial, "perturbation", noted)
     adversarial.accumulate(
-        model, batch.inputs, torch.ones(7), TrainingConfig(adversarial=1.0),
-        lambda logits: logits.square().sum(), counts=batch.counts,
+        model, batch, torch.ones(7), TrainingConfig(adversarial=1.0),
+        lambda logits: logits.square().sum(),
     )  # fmt: skip
     [(slot, texts, norm, step)] = made
     lengths = slot.bincount()

@@ -1,6 +1,7 @@
 """Objectives: perturbations have their norm and do harm, gradients are those of the sum, runs resume."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,12 @@ class Case:
         (gradient,) = torch.autograd.grad(self.loss(self.classify(leaf)), leaf)
         return adversarial.perturbation(gradient, self.spread, self.slot, 40, norm)
 
+    def virtual(self, clean, config):
+        def moved(vectors):
+            return adversarial.divergence(clean, self.classify(vectors))
+
+        return adversarial.virtual_perturbation(moved, self.vectors, self.spread, self.slot, 40, config)
+
 
 def test_texts_may_come_in_any_order():
     """Packed by torch with `enforce_sorted=False`, labels and all gradients are of the same texts."""
@@ -80,7 +87,8 @@ def test_texts_may_come_in_any_order():
             return torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
 
         case.model.zero_grad()
-        total = adversarial.accumulate(case.model, inputs, case.spread, settings, loss)
+        batch = replace(case.batch, inputs=inputs)
+        total = adversarial.accumulate(case.model, batch, case.spread, settings, loss)
         found.append([total, *[value.grad.clone() for value in case.model.parameters()]])
     for mine, expected in zip(*found, strict=True):
         torch.testing.assert_close(mine, expected, rtol=1e-3, atol=1e-4)
@@ -113,9 +121,7 @@ def test_the_virtual_step_has_its_norm_and_changes_predictions_more_than_a_rando
     config = TrainingConfig(virtual_adversarial_norm=0.5)
     with torch.no_grad():
         clean = case.classify(case.vectors)
-    step = adversarial.virtual_perturbation(
-        case.classify, case.vectors, clean, case.spread, case.slot, config
-    )
+    step = case.virtual(clean, config)
     torch.testing.assert_close(case.norms(step), 0.5 * case.lengths.sqrt(), rtol=1e-4, atol=0)
     random = adversarial.perturbation(torch.randn_like(step), case.spread, case.slot, 40, 0.5)
     with torch.no_grad():
@@ -159,7 +165,7 @@ def test_gradients_are_those_of_the_weighted_sum(names, labelled):
     config = TrainingConfig(**{"adversarial": 0.0, **{name: ALL[name] for name in names}})
     torch.manual_seed(3)
     total = adversarial.accumulate(
-        case.model, case.inputs, case.spread, config, case.loss if labelled else None
+        case.model, case.batch, case.spread, config, case.loss if labelled else None
     )
     found = {name: value.grad for name, value in case.model.named_parameters()}
 
@@ -182,9 +188,7 @@ def test_gradients_are_those_of_the_weighted_sum(names, labelled):
         expected = expected - 0.3 * (p * p.log()).sum()
     if "virtual_adversarial" in names:
         clean = logits.detach()
-        step = adversarial.virtual_perturbation(
-            case.classify, case.vectors, clean, case.spread, case.slot, config
-        )
+        step = case.virtual(clean, config)
         after = case.classify(vectors + step)
         target = clean.softmax(1)
         expected = expected + 0.4 * (target * (target.log() - after.log_softmax(1))).sum()
@@ -202,7 +206,7 @@ def test_every_pass_sees_the_same_dropout():
     """Else the divergence would be that of the dropout."""
     case = Case(output_dropout=0.5)
     config = TrainingConfig(adversarial=0.0, virtual_adversarial=1.0, virtual_adversarial_norm=1e-6)
-    adversarial.accumulate(case.model, case.inputs, case.spread, config)
+    adversarial.accumulate(case.model, case.batch, case.spread, config)
     assert max(float(value.grad.abs().max()) for value in case.model.parameters()) < 1e-4
 
 
