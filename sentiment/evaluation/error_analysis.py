@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sentiment.core.schema.report import Failures, Mistake, Quoted, Word, WrongLabels
 from sentiment.evaluation.excerpts import excerpt
 from sentiment.evaluation.label_issues import suspects
 from sentiment.evaluation.scored import Scored
@@ -27,7 +28,7 @@ def error_analysis(
     explain: Explain | None = None,
     validation: Scored | None = None,
     sources: Sequence[str] | None = None,
-) -> dict[str, Any]:
+) -> Failures:
     """Return the part ``failures`` of a report.
 
     Parameters
@@ -51,7 +52,7 @@ def error_analysis(
     }
 
 
-def mistakes(scored: Scored, explain: Explain | None = None) -> list[dict[str, Any]]:
+def mistakes(scored: Scored, explain: Explain | None = None) -> list[Mistake | WrongLabels]:
     """Return what the model was surest of and wrong about, surest first, with the words that caused it.
 
     Grades that are further off go before that, and the words are those for the decided grade and against
@@ -61,14 +62,16 @@ def mistakes(scored: Scored, explain: Explain | None = None) -> list[dict[str, A
     leaving out each word in turn.
     """
     rows = scored.task.worst(scored.labels, scored.probabilities, scored.predicted)[:MISTAKES].tolist()
-    tell = _wrong_class if scored.task.exclusive else _wrong_labels
-    return [{"row": row, **tell(scored, row, explain)} for row in rows]
+    if scored.task.exclusive:
+        return [_wrong_class(scored, row, explain) for row in rows]
+    return [_wrong_labels(scored, row, explain) for row in rows]
 
 
-def _wrong_class(scored: Scored, row: int, explain: Explain | None) -> dict[str, Any]:
+def _wrong_class(scored: Scored, row: int, explain: Explain | None) -> Mistake:
     label, predicted = (scored.names[answers[row]] for answers in (scored.labels, scored.predicted))
     rival = [label] if scored.task.ordered else []
     return {
+        "row": row,
         "label": label,
         "predicted": predicted,
         "probability": float(scored.probabilities[row, scored.predicted[row]]),
@@ -76,12 +79,13 @@ def _wrong_class(scored: Scored, row: int, explain: Explain | None) -> dict[str,
     }
 
 
-def _wrong_labels(scored: Scored, row: int, explain: Explain | None) -> dict[str, Any]:
+def _wrong_labels(scored: Scored, row: int, explain: Explain | None) -> WrongLabels:
     task, names, predicted = scored.task, scored.names, scored.predicted[row]
     loss = losses(scored.labels[row], scored.probabilities[row])  # (L,)
     worst = int(np.where(predicted != scored.labels[row], loss, -1).argmax())
     given = bool(predicted[worst])
     return {
+        "row": row,
         "labels": list(task.named(scored.labels[row], names)),
         "predicted": list(task.named(predicted, names)),
         "loss": float(loss.sum()),
@@ -92,16 +96,14 @@ def _wrong_labels(scored: Scored, row: int, explain: Explain | None) -> dict[str
     }
 
 
-def _told(
-    scored: Scored, row: int, classes: Sequence[str], explain: Explain | None, sign: int = 1
-) -> dict[str, Any]:
+def _told(scored: Scored, row: int, classes: Sequence[str], explain: Explain | None, sign: int = 1) -> Quoted:
     """Return the part of a text that spoke most for a class, or with -1 against it, with its words.
 
     The class may have its rival beside it.
     """
     text = scored.texts[row]
     explained = explain([text], *classes)[0] if explain is not None else None
-    words = [
+    words: list[Word] = [
         {"start": word.start, "end": word.end, "text": word.text, "weight": sign * word.weight}
         for word in (explained.words if explained else ())
         if word.weight is not None

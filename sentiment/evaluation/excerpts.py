@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from sentiment.core.schema.report import Word
 
 if TYPE_CHECKING:
     pass
@@ -14,9 +16,7 @@ if TYPE_CHECKING:
 SHOWN = 400  # characters of a text
 
 
-def excerpt(
-    text: str, words: Sequence[dict[str, Any]] = (), longest: int = SHOWN
-) -> tuple[str, list[dict[str, Any]]]:
+def excerpt(text: str, words: Sequence[Word] = (), longest: int = SHOWN) -> tuple[str, list[Word]]:
     """Return the part of a text that has most of the weight, and the words in it.
 
     The part has at most `longest` characters and is cut at a space, if one is near; "…" stands where it
@@ -38,7 +38,7 @@ def excerpt(
     end -= 0 if end == len(text) or text[end].isspace() else _to_space(text[begin:end][::-1])
     before, after = "…" * (begin > 0), "…" * (end < len(text))
     shift = len(before) - begin
-    inside = [
+    inside: list[Word] = [
         {**word, "start": word["start"] + shift, "end": word["end"] + shift}
         for word in words
         if begin <= word["start"] and word["end"] <= end

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
+from sentiment.core.schema.report import Suspect
 from sentiment.evaluation.excerpts import excerpt
 from sentiment.evaluation.scored import Scored
 from sentiment.metrics.arrays import Labels, Probabilities
 
 
-def suspects(splits: Mapping[str, Scored]) -> list[dict[str, Any]]:
+def suspects(splits: Mapping[str, Scored]) -> list[Suspect]:
     """Find labels that look wrong, most suspect first: confident learning (Northcutt et al. 2021).
 
     Parameters
@@ -27,38 +27,32 @@ def suspects(splits: Mapping[str, Scored]) -> list[dict[str, Any]]:
         With the class that is ``suggested``, and ``quality``: the probability of the given label. Of texts
         that may have several, each label is a question of its own: to ``add`` it, or to ``take away``.
     """
-    found = [
-        {"split": split, "row": row, "text": excerpt(scored.input.shown(scored.texts[row]))[0], **said}
+    found: list[Suspect] = [
+        {
+            "split": split,
+            "row": row,
+            "text": excerpt(scored.input.shown(scored.texts[row]))[0],
+            "label": label,
+            "suggested": suggested,
+            "quality": quality,
+        }
         for split, scored in splits.items()
-        for row, said in (_classes if scored.task.exclusive else _labels)(scored)
+        for row, label, suggested, quality in (_classes if scored.task.exclusive else _labels)(scored)
     ]
     return sorted(found, key=lambda suspect: suspect["quality"])
 
 
-def _classes(scored: Scored) -> Iterator[tuple[int, dict[str, Any]]]:
+def _classes(scored: Scored) -> Iterator[tuple[int, str, str, float]]:
     for row in _issues(scored.labels, scored.probabilities):
         shares, given = scored.probabilities[row], scored.labels[row]
-        yield (
-            row,
-            {
-                "label": scored.names[given],
-                "suggested": scored.names[shares.argmax()],
-                "quality": float(shares[given]),
-            },
-        )
+        yield row, scored.names[given], scored.names[shares.argmax()], float(shares[given])
 
 
-def _labels(scored: Scored) -> Iterator[tuple[int, dict[str, Any]]]:
+def _labels(scored: Scored) -> Iterator[tuple[int, str, str, float]]:
     for name, given, shares in zip(scored.names, scored.labels.T, scored.probabilities.T, strict=True):
         for row in _issues(given, np.stack([1 - shares, shares], 1)):
-            yield (
-                row,
-                {
-                    "label": name,
-                    "suggested": "take away" if given[row] else "add",
-                    "quality": float(shares[row] if given[row] else 1 - shares[row]),
-                },
-            )
+            quality = float(shares[row] if given[row] else 1 - shares[row])
+            yield row, name, "take away" if given[row] else "add", quality
 
 
 def _issues(labels: Labels, probabilities: Probabilities) -> list[int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import TestScores
 from sentiment.metrics import class_scores, significance
 from sentiment.metrics.arrays import Array, Intervals, Labels, Mask, Probabilities, Scores, Thresholds
 from sentiment.metrics.bootstrap import wilson
@@ -61,15 +62,6 @@ class Multiclass:
         """Return logits that have these probabilities, (B, C); those of a certain answer are infinite."""
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(probabilities))
-
-    def temper(self, probabilities: Probabilities, temperature: float) -> Probabilities:
-        """Return the probabilities, (B, C), of logits that are divided by a temperature.
-
-        One above 1 makes less sure. A probability of 0 stays 0.
-        """
-        if temperature == 1:
-            return probabilities
-        return self.probabilities(self.logits(probabilities) / temperature)
 
     def decide(self, probabilities: Probabilities, thresholds: Thresholds = None) -> Labels:
         """Return the classes (B,) that probabilities (B, C) decide."""
@@ -195,15 +187,16 @@ class Multiclass:
         probabilities: Probabilities,
         names: Sequence[str],
         thresholds: Thresholds = None,
-    ) -> dict[str, Any]:
+    ) -> TestScores:
         """Return the scores that are single numbers, and those of each class, with what is confused."""
         predicted = self.decide(probabilities, thresholds)
-        return {
+        scores = {
             **self.quick_scores(labels, probabilities, thresholds),
             **self.confused(labels, predicted, len(names)),
             "labels": list(names),
             "classification_report": self.by_class(labels, predicted, names),
         }
+        return cast(TestScores, scores)
 
     def intervals(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 
 from sentiment.core.schema.report import Report
 from sentiment.metrics.catalogue import ALL_RIGHT, SCORES, Score
+from sentiment.metrics.task import Task, task
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class TaskWords:
 
     Attributes
     ----------
-    label, labels
-        What a text is given, one and many.
-    main_score, part_score, beside
-        By which models are compared, which parts of the texts have, and which is told beside the main one.
+    of
+        The task: its nouns, its main score and that of parts of the texts are its own.
+    beside
+        The score that is told beside the main one.
     figures, figures_of_two
         Scores of the first screen, and those if there are two classes.
     accuracy, right, are_right
@@ -51,14 +52,9 @@ class TaskWords:
         The table of mistakes.
     outcome, forecast, forecasts
         What came true, what a probability is of, and many of them.
-    several
-        Whether each label has a threshold, an area and a calibration of its own.
     """
 
-    label: str
-    labels: str
-    main_score: str
-    part_score: str
+    of: Task
     figures: tuple[str, ...]
     figures_of_two: tuple[str, ...]
     verdict: str
@@ -85,7 +81,31 @@ class TaskWords:
     outcome: str = "right"
     forecast: str = "predicted class"
     forecasts: str = "{texts}"
-    several: bool = False
+
+    @property
+    def label(self) -> str:
+        """What a text is given."""
+        return self.of.noun[0]
+
+    @property
+    def labels(self) -> str:
+        """Many of them."""
+        return self.of.noun[1]
+
+    @property
+    def main_score(self) -> str:
+        """By which models are compared."""
+        return self.of.main_score
+
+    @property
+    def part_score(self) -> str:
+        """Which parts of the texts have."""
+        return self.of.part_score
+
+    @property
+    def several(self) -> bool:
+        """Whether each label has a threshold, an area and a calibration of its own."""
+        return not self.of.exclusive
 
     @property
     def least(self) -> bool:
@@ -103,10 +123,7 @@ AGAINST = (
     "the 95 % interval of a paired bootstrap. Alone right: {texts} that only the model : only the baseline "
 )
 MULTICLASS = TaskWords(
-    label="class",
-    labels="classes",
-    main_score="accuracy",
-    part_score="accuracy",
+    of=task("multiclass"),
     figures=("accuracy", "macro_f1"),
     figures_of_two=("accuracy", "mcc"),
     verdict="{value} accuracy [{edges}",
@@ -115,10 +132,7 @@ MULTICLASS = TaskWords(
     against=AGAINST + "gets right; p: McNemar's exact test on them.",
 )
 ORDINAL = TaskWords(
-    label="class",
-    labels="classes",
-    main_score="mae",
-    part_score="accuracy",
+    of=task("ordinal"),
     figures=("mae", "accuracy", "quadratic_kappa"),
     figures_of_two=("mae", "accuracy", "quadratic_kappa"),
     verdict="{value} grades off [{edges} on average, quadratic kappa {beside}",
@@ -135,10 +149,7 @@ ORDINAL = TaskWords(
     alone="quadratic kappa",
 )
 MULTILABEL = TaskWords(
-    label="label",
-    labels="labels",
-    main_score="micro_f1",
-    part_score="samples_f1",
+    of=task("multilabel"),
     figures=("micro_f1", "macro_f1", "accuracy"),
     figures_of_two=("micro_f1", "macro_f1", "accuracy"),
     verdict="{value} micro F1 [{edges}",
@@ -162,7 +173,6 @@ MULTILABEL = TaskWords(
     outcome="true",
     forecast="label",
     forecasts="labels",
-    several=True,
 )
 TASKS = {"multiclass": MULTICLASS, "ordinal": ORDINAL, "multilabel": MULTILABEL}
 INPUTS = {

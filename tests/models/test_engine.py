@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from conftest import in_numpy, in_torch
 from tiny_engines import pair
 
 import sentiment
@@ -45,27 +46,25 @@ def test_numpy_says_what_torch_says(kind, bidirectional, layers, pooling):
         kind=kind, bidirectional=bidirectional, layers=layers, pooling=pooling, hidden_size=9
     )
     sequences = random_sequences(1, 30, 2, 1, 90, 7)
-    expected = infer(model, sequences, torch.device("cpu"))
+    expected = in_torch(model, sequences, torch.device("cpu"))
     assert expected.std(0).min() > 1e-4  # else there is nothing to compare
-    np.testing.assert_allclose(numpy_model.probabilities(sequences), expected, atol=2e-6, rtol=0)
+    np.testing.assert_allclose(in_numpy(numpy_model, sequences), expected, atol=2e-6, rtol=0)
 
 
 def test_long_texts_agree_too():
     model, numpy_model = pair(labels=2, hidden_size=64, pooling=["last", "mean"])
     sequences = random_sequences(2000, 400)
-    expected = infer(model, sequences, torch.device("cpu"))
-    np.testing.assert_allclose(numpy_model.probabilities(sequences), expected, atol=1e-5, rtol=0)
+    expected = in_torch(model, sequences, torch.device("cpu"))
+    np.testing.assert_allclose(in_numpy(numpy_model, sequences), expected, atol=1e-5, rtol=0)
 
 
 def test_a_text_is_the_same_to_the_bit_in_any_company():
     _, numpy_model = pair()
     sequences = random_sequences(3, 50, 1, 20)
-    together = numpy_model.probabilities(sequences)
+    together = in_numpy(numpy_model, sequences)
     for row in range(4):
-        assert np.array_equal(
-            together[row : row + 1], numpy_model.probabilities(Sequences.of([sequences[row]]))
-        )
-    assert numpy_model.probabilities(Sequences.of([])).shape == (0, 3)
+        assert np.array_equal(together[row : row + 1], in_numpy(numpy_model, Sequences.of([sequences[row]])))
+    assert in_numpy(numpy_model, Sequences.of([])).shape == (0, 3)
 
 
 TEXTS = ["Loved it.", "not good at all, a waste", "x", "漢字 😀", "good " * 1000, "<pad>"]
@@ -284,7 +283,7 @@ entered, go = threading.Semaphore(0), {name: threading.Event() for name in "abc"
 running = {}
 for name in "ab":
     waiting = Waiting(texts.values, texts.offsets)
-    running[name] = threading.Thread(target=model.probabilities, args=(waiting,), name=name)
+    running[name] = threading.Thread(target=model.infer, args=(waiting,), name=name)
     running[name].start()
     assert entered.acquire(timeout=60)
 assert set(threads()) == {1}, "one thread while they predict"
@@ -294,7 +293,7 @@ for name in ORDER:
 assert threads() == before and max(before) == 2, (before, threads())
 with threadpoolctl.threadpool_limits(1):
     assert set(threads()) == {1}, "the caller may still limit it"
-model.probabilities(texts)
+model.infer(texts)
 assert threads() == before
 """
 
@@ -329,12 +328,12 @@ _, model = pair()
 texts = Sequences.of([np.array([1, 2], np.int32)])
 before = threads()
 entered, go = threading.Semaphore(0), threading.Event()
-running = threading.Thread(target=model.probabilities, args=(Waiting(texts.values, texts.offsets),))
+running = threading.Thread(target=model.infer, args=(Waiting(texts.values, texts.offsets),))
 running.start()
 assert entered.acquire(timeout=60)
 child = os.fork()
 if not child:  # where that thread is not
-    right = threads() == before and model.probabilities(texts) is not None and threads() == before
+    right = threads() == before and model.infer(texts) is not None and threads() == before
     os._exit(0 if right else 1)
 go.set()
 running.join()
