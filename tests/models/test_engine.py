@@ -25,7 +25,6 @@ from sentiment.data.sequences import Sequences
 from sentiment.inference import bundle, predictor
 from sentiment.inference.predictor import Predictor
 from sentiment.models import forward
-from sentiment.models.forward import infer
 from sentiment.models.numpy_engine import NumpyClassifier
 
 POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "max"])
@@ -94,7 +93,7 @@ def engines(monkeypatch):
     def noted(engine, compute):
         return lambda *given: seen.append(engine) or compute(*given)
 
-    monkeypatch.setattr(NumpyClassifier, "probabilities", noted("numpy", NumpyClassifier.probabilities))
+    monkeypatch.setattr(NumpyClassifier, "infer", noted("numpy", NumpyClassifier.infer))
     monkeypatch.setattr(forward, "infer", noted("torch", forward.infer))
     return seen
 

@@ -497,7 +497,7 @@ def test_saved_predictions_are_a_report_of_their_own(model, command):
     path = model.bundle.folder / bundle.PREDICTIONS
     found = predictions.read(path)
     corpus = load_corpus(model.bundle.config.corpus)
-    assert found.task == "multilabel"
+    assert found.task is MULTILABEL
     assert np.array_equal(found.labels, corpus.test.labels)
     np.testing.assert_allclose(found.probabilities, model.probabilities(corpus.test.texts)[0], atol=1e-6)
     rows_of = pq.read_table(path).to_pylist()
