@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -142,3 +143,18 @@ def run_process(
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def in_torch(model: Any, sequences: Any, device: Any = "cpu") -> Any:
+    """Return the probabilities (B, C) of a model in torch."""
+    import torch
+
+    from sentiment.metrics.task import task
+    from sentiment.models.forward import infer
+
+    return task(model.task).probabilities(infer(model, sequences, torch.device(device)))
+
+
+def in_numpy(model: Any, sequences: Any) -> Any:
+    """Return the probabilities (B, C) of a model in NumPy."""
+    return model.task.probabilities(model.infer(sequences))

@@ -148,3 +148,43 @@ def too_long() -> set[str]:
 
 def test_what_is_long_has_a_reason():
     assert too_long() == set(LONGER)
+
+
+def private_names() -> set[str]:
+    """Return the names that the package begins with an underscore: they are its own business."""
+    names = set()
+    for file in (ROOT / "sentiment").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            match node:
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Name(name, ast.Store()):
+                    names.add(name)
+                case ast.Attribute(ast.Name("self"), name, ast.Store()):
+                    names.add(name)
+    return {name for name in names if name.startswith("_") and not name.endswith("_")}
+
+
+def names_used(tree: ast.AST) -> set[str]:
+    """Return what a test imports, reads of another object or, as a patch, names in a string."""
+    used = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(attr=name) | ast.alias(name=name):
+                used.add(name)
+            case ast.Call(func, arguments) if ast.unparse(func).endswith("attr"):
+                used |= {item.value.rpartition(".")[2] for item in arguments if is_text(item)}
+    return used
+
+
+def is_text(node: ast.AST) -> bool:
+    """Whether a node is a string."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def test_no_test_names_what_is_private():
+    private = private_names()
+    used = {
+        f"{file.name}: {name}"
+        for file in (ROOT / "tests").rglob("*.py")
+        for name in names_used(ast.parse(file.read_text("utf-8"))) & private
+    }
+    assert not used

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.schema.report import ScoredParts, TokenStatistics
+from sentiment.evaluation.scored import Scored
 from sentiment.metrics.calibration import calibration
 from sentiment.metrics.curves import curves
-from sentiment.metrics.decision import Decision, describe
-from sentiment.metrics.task import Task
+from sentiment.metrics.decision import describe
 
 if TYPE_CHECKING:
     from sentiment.core.sections.run import ReportConfig
@@ -21,22 +20,19 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    names: Sequence[str],
+    scored: Scored,
     config: ReportConfig,
-    task: Task,
-    decision: Decision | None = None,
     lengths: NDArray[np.int64] | None = None,
+    logits: NDArray[np.float64] | None = None,
 ) -> ScoredParts:
-    """Return the parts of a report that follow from labels (B,) and tempered probabilities (B, C).
+    """Return the parts of a report that follow from labels and probabilities.
 
-    Of several labels both are (B, L), and those given are those of the decision, or of a probability of 0.5
-    on.
-    They are ``test``, ``intervals``, ``calibration`` and ``curves``; with a decision also ``decision``,
-    and the calibration before its temperature; with the lengths (B,) of the texts the curve of them.
+    They are ``test``, ``intervals``, ``calibration`` and ``curves``; with the lengths (B,) of the texts the
+    curve of them; and with the logits (B, C) that the decision was made from, ``decision``, and the
+    calibration before its temperature.
     """
-    thresholds = decision.thresholds if decision is not None else None
+    labels, probabilities, decision, task = scored.labels, scored.probabilities, scored.decision, scored.task
+    names, thresholds = scored.names, decision.thresholds
     parts: ScoredParts = {
         "task": task.name,
         "test": task.scores(labels, probabilities, names, thresholds),
@@ -44,10 +40,9 @@ def evaluate(
         "calibration": calibration(labels, probabilities, task),
         "curves": curves(labels, probabilities, names, task, lengths, thresholds),
     }
-    if decision is not None:
+    if logits is not None:
         parts["decision"] = describe(decision, labels, probabilities)
-        before = replace(decision, temperature=1 / decision.temperature).temper(probabilities)
-        parts["calibration"]["before"] = calibration(labels, before, task)
+        parts["calibration"]["before"] = calibration(labels, task.probabilities(logits), task)
     return parts
 
 

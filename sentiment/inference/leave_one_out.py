@@ -41,12 +41,10 @@ def leave_one_out(
         return Sequences.of([ids, *(some if len(some) else words.nothing for some in rest)])
 
     sequences = limited(and_without(words.ids, words.owners))
-    probabilities = infer(model, sequences, model.linear.weight.device)
+    logits = infer(model, sequences, model.linear.weight.device)
     if table is not None:
-        probabilities = table.added(probabilities, and_without(words.whole, words.whole_owners))
-    rival = 1 - probabilities[:, of] if against is None else probabilities[:, against]
-    mine, theirs = np.log(np.maximum([probabilities[:, of], rival], np.finfo(np.float64).tiny))
-    differences = mine - theirs
+        logits = logits + table.logits(and_without(words.whole, words.whole_owners))
+    differences = logits[:, of] if against is None else logits[:, of] - logits[:, against]
     drops: NDArray[np.float64] = differences[0] - differences[1:]
     return drops
 

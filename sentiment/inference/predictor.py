@@ -141,7 +141,12 @@ class Predictor:
     def probabilities(
         self, texts: Sequence[Any], *, more: bool = False
     ) -> tuple[NDArray[np.float64], Encoded]:
-        """Return tempered probabilities (B, C), and what the tokenizer made of the texts.
+        """Return tempered probabilities (B, C) for what `logits` takes, and what the tokenizer made of it."""
+        logits, encoded = self.logits(texts, more=more)
+        return self.bundle.decision.probabilities(logits), encoded
+
+    def logits(self, texts: Sequence[Any], *, more: bool = False) -> tuple[NDArray[np.float64], Encoded]:
+        """Return logits (B, C), and what the tokenizer made of the texts.
 
         Features are arrays here, checked already. `more` says that further texts may follow, for which a
         slow start pays.
@@ -149,15 +154,15 @@ class Predictor:
         check_several(texts)
         encoded = self.bundle.tokenizer.encode(texts)
         if self._is_short(encoded, more):
-            found = self.bundle.numpy_model.probabilities(encoded.sequences)
+            logits = self.bundle.numpy_model.infer(encoded.sequences)
         else:
             from sentiment.models.forward import infer
 
             device = self.torch_device
-            found = infer(self.bundle.model.to(device), encoded.sequences, device)
+            logits = infer(self.bundle.model.to(device), encoded.sequences, device)
         if self.bundle.ngrams is not None:
-            found = self.bundle.ngrams.added(found, encoded.whole)
-        return self.bundle.decision.temper(found), encoded
+            logits = logits + self.bundle.ngrams.logits(encoded.whole)
+        return logits, encoded
 
     @cached_property
     def torch_device(self) -> "torch.device":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.schema.scores import Bin, Brier, Calibration
-from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.arrays import Array, Labels, Probabilities
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.task import Task
 
@@ -23,8 +23,8 @@ COLDEST, HOTTEST = 0.05, 20.0
 SPREAD = 0.2
 
 
-def fit_temperature(labels: Labels, probabilities: Probabilities, task: Task) -> float:
-    """Return the temperature that makes probabilities (B, C) fit the labels (B,) (Guo et al. 2017).
+def fit_temperature(labels: Labels, logits: Array, task: Task) -> float:
+    """Return the temperature that makes logits (B, C) fit the labels (B,) (Guo et al. 2017).
 
     Of several labels, (B, L) both, one temperature serves all.
     It minimises the log loss plus a weak prior around 1 (log-normal, see `SPREAD`), within 0.05 and 20.
@@ -32,7 +32,7 @@ def fit_temperature(labels: Labels, probabilities: Probabilities, task: Task) ->
     """
     from scipy import optimize, special
 
-    labels, probabilities = task.questions(labels, probabilities)
+    labels, probabilities = task.questions(labels, task.probabilities(logits))
     logits = np.log(np.clip(probabilities, np.finfo(np.float64).tiny, 1))
     rows = np.arange(len(labels))
 

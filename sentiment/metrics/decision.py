@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.schema.scores import DecisionFacts
-from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.arrays import Array, Labels, Probabilities
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.targets import choose_threshold, parse_target, read_target
@@ -80,9 +80,9 @@ class Decision:
         """What a label is; ``threshold`` is for one class a text."""
         return BY_RULE.get(self.rule, BY_RULE["argmax"])
 
-    def temper(self, probabilities: Probabilities) -> Probabilities:
-        """Return the probabilities, (B, C) or (B, L), that all else is made from."""
-        return self.task.temper(probabilities, self.temperature)
+    def probabilities(self, logits: Array) -> Probabilities:
+        """Return the probabilities of a model's logits, (B, C) or (B, L), that all else is made from."""
+        return self.task.probabilities(logits / self.temperature)
 
     def decide(self, probabilities: Probabilities) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return the classes (B,) of tempered probabilities, and which of the texts (B,) are unsure.
@@ -112,18 +112,18 @@ class Decision:
         decision = cls(**content | lists)
         if not decision.temperature > 0 or (decision.rule == "threshold" and decision.threshold is None):
             raise ValueError("the decision has no threshold, or no temperature above 0")
-        decision.decide(decision.temper(np.ones((1, len(decision.labels)))))  # fails now if it has to
+        decision.decide(decision.probabilities(np.zeros((1, len(decision.labels)))))  # fails now if it has to
         return decision
 
 
 def fit(
     config: DecisionConfig,
     labels: Labels,
-    probabilities: Probabilities,
+    logits: Array,
     names: Sequence[str],
     task: Task = MULTICLASS,
 ) -> Decision:
-    """Fit a decision to the labels (B,) and untempered probabilities (B, C) of validation texts.
+    """Fit a decision to the labels (B,) and logits (B, C) of validation texts.
 
     Of several labels, (B, L) both, each gets a threshold of its own, see `sentiment.metrics.thresholds`.
     A threshold for a cost is ``false_positive_cost / (false_positive_cost + false_negative_cost)``
@@ -135,8 +135,8 @@ def fit(
     positive, target = read_target(config, names, task)
     decision = Decision.plain(names, task)
     if config.temperature:
-        decision = replace(decision, temperature=fit_temperature(labels, probabilities, task))
-    probabilities = decision.temper(probabilities)
+        decision = replace(decision, temperature=fit_temperature(labels, logits, task))
+    probabilities = decision.probabilities(logits)
     decision = replace(decision, thresholds=task.fit_thresholds(labels, probabilities))
     if positive is not None:
         costs = config.false_positive_cost, config.false_negative_cost

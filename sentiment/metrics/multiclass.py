@@ -63,15 +63,6 @@ class Multiclass:
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(probabilities))
 
-    def temper(self, probabilities: Probabilities, temperature: float) -> Probabilities:
-        """Return the probabilities, (B, C), of logits that are divided by a temperature.
-
-        One above 1 makes less sure. A probability of 0 stays 0.
-        """
-        if temperature == 1:
-            return probabilities
-        return self.probabilities(self.logits(probabilities) / temperature)
-
     def decide(self, probabilities: Probabilities, thresholds: Thresholds = None) -> Labels:
         """Return the classes (B,) that probabilities (B, C) decide."""
         return np.asarray(probabilities.argmax(1))

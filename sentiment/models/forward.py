@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.data.sequences import Sequences
-from sentiment.metrics.task import task
 from sentiment.models.batches import in_order
 from sentiment.models.classifier import Pooled
 from sentiment.models.network import Network
@@ -19,9 +18,9 @@ INFERENCE_SIZE, INFERENCE_TOKENS = 256, 16_384  # texts and tokens in a batch th
 
 
 def infer(model: Network, sequences: Sequences, device: torch.device) -> NDArray[np.float64]:
-    """Return the probabilities (B, C) of all sequences, in their order.
+    """Return the logits (B, C) of all sequences, in their order.
 
-    Always in float32: a text has the same probabilities on every device, and in every company.
+    Always in float32: a text has the same logits on every device, and in every company.
     """
     model.eval()
     logits = torch.empty(len(sequences), model.num_labels)
@@ -33,7 +32,7 @@ def infer(model: Network, sequences: Sequences, device: torch.device) -> NDArray
         for batch in in_order(sequences, INFERENCE_SIZE, INFERENCE_TOKENS, device):
             parts = [model.read(model.embed(part)) for part in in_parts(batch.inputs, INFERENCE_TOKENS)]
             logits[batch.rows] = model.decide(joined(parts), batch.counts).float().cpu()
-    return task(model.task).probabilities(logits.double().numpy())
+    return logits.double().numpy()
 
 
 def in_parts(inputs: PackedSequence, most: int) -> Iterator[PackedSequence]:

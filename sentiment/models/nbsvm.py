@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.arrays import Array, Labels, Probabilities
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import Task
 
@@ -32,7 +32,7 @@ class NBSVM:
 
     def probabilities(self, features: Any, task: Task) -> Probabilities:
         """Return (B, C) for features (B, features)."""
-        return task.temper(soft_probabilities(features, self.weights, self.bias, task), self.temperature)
+        return task.probabilities(margins(features, self.weights, self.bias) / self.temperature)
 
 
 def fit_nbsvm(
@@ -59,9 +59,9 @@ def fit_nbsvm(
             weights = np.stack(
                 [ratios * ((1 - share) * np.abs(svm).mean() + share * svm) for ratios, svm, _ in machines], 1
             )  # (features, sides)
-            soft = soft_probabilities(validation, weights, bias, task)
-            temperature = fit_temperature(held_out, soft, task)
-            losses.append(log_loss(held_out, task.temper(soft, temperature), task))
+            logits = margins(validation, weights, bias)
+            temperature = fit_temperature(held_out, logits, task)
+            losses.append(log_loss(held_out, task.probabilities(logits / temperature), task))
             if best is None or losses[-1] < best[0]:
                 best = losses[-1], NBSVM(weights, bias, temperature, penalty, share)
         if min(losses) > before:
@@ -86,12 +86,10 @@ def fit_side(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[An
     return ratios, svm.coef_[0], svm.intercept_[0]
 
 
-def soft_probabilities(features: Any, weights: Any, bias: Any, task: Task) -> Probabilities:
-    """Return the probabilities of the margins; of two classes, the first has the second's, negated."""
-    margins: NDArray[np.float64] = features @ weights + bias
-    if margins.shape[1] == 1:
-        margins = np.concatenate([-margins, margins], 1)
-    return task.probabilities(margins)
+def margins(features: Any, weights: Any, bias: Any) -> Array:
+    """Return the margins as logits (B, C); of two classes, the first has the second's, negated."""
+    found: Array = features @ weights + bias
+    return np.concatenate([-found, found], 1) if found.shape[1] == 1 else found
 
 
 def log_loss(labels: Labels, probabilities: Probabilities, task: Task) -> float:

@@ -22,7 +22,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from sentiment.data.sequences import Encoded, Sequences
-from sentiment.metrics.arrays import Labels, Probabilities
+from sentiment.metrics.arrays import Array, Labels, Probabilities, Scores
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import task as task_of
 from sentiment.models.patterns import Hashes, Patterns, present
@@ -71,11 +71,6 @@ class NGrams:
             rows, places = present(self.hashes, owners, hashes)
             np.add.at(found, first + rows, self.weights[places])
         return task_of(self.task).both_sides(found)
-
-    def added(self, probabilities: Probabilities, sequences: Sequences) -> Probabilities:
-        """Return the probabilities (B, C) of the recurrence and the n-grams together."""
-        task = task_of(self.task)
-        return task.probabilities(task.logits(probabilities) + self.logits(sequences))
 
     def contributions(self, ids: NDArray[Any]) -> NDArray[np.float64]:
         """Return what each token of a text adds to the logits, (T, C); with the bias they sum to them.
@@ -159,7 +154,7 @@ def count(asked: NGramsConfig, parts: list[Encoded], validation: Encoded) -> Cou
 
 
 def fit(
-    corpus: Corpus, counted: Counted, labels: Labels, probabilities: Probabilities
+    corpus: Corpus, counted: Counted, labels: Labels, logits: Array
 ) -> tuple[NGrams | None, dict[str, Any]]:
     """Train the n-grams of the training texts, and choose their share by the validation texts.
 
@@ -169,7 +164,7 @@ def fit(
         Of the texts to learn from, and the validation texts of the corpus.
     labels
         Of the former; those of unlabelled texts are what teachers say.
-    probabilities
+    logits
         (V, C) of the recurrence on the validation texts.
 
     Returns
@@ -194,16 +189,13 @@ def fit(
     hashes = counted.hashes[order]
     alone = NGrams(counted.patterns, hashes, _half(scale * weights[order]), _half(scale * bias), task.name)
     margins = alone.logits(counted.validation)
-    linear = task.probabilities(margins)
-    temperature = fit_temperature(held_out, probabilities, task)
-    recurrent = task.temper(probabilities, temperature)
+    temperature = fit_temperature(held_out, logits, task)
 
-    def tempered(both: Probabilities) -> Probabilities:
-        return task.temper(both, fit_temperature(held_out, both, task))
+    def scores(both: Array) -> Scores:
+        return task.quick_scores(held_out, task.probabilities(both / fit_temperature(held_out, both, task)))
 
     def cost(share: float) -> float:
-        logits = task.logits(probabilities) + share / (1 - share) * temperature * margins
-        loss = task.quick_scores(held_out, tempered(task.probabilities(logits)))["log_loss"]
+        loss = scores(logits + share / (1 - share) * temperature * margins)["log_loss"]
         assert loss is not None
         return loss * len(held_out) + ((share - USUAL) / SPREAD) ** 2 / 2
 
@@ -216,9 +208,9 @@ def fit(
         "C": found.penalty,
         "share": share,
         "validation": {
-            "recurrent": task.quick_scores(held_out, recurrent),
-            "ngrams": task.quick_scores(held_out, linear),
-            "both": task.quick_scores(held_out, tempered(table.added(probabilities, counted.validation))),
+            "recurrent": task.quick_scores(held_out, task.probabilities(logits / temperature)),
+            "ngrams": task.quick_scores(held_out, task.probabilities(margins)),
+            "both": scores(logits + table.logits(counted.validation)),
         },
     }
     return (table if share else None), about

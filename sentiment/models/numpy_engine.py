@@ -129,8 +129,8 @@ class NumpyClassifier:
         weights = sum(array.size for name, array in self.weights.items() if name != "embedding.weight")
         return tokens * (1e-5 * len(self.layers) + 7e-11 * weights)
 
-    def probabilities(self, sequences: Sequences) -> NDArray[np.float64]:
-        """Return the probabilities (B, C) of all sequences, in their order."""
+    def infer(self, sequences: Sequences) -> NDArray[np.float64]:
+        """Return the logits (B, C) of all sequences, in their order."""
         classes = len(self.task.linked(self.weights["linear.bias"]))
         logits = np.empty((len(sequences), classes))
         with one_blas_thread():
@@ -140,7 +140,7 @@ class NumpyClassifier:
                     sequences.values[start : start + length]
                     for start, length in zip(starts, lengths, strict=True)
                 )
-        return self.task.probabilities(logits)
+        return logits
 
     def logits(self, windows: Iterable[NDArray[Any]]) -> Array:
         """Return (C,) for the token ids (T,), or features (T, E), of one text, or of each window of it."""

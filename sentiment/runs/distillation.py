@@ -145,8 +145,8 @@ def _ask(run: Run, ready: Prepared, folder: Path, sequences: Sequences) -> tuple
         model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
         validation = infer(model, ready.validation.sequences, run.device)
         temperature = fit_temperature(ready.corpus.validation.labels, validation, task)
-        held_out.append(task.temper(validation, temperature))
-        said.append(task.temper(infer(model, sequences, run.device), temperature))
+        held_out.append(task.probabilities(validation / temperature))
+        said.append(task.probabilities(infer(model, sequences, run.device) / temperature))
     return np.stack(held_out), np.stack(said)
 
 

@@ -1,22 +1,19 @@
 """Score a bundle again, or somebody's predictions."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.notices import Say, warn
-from sentiment.core.schema.report import SCHEMA, Failures, Report
+from sentiment.core.schema.report import SCHEMA, Report
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.core.sections.run import ReportConfig
-from sentiment.data.corpus import Split, divide, load_for_scoring, read_corpus
+from sentiment.data.corpus import divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.corpus.reading import Reading
-from sentiment.data.sequences import Encoded
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.evaluation import predictions, redaction
 from sentiment.evaluation.error_analysis import error_analysis
@@ -24,6 +21,7 @@ from sentiment.evaluation.scored import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
+from sentiment.metrics.decision import Decision
 from sentiment.models import runtime
 from sentiment.report import phrases
 from sentiment.runs.folder import now, pinned
@@ -87,7 +85,8 @@ def evaluate_predictions(
             "labels": list(found.names),
         },
         **evaluation.evaluate(
-            found.labels, found.probabilities, found.names, settings or ReportConfig(), found.task
+            Scored([], found.labels, found.probabilities, Decision.plain(found.names, found.task)),
+            settings or ReportConfig(),
         ),
     }
     return cast(Report, {"verdict": phrases.verdict(result), **result})
@@ -118,7 +117,7 @@ def _evaluate(
                 "to score on another, give --corpus"
             )
         test = corpus.test
-        validation = corpus.validation, predictor.probabilities(corpus.validation.texts)[0]
+        validation = corpus.validation
     else:
         about, test = load_for_scoring(
             CorpusConfig(
@@ -137,34 +136,24 @@ def _evaluate(
             "trained_on": loaded.manifest["corpus"].get("source", settings.corpus.name)
         }
         validation = None
-    probabilities, encoded = predictor.probabilities(test.texts)
-    result |= evaluation.evaluate(
-        test.labels, probabilities, loaded.labels, settings.report, predictor.task, loaded.decision,
-        encoded.lengths,
-    )  # fmt: skip
-    result["failures"] = failures_of(predictor, test, probabilities, encoded, validation)
+    logits, encoded = predictor.logits(test.texts)
+    scored = Scored(
+        test.texts, test.labels, loaded.decision.probabilities(logits), loaded.decision, loaded.input
+    )
+    held_out = None
+    if validation is not None:
+        shares, _ = predictor.probabilities(validation.texts)
+        held_out = replace(scored, texts=validation.texts, labels=validation.labels, probabilities=shares)
+    result |= evaluation.evaluate(scored, settings.report, encoded.lengths, logits)
+    result["failures"] = error_analysis(
+        scored,
+        encoded,
+        explain=partial(explain, predictor),
+        validation=held_out,
+    )
     result["schema"] = SCHEMA  # of an older bundle, the rest of the report is older
     result["tokenizer"] = dict(result["tokenizer"]) | {
         "test": evaluation.token_statistics(encoded, test.texts)
     }
     result["verdict"] = phrases.verdict(result)
     return cast(Report, result)
-
-
-def failures_of(
-    predictor: Predictor,
-    test: Split,
-    probabilities: NDArray[np.float64],
-    encoded: Encoded,
-    validation: tuple[Split, NDArray[np.float64]] | None,
-) -> Failures:
-    def scored(split: Split, probabilities: NDArray[np.float64]) -> Scored:
-        used = predictor.bundle
-        return Scored(split.texts, split.labels, probabilities, used.decision, used.input)
-
-    return error_analysis(
-        scored(test, probabilities),
-        encoded,
-        explain=partial(explain, predictor),
-        validation=None if validation is None else scored(*validation),
-    )

@@ -20,8 +20,11 @@ from sentiment.data.corpus.memory import MEMORY
 from sentiment.data.sequences import Encoded
 from sentiment.evaluation import baseline_scores, predictions
 from sentiment.evaluation import evaluate as evaluation
+from sentiment.evaluation.error_analysis import error_analysis
+from sentiment.evaluation.scored import Scored
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT, Bundle
+from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
 from sentiment.inference.pretrained import Encoder
 from sentiment.metrics import decision
@@ -30,7 +33,6 @@ from sentiment.metrics.task import task
 from sentiment.models import ngrams
 from sentiment.models.ngrams import Counted, NGrams
 from sentiment.runs import assemble, distillation, pretrain
-from sentiment.runs.evaluate import failures_of
 from sentiment.runs.folder import Job, Run, newest, now
 from sentiment.runs.prepare import VECTORS, Prepared, check_kind, fit, prepare
 from sentiment.training import tensorboard
@@ -150,7 +152,7 @@ def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
 
     further: dict[str, Any] = {}
     model = _undecided(run, ready)
-    read = cache(partial(Predictor(model, run.device).probabilities, corpus.validation.texts))
+    read = cache(partial(Predictor(model, run.device).logits, corpus.validation.texts))
     if settings.ngrams.longest and corpus.input.written:
         with run.timed("ngrams"):
             model, further["ngrams"] = _with_ngrams(run, model, ready, counted(), examples, read()[0])
@@ -220,7 +222,7 @@ def _with_ngrams(
     ready: Prepared,
     counted: Counted,
     taught: Examples | None,
-    validation: NDArray[np.float64],
+    logits: NDArray[np.float64],
 ) -> tuple[Bundle, dict[str, Any]]:
     """Put n-grams beside the recurrence, as far as they serve validation; say what that gave.
 
@@ -229,7 +231,7 @@ def _with_ngrams(
     run.listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
     corpus, path = ready.corpus, run.working / bundle.NGRAMS
     labels = corpus.train.labels if taught is None else taught.labels
-    fitted, about = ngrams.fit(corpus, counted, labels, validation)
+    fitted, about = ngrams.fit(corpus, counted, labels, logits)
     recurrent.manifest["ngrams"] = fitted is not None
     if fitted is None:
         return recurrent, about
@@ -238,14 +240,14 @@ def _with_ngrams(
 
 
 def fit_decision(
-    run: Run, model: Bundle, corpus: Corpus, probabilities: NDArray[np.float64], encoded: Encoded
+    run: Run, model: Bundle, corpus: Corpus, logits: NDArray[np.float64], encoded: Encoded
 ) -> tuple[Predictor, NDArray[np.float64]]:
-    """Fit the decision on the validation texts, of which the recurrence gave probabilities; store both."""
+    """Fit the decision on the validation texts, of which the recurrence gave logits; store both."""
     settings, labels = run.settings.decision, corpus.validation.labels
     if model.ngrams is not None:
-        probabilities = model.ngrams.added(probabilities, encoded.whole)
-    fitted = decision.fit(settings, labels, probabilities, corpus.labels, task(corpus.task))
-    probabilities = fitted.temper(probabilities)
+        logits = logits + model.ngrams.logits(encoded.whole)
+    fitted = decision.fit(settings, labels, logits, corpus.labels, task(corpus.task))
+    probabilities = fitted.probabilities(logits)
     files.write_json(run.working / bundle.DECISION, fitted.as_dict())
     predictions.write(run.working / bundle.VALIDATION_PREDICTIONS, fitted, corpus.validation, probabilities)
     if message := decision.shortfall(fitted):
@@ -260,12 +262,12 @@ def _score(
     settings, fitted, test = run.settings.report, predictor.bundle.decision, corpus.test
     run.listener.stage(f"scoring {len(test):,} test {corpus.input.noun}")
     with run.timed("test"):
-        probabilities, encoded = predictor.probabilities(test.texts)
+        logits, encoded = predictor.logits(test.texts)
+        probabilities = fitted.probabilities(logits)
+    answered = Scored(test.texts, test.labels, probabilities, fitted, corpus.input)
     predictions.write(run.working / bundle.PREDICTIONS, fitted, test, probabilities)
     with run.timed("scores"):
-        scored = evaluation.evaluate(
-            test.labels, probabilities, corpus.labels, settings, predictor.task, fitted, encoded.lengths
-        )
+        scored = evaluation.evaluate(answered, settings, encoded.lengths, logits)
     if settings.baselines:
         with run.timed("baselines"):
             scored["baselines"] = baseline_scores.run(
@@ -273,6 +275,10 @@ def _score(
             )
     run.listener.stage("looking at where it fails")
     with run.timed("failures"):
-        held_out = corpus.validation, validation
-        scored["failures"] = failures_of(predictor, test, probabilities, encoded, held_out)
+        held_out = replace(
+            answered, texts=corpus.validation.texts, labels=corpus.validation.labels, probabilities=validation
+        )
+        scored["failures"] = error_analysis(
+            answered, encoded, explain=partial(explain, predictor), validation=held_out
+        )
     return scored, encoded

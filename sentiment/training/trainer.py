@@ -200,14 +200,15 @@ class Trainer(Loop[Network]):
         """Score the epoch on validation, and keep its weights if they are the best so far."""
         weights, present = self._weights(), self.copied_weights()
         self.model.load_state_dict(weights)
-        probabilities = infer(self.model, self.data.validation.sequences, self.device)
+        task = task_of(self.model.task)
+        probabilities = task.probabilities(infer(self.model, self.data.validation.sequences, self.device))
         self.model.load_state_dict(present)
         if not (math.isfinite(loss) and np.isfinite(probabilities).all()):
             raise Diverged(
                 f"training diverged in epoch {self.epoch + 1} (loss {loss}); lower "
                 "training.learning_rate or training.clip_norm"
             )
-        validation = task_of(self.model.task).quick_scores(self.data.validation.labels, probabilities)
+        validation = task.quick_scores(self.data.validation.labels, probabilities)
         best = not self.history or self._rank(validation) > max(
             self._rank(record["validation"]) for record in self.history
         )

@@ -11,7 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import torch
-from conftest import TINY_OPTIONS, hub_environment, run_process
+from conftest import TINY_OPTIONS, hub_environment, in_numpy, in_torch, run_process
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -35,7 +35,6 @@ from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
 from sentiment.metrics.decision import Decision
 from sentiment.models.batches import pack
-from sentiment.models.forward import infer
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier, shapes
 from sentiment.report.audit import findings
@@ -326,12 +325,12 @@ def test_numpy_says_what_torch_says_alone_and_in_company(deltas):
     assert {name: value.shape for name, value in weights.items()} == shapes(model.config, 3, input_size=4)
     rng = np.random.default_rng(0)
     rows = [rng.normal(size=(length, 4)).astype(np.float32) for length in (1, 30, 2, 7)]
-    expected = infer(model, Sequences.of(rows), CPU)
+    expected = in_torch(model, Sequences.of(rows), CPU)
     assert expected.std(0).min() > 1e-3
-    found = NumpyClassifier(model.config, weights).probabilities(Sequences.of(rows))
+    found = in_numpy(NumpyClassifier(model.config, weights), Sequences.of(rows))
     np.testing.assert_allclose(found, expected, atol=2e-6)
     for row, one in zip(rows, expected, strict=True):
-        np.testing.assert_allclose(infer(model, Sequences.of([row]), CPU)[0], one, atol=1e-6)
+        np.testing.assert_allclose(in_torch(model, Sequences.of([row]), CPU)[0], one, atol=1e-6)
 
 
 # --- augmentation ----------------------------------------------------------------------------------------

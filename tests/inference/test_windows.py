@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, in_numpy, in_torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import PackedSequence
@@ -28,7 +28,6 @@ from sentiment.inference.integrated_gradients import integrate
 from sentiment.inference.predictor import Predictor
 from sentiment.models import forward
 from sentiment.models.batches import pack
-from sentiment.models.forward import infer
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier
 from sentiment.report import explanation
@@ -94,7 +93,7 @@ def test_windows_leave_nothing_out_and_overlap(lengths, window, data):
 def test_texts_that_fit_are_the_same_to_the_bit(kind):
     model, plain = classifier(kind=kind), sequences(3, 41, 10, 30, 11, 1)
     windowed = plain.windowed(41, 20)
-    assert np.array_equal(infer(model, plain, CPU), infer(model, windowed, CPU))
+    assert np.array_equal(in_torch(model, plain, CPU), in_torch(model, windowed, CPU))
     rows = np.arange(len(plain))
     one, two = (pack(data, rows, CPU) for data in (plain, windowed))
     assert two.counts is None
@@ -108,7 +107,7 @@ def test_texts_that_fit_are_the_same_to_the_bit(kind):
         found.append([logits, *(value.grad for value in model.parameters())])
     assert all(itertools.starmap(torch.equal, zip(*found, strict=True)))
     engine = numpy_of(model)
-    assert np.array_equal(engine.probabilities(plain), engine.probabilities(windowed))
+    assert np.array_equal(in_numpy(engine, plain), in_numpy(engine, windowed))
 
 
 def naive(model: Network, windows: list[np.ndarray]) -> torch.Tensor:
@@ -154,19 +153,19 @@ def numpy_of(model: Network) -> NumpyClassifier:
 def test_numpy_says_the_same_of_windows(kind, pooling):
     model = classifier(kind=kind, pooling=pooling, layers=2)
     whole = sequences(*LENGTHS).windowed(WINDOW, OVERLAP)
-    expected = infer(model, whole, CPU)
+    expected = in_torch(model, whole, CPU)
     assert expected.std(0).min() > 1e-3
-    np.testing.assert_allclose(numpy_of(model).probabilities(whole), expected, atol=2e-6, rtol=0)
+    np.testing.assert_allclose(in_numpy(numpy_of(model), whole), expected, atol=2e-6, rtol=0)
 
 
 def test_a_long_text_is_the_same_in_any_company_and_in_parts(monkeypatch):
     model, whole = classifier(), sequences(*LENGTHS).windowed(WINDOW, OVERLAP)
-    together = infer(model, whole, CPU)
+    together = in_torch(model, whole, CPU)
     for row in range(len(LENGTHS)):
         alone = Sequences.of([whole[row]]).windowed(WINDOW, OVERLAP)
-        np.testing.assert_allclose(infer(model, alone, CPU)[0], together[row], atol=1e-6)
+        np.testing.assert_allclose(in_torch(model, alone, CPU)[0], together[row], atol=1e-6)
     monkeypatch.setattr(forward, "INFERENCE_TOKENS", 25)  # two windows at a time
-    np.testing.assert_allclose(infer(model, whole, CPU), together, atol=1e-6)
+    np.testing.assert_allclose(in_torch(model, whole, CPU), together, atol=1e-6)
 
 
 MEMORY = """
@@ -174,7 +173,6 @@ import resource, sys
 import numpy as np, torch
 from sentiment.core.sections.model import ModelConfig
 from sentiment.data.sequences import Sequences
-from sentiment.models.forward import infer
 from sentiment.models.network import Network
 model = Network(2, ModelConfig(), vocab_size=1000, embedding_size=100)
 texts = np.random.default_rng(0).integers(0, 1000, 100_000).astype(np.int32)
@@ -197,7 +195,7 @@ def test_numpy_reads_a_long_text_in_bounded_memory():
     engine = numpy_of(classifier(hidden_size=32))
     whole = sequences(40_000).windowed(400, 50)
     tracemalloc.start()
-    engine.probabilities(whole)
+    in_numpy(engine, whole)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5e6  # the projections of all windows would be 45 MB
@@ -230,7 +228,7 @@ def test_an_explanation_adds_up_over_windows_and_in_parts(pooling, monkeypatch):
 
     found = integrate(difference, vectors, windows)
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
-    logs = np.log(infer(model, whole, CPU)[0])
+    logs = np.log(in_torch(model, whole, CPU)[0])
     assert found.difference == pytest.approx(logs[2] - logs[0], abs=1e-5)
     monkeypatch.setattr(integrated_gradients, "TOKENS", 25)
     parts = integrate(difference, vectors, windows)

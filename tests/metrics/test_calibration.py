@@ -12,10 +12,17 @@ from sentiment.metrics import calibration as measured
 from sentiment.metrics.calibration import BINS, COLDEST, HOTTEST
 from sentiment.metrics.task import MULTICLASS
 
-temper = MULTICLASS.temper
-brier, calibration, fit_temperature = (
-    partial(function, task=MULTICLASS)
-    for function in (measured.brier, measured.calibration, measured.fit_temperature)
+
+def temper(probabilities, temperature):
+    return MULTICLASS.probabilities(MULTICLASS.logits(probabilities) / temperature)
+
+
+def fit_temperature(labels, probabilities):
+    return measured.fit_temperature(labels, MULTICLASS.logits(probabilities), MULTICLASS)
+
+
+brier, calibration = (
+    partial(function, task=MULTICLASS) for function in (measured.brier, measured.calibration)
 )
 
 

@@ -17,12 +17,17 @@ from sentiment.core.sections.run import DecisionConfig
 from sentiment.inference import bundle
 from sentiment.inference.predictor import Predictor
 from sentiment.metrics import decision
-from sentiment.metrics.decision import Decision, describe, fit
+from sentiment.metrics.decision import Decision, describe
 from sentiment.metrics.targets import choose_threshold, parse_target, read_target
+from sentiment.metrics.task import MULTICLASS
 from sentiment.report import html, renderers
 from sentiment.runs import evaluate
 
 SPAM = ("ham", "spam")
+
+
+def fit(config, labels, probabilities, names):
+    return decision.fit(config, labels, MULTICLASS.logits(probabilities), names)
 
 
 def example(seed=0, count=400, ties=False):
@@ -79,8 +84,10 @@ def test_all_positives_are_found_without_taking_everything():
     fitted = fit(DecisionConfig(target="recall >= 100 %"), labels, probabilities, SPAM)
     assert fitted.reached
     assert fitted.validation["recall"] == 1
-    lowest = fitted.temper(probabilities)[labels == 1, 1].min()
-    assert (fitted.temper(probabilities)[labels == 0, 1] < lowest).any(), "else the test says nothing"
+    lowest = fitted.probabilities(MULTICLASS.logits(probabilities))[labels == 1, 1].min()
+    assert (fitted.probabilities(MULTICLASS.logits(probabilities))[labels == 0, 1] < lowest).any(), (
+        "else the test says nothing"
+    )
     assert fitted.validation["false_positive_rate"] < 1
 
 
@@ -100,7 +107,11 @@ def test_the_target_of_validation_holds_on_test():
     for seed in range(60):
         labels, probabilities = example(seed, 1500)
         fitted = fit(DecisionConfig(target="precision >= 0.98"), labels[:400], probabilities[:400], SPAM)
-        held.append(describe(fitted, labels[400:], fitted.temper(probabilities[400:]))["holds"])
+        held.append(
+            describe(fitted, labels[400:], fitted.probabilities(MULTICLASS.logits(probabilities[400:])))[
+                "holds"
+            ]
+        )
     assert np.mean(held) > 0.85
 
 
@@ -176,7 +187,7 @@ def test_the_least_sure_are_left_to_a_person(target, share):
     fitted = fit(DecisionConfig(target=target, unsure=share), labels, probabilities, SPAM)
     assert fitted.validation["coverage"] == pytest.approx(1 - share, abs=0.01)
     side = SPAM.index(fitted.positive)
-    tempered = fitted.temper(probabilities)
+    tempered = fitted.probabilities(MULTICLASS.logits(probabilities))
     _, unsure = fitted.decide(tempered)
     score = tempered[:, side]
     assert fitted.unsure["low"] < fitted.threshold < fitted.unsure["high"]
@@ -200,7 +211,7 @@ def test_more_classes_have_an_unsure_band_too():
 def test_rates_are_those_of_scikit_learn_and_scipy():
     labels, probabilities = example()
     fitted = fit(DecisionConfig(target="precision >= 0.95", unsure=0.1), labels, probabilities, SPAM)
-    tempered = fitted.temper(probabilities)
+    tempered = fitted.probabilities(MULTICLASS.logits(probabilities))
     classes, unsure = fitted.decide(tempered)
     told = describe(fitted, labels, tempered)["test"]
     expected = plain_rates(labels[~unsure], classes[~unsure])

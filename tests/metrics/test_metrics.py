@@ -13,6 +13,7 @@ from sklearn import metrics as sk
 from sentiment.core.schema.report import SCHEMA
 from sentiment.core.sections.run import ReportConfig
 from sentiment.evaluation import evaluate
+from sentiment.evaluation.scored import Scored
 from sentiment.metrics.catalogue import SCORES
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.ranking import Ranking
@@ -182,7 +183,9 @@ def test_a_report_is_written_of_scores_that_are_not_defined(kind):
     probabilities[:, 1] = 0.7 if name == "multilabel" else 1 - 0.3 * (classes - 1)
     lengths = np.arange(1, len(labels) + 1) ** 2
     plain = Decision.plain(names, task(name))
-    found = evaluate.evaluate(labels, probabilities, names, ReportConfig(), task(name), plain, lengths)
+    found = evaluate.evaluate(
+        Scored([], labels, probabilities, plain), ReportConfig(), lengths, plain.task.logits(probabilities)
+    )
     corpus = {"name": "x", "source": "x", "revision": None, "sizes": {"test": len(labels)}, "labels": names}
     whole = {"schema": SCHEMA, "created": "2000-01-01", "corpus": corpus, **found}
     whole = {"verdict": phrases.verdict(whole), **whole}

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from conftest import in_numpy, in_torch
 from tiny_engines import pair
 
 import sentiment
@@ -23,7 +24,8 @@ from sentiment.data.rows import Row
 from sentiment.data.sequences import Sequences
 from sentiment.inference import bundle, predictor
 from sentiment.inference.predictor import Predictor
-from sentiment.models.forward import infer
+from sentiment.models import forward
+from sentiment.models.numpy_engine import NumpyClassifier
 
 POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "max"])
 
@@ -43,27 +45,25 @@ def test_numpy_says_what_torch_says(kind, bidirectional, layers, pooling):
         kind=kind, bidirectional=bidirectional, layers=layers, pooling=pooling, hidden_size=9
     )
     sequences = random_sequences(1, 30, 2, 1, 90, 7)
-    expected = infer(model, sequences, torch.device("cpu"))
+    expected = in_torch(model, sequences, torch.device("cpu"))
     assert expected.std(0).min() > 1e-4  # else there is nothing to compare
-    np.testing.assert_allclose(numpy_model.probabilities(sequences), expected, atol=2e-6, rtol=0)
+    np.testing.assert_allclose(in_numpy(numpy_model, sequences), expected, atol=2e-6, rtol=0)
 
 
 def test_long_texts_agree_too():
     model, numpy_model = pair(labels=2, hidden_size=64, pooling=["last", "mean"])
     sequences = random_sequences(2000, 400)
-    expected = infer(model, sequences, torch.device("cpu"))
-    np.testing.assert_allclose(numpy_model.probabilities(sequences), expected, atol=1e-5, rtol=0)
+    expected = in_torch(model, sequences, torch.device("cpu"))
+    np.testing.assert_allclose(in_numpy(numpy_model, sequences), expected, atol=1e-5, rtol=0)
 
 
 def test_a_text_is_the_same_to_the_bit_in_any_company():
     _, numpy_model = pair()
     sequences = random_sequences(3, 50, 1, 20)
-    together = numpy_model.probabilities(sequences)
+    together = in_numpy(numpy_model, sequences)
     for row in range(4):
-        assert np.array_equal(
-            together[row : row + 1], numpy_model.probabilities(Sequences.of([sequences[row]]))
-        )
-    assert numpy_model.probabilities(Sequences.of([])).shape == (0, 3)
+        assert np.array_equal(together[row : row + 1], in_numpy(numpy_model, Sequences.of([sequences[row]])))
+    assert in_numpy(numpy_model, Sequences.of([])).shape == (0, 3)
 
 
 TEXTS = ["Loved it.", "not good at all, a waste", "x", "漢字 😀", "good " * 1000, "<pad>"]
@@ -85,36 +85,44 @@ def test_both_engines_predict_the_same(tiny, monkeypatch):
         assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-6)
 
 
-def test_a_job_chooses_its_engine_by_its_size(tiny, monkeypatch):
+@pytest.fixture
+def engines(monkeypatch):
+    """The engines that compute, in turn."""
+    seen = []
+
+    def noted(engine, compute):
+        return lambda *given: seen.append(engine) or compute(*given)
+
+    monkeypatch.setattr(NumpyClassifier, "infer", noted("numpy", NumpyClassifier.infer))
+    monkeypatch.setattr(forward, "infer", noted("torch", forward.infer))
+    return seen
+
+
+def test_a_job_chooses_its_engine_by_its_size(tiny, engines, monkeypatch):
+    _ = tiny.bundle.model
     monkeypatch.delitem(sys.modules, "torch")  # as before its import
     for text, count, more, device, expected in (
-        ("a short text", 1, False, "auto", True),
-        ("a short text", 1, False, "cpu", True),
-        ("a short text", 1, False, "cuda", False),
-        ("a short text", 2000, False, "auto", True),
-        ("a short text", 2000, True, "auto", False),
-        ("long " * 400, 1000, False, "auto", False),
+        ("a short text", 1, False, "auto", "numpy"),
+        ("a short text", 1, False, "cpu", "numpy"),
+        ("a short text", 1, False, "cuda", "torch"),
+        ("a short text", 2000, False, "auto", "numpy"),
+        ("a short text", 2000, True, "auto", "torch"),
+        ("long " * 400, 1000, False, "auto", "torch"),
     ):
         used = Predictor(tiny.bundle)
-        used.device = device
-        assert used._is_short(used.bundle.tokenizer.encode([text] * count), more) == expected
+        used.device, used.torch_device = device, torch.device("cpu")
+        used.probabilities([text] * count, more=more)
+        assert engines.pop() == expected
     assert "torch" not in sys.modules
 
 
-def test_a_stream_changes_its_engine_and_keeps_its_numbers(tiny, monkeypatch):
+def test_a_stream_changes_its_engine_and_keeps_its_numbers(tiny, engines, monkeypatch):
     monkeypatch.setattr(predictor, "CHUNK", 4)
     monkeypatch.setattr(predictor, "WARM", tiny.bundle.numpy_model.seconds(10))
-    chosen, is_short = [], Predictor._is_short
-
-    def note(self, encoded, more):
-        chosen.append(is_short(self, encoded, more))
-        return chosen[-1]
-
-    monkeypatch.setattr(Predictor, "_is_short", note)
     rows = [Row(str(number), {"text": "good " * (number % 5 + 1)}) for number in range(10)]
     probabilities = [result.prediction.probability for result in tiny.stream(rows)]
     assert probabilities[:5] == pytest.approx(probabilities[5:], abs=1e-6)
-    assert chosen == [False, False, True]
+    assert engines == ["torch", "torch", "numpy"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
@@ -274,7 +282,7 @@ entered, go = threading.Semaphore(0), {name: threading.Event() for name in "abc"
 running = {}
 for name in "ab":
     waiting = Waiting(texts.values, texts.offsets)
-    running[name] = threading.Thread(target=model.probabilities, args=(waiting,), name=name)
+    running[name] = threading.Thread(target=model.infer, args=(waiting,), name=name)
     running[name].start()
     assert entered.acquire(timeout=60)
 assert set(threads()) == {1}, "one thread while they predict"
@@ -284,7 +292,7 @@ for name in ORDER:
 assert threads() == before and max(before) == 2, (before, threads())
 with threadpoolctl.threadpool_limits(1):
     assert set(threads()) == {1}, "the caller may still limit it"
-model.probabilities(texts)
+model.infer(texts)
 assert threads() == before
 """
 
@@ -319,12 +327,12 @@ _, model = pair()
 texts = Sequences.of([np.array([1, 2], np.int32)])
 before = threads()
 entered, go = threading.Semaphore(0), threading.Event()
-running = threading.Thread(target=model.probabilities, args=(Waiting(texts.values, texts.offsets),))
+running = threading.Thread(target=model.infer, args=(Waiting(texts.values, texts.offsets),))
 running.start()
 assert entered.acquire(timeout=60)
 child = os.fork()
 if not child:  # where that thread is not
-    right = threads() == before and model.probabilities(texts) is not None and threads() == before
+    right = threads() == before and model.infer(texts) is not None and threads() == before
     os._exit(0 if right else 1)
 go.set()
 running.join()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import in_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -11,7 +12,6 @@ from torch.nn.utils.rnn import pack_sequence
 from sentiment.core.sections.model import ModelConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.batches import buckets, pack, padding
-from sentiment.models.forward import infer
 from sentiment.models.network import Network
 
 CPU = torch.device("cpu")
@@ -70,8 +70,8 @@ def test_packing_is_that_of_torch(lengths):
 def test_a_text_is_scored_alike_in_every_company(kind, bidirectional, lengths):
     classifier = model(kind=kind, bidirectional=bidirectional, layers=2)
     sequences = ids(lengths)
-    together = infer(classifier, sequences, CPU)
-    alone = [infer(classifier, Sequences.of([sequences[row]]), CPU)[0] for row in range(len(lengths))]
+    together = in_torch(classifier, sequences, CPU)
+    alone = [in_torch(classifier, Sequences.of([sequences[row]]), CPU)[0] for row in range(len(lengths))]
     np.testing.assert_allclose(together, alone, atol=1e-6)
     np.testing.assert_allclose(together.sum(1), 1)
 
@@ -123,7 +123,7 @@ def test_gradients_are_those_of_a_padded_reference():
 def test_feature_vectors_take_the_place_of_ids():
     classifier = Network(2, ModelConfig(hidden_size=4), input_size=3)
     features = Sequences.of([np.ones((n, 3), np.float32) * n for n in (5, 2)])
-    assert infer(classifier, features, CPU).shape == (2, 2)
+    assert in_torch(classifier, features, CPU).shape == (2, 2)
     with pytest.raises(ValueError, match=r"\(2, 4\).*\(steps, 3\)"):
         classifier(pack_sequence([torch.ones(2, 4)]))
 

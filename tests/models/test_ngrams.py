@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import sentiment
 from sentiment.core.errors import BundleError
 from sentiment.data.corpus import Corpus, Split
 from sentiment.data.sequences import Sequences
+from sentiment.inference import predictor
 from sentiment.inference.bundle import NGRAMS
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
@@ -126,14 +128,22 @@ def corpus_of(classes: int) -> tuple[Corpus, Sequences, Sequences]:
     return Corpus("x", "x", None, names, train, validation, validation), ours, theirs
 
 
+def together(table: NGrams, probabilities: Any, sequences: Sequences) -> Any:
+    """Return the probabilities (B, C) of a recurrence and n-grams."""
+    kind = task(table.task)
+    return kind.probabilities(kind.logits(probabilities) + table.logits(sequences))
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_what_pairs_tell_is_learned_and_used(classes: int) -> None:
     corpus, train, validation = corpus_of(classes)
     ignorant = np.full((len(corpus.validation), classes), 1 / classes)
-    found, about = ngrams.fit(corpus, Counted(Patterns(2), train, validation), corpus.train.labels, ignorant)
+    found, about = ngrams.fit(
+        corpus, Counted(Patterns(2), train, validation), corpus.train.labels, np.log(ignorant)
+    )
     assert found is not None
     assert about["share"] > 0
-    both = found.added(ignorant, validation)
+    both = together(found, ignorant, validation)
     assert (both.argmax(1) == corpus.validation.labels).mean() > 0.95
     assert both.sum(1) == pytest.approx(1)
     assert about["validation"]["both"]["log_loss"] < about["validation"]["recurrent"]["log_loss"]
@@ -152,7 +162,9 @@ def test_what_only_the_end_tells_is_learned_and_short_texts_have_none() -> None:
         (train, ours), (validation, theirs) = split(400, length), split(100, length)
         corpus = Corpus("x", "x", None, ("a", "b"), train, validation, validation)
         ignorant = np.full((100, 2), 0.5)
-        _, about = ngrams.fit(corpus, Counted(Patterns(1, ending=5), ours, theirs), train.labels, ignorant)
+        _, about = ngrams.fit(
+            corpus, Counted(Patterns(1, ending=5), ours, theirs), train.labels, np.log(ignorant)
+        )
         assert (about["validation"]["ngrams"]["accuracy"] > 0.95) is right
         assert about["ending"] == (5 if right else 0)
 
@@ -162,8 +174,10 @@ def test_a_recurrence_that_is_always_right_stays_so() -> None:
     scrambled = Corpus("x", "x", None, corpus.labels, corpus.train, corpus.validation, corpus.test)
     np.random.default_rng(3).shuffle(scrambled.train.labels)  # n-grams learn nothing
     sure = np.eye(2)[corpus.validation.labels] * 0.98 + 0.01
-    found, _ = ngrams.fit(scrambled, Counted(Patterns(2), train, validation), scrambled.train.labels, sure)
-    both = sure if found is None else found.added(sure, validation)
+    found, _ = ngrams.fit(
+        scrambled, Counted(Patterns(2), train, validation), scrambled.train.labels, np.log(sure)
+    )
+    both = sure if found is None else together(found, sure, validation)
     assert (both.argmax(1) == corpus.validation.labels).all()
 
 
@@ -172,8 +186,10 @@ def test_texts_beyond_the_corpus_teach_too() -> None:
     further = Sequences.joined([train, validation])
     labels = np.concatenate([corpus.train.labels, corpus.validation.labels])
     ignorant = np.full((len(corpus.validation), 2), 0.5)
-    _, alone = ngrams.fit(corpus, Counted(Patterns(2), train, validation), corpus.train.labels, ignorant)
-    found, about = ngrams.fit(corpus, Counted(Patterns(2), further, validation), labels, ignorant)
+    _, alone = ngrams.fit(
+        corpus, Counted(Patterns(2), train, validation), corpus.train.labels, np.log(ignorant)
+    )
+    found, about = ngrams.fit(corpus, Counted(Patterns(2), further, validation), labels, np.log(ignorant))
     assert found is not None
     assert about["count"] > alone["count"]
     assert about["validation"]["ngrams"]["accuracy"] > 0.95
@@ -188,9 +204,11 @@ def test_several_labels_are_told_each_by_its_own_ngrams() -> None:
     split = Split(corpus.train.texts, several[0])
     mine = Corpus("x", "x", None, corpus.labels, split, held_out, held_out, task="multilabel")
     ignorant = np.full((len(held_out), 3), 0.3)
-    found, about = ngrams.fit(mine, Counted(Patterns(2), train, validation), mine.train.labels, ignorant)
+    found, about = ngrams.fit(
+        mine, Counted(Patterns(2), train, validation), mine.train.labels, np.log(ignorant / (1 - ignorant))
+    )
     assert found is not None
-    both = found.added(ignorant, validation)
+    both = together(found, ignorant, validation)
     assert both.shape == (len(held_out), 3)
     assert about["validation"]["both"]["log_loss"] < about["validation"]["recurrent"]["log_loss"]
     logits = np.log(ignorant / (1 - ignorant)) + found.logits(validation)
@@ -205,12 +223,12 @@ def test_grades_are_told_as_classes_are_and_decided_by_their_median(tmp_path: Pa
         replace(corpus, task="ordinal"),
         Counted(Patterns(2), train, validation),
         corpus.train.labels,
-        ignorant,
+        np.log(ignorant),
     )
     assert found is not None
     found.save(tmp_path / NGRAMS)
     again = NGrams.load(tmp_path / NGRAMS, 3, "ordinal")
-    both = again.added(ignorant, validation)
+    both = together(again, ignorant, validation)
     logits = np.log(ignorant) + again.logits(validation)
     assert both == pytest.approx(np.exp(logits) / np.exp(logits).sum(1, keepdims=True))
     chosen, _ = Decision.plain("abc", task("ordinal")).decide(both)
@@ -228,7 +246,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     )
 
 
-def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
+def test_a_bundle_has_them_and_says_the_same_again(
+    trained: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = trained.bundle
     assert bundle.ngrams is not None
     assert (bundle.folder / NGRAMS).is_file()
@@ -236,12 +256,12 @@ def test_a_bundle_has_them_and_says_the_same_again(trained: Predictor) -> None:
     assert bundle.ngrams.patterns == Patterns(3, 1, 5)
     assert "pairs with up to 1 between, those of the last 5 apart too" in card(trained.report)
     texts = ["a moving film, well acted", "dull from the first minute to the last"] * 3
+    monkeypatch.setattr(predictor, "WARM", 9.0)  # seconds: NumPy
     numpy = trained.probabilities(texts)[0]
-    bundle.model.eval()
-    torch = Predictor(bundle)
-    torch._is_short = lambda *_: False  # type: ignore[method-assign]
-    assert torch.probabilities(texts)[0] == pytest.approx(numpy, abs=1e-5)
     assert sentiment.load(bundle.folder).probabilities(texts)[0] == pytest.approx(numpy, abs=1e-12)
+    bundle.model.eval()
+    monkeypatch.setattr(predictor, "WARM", 0.0)  # torch, however short
+    assert trained.probabilities(texts)[0] == pytest.approx(numpy, abs=1e-5)
 
 
 def test_the_report_says_what_each_of_both_reaches(trained: Predictor) -> None:

@@ -65,7 +65,10 @@ def made_report(labels=5):
     decision = replace(Decision.plain(names, MULTILABEL), thresholds=thresholds, temperature=1.2)
     rival = np.clip(probabilities + np.random.default_rng(1).normal(size=true.shape) * 0.3, 0, 1)
     found = evaluate.evaluate(
-        true, probabilities, names, ReportConfig(bootstrap=100), MULTILABEL, decision, encoded.lengths
+        Scored(texts, true, probabilities, decision),
+        ReportConfig(bootstrap=100),
+        encoded.lengths,
+        MULTILABEL.logits(probabilities) * decision.temperature,
     )
     found["failures"] = error_analysis(scored(texts, true, probabilities, names, thresholds), encoded)
     found["baselines"] = {
@@ -126,7 +129,7 @@ def test_every_plot_is_drawn(labels, tmp_path):
 
 def test_a_report_without_a_decision_takes_one_half():
     names, true, probabilities, *_ = made()
-    found = evaluate.evaluate(true, probabilities, names, ReportConfig(bootstrap=100), MULTILABEL)
+    found = evaluate.evaluate(scored([], true, probabilities, names), ReportConfig(bootstrap=100))
     assert found["test"]["micro_f1"] == MULTILABEL.scores(true, probabilities, names, [0.5] * 5)["micro_f1"]
     found["verdict"] = phrases.verdict(found)
     assert "0.5000" in terminal(found)
@@ -137,7 +140,7 @@ def test_a_label_that_no_text_has_breaks_nothing():
     names, true, probabilities, texts, encoded, _ = made()
     true[:, 2] = 0
     found = evaluate.evaluate(
-        true, probabilities, names, ReportConfig(bootstrap=100), MULTILABEL, None, encoded.lengths
+        scored(texts, true, probabilities, names), ReportConfig(bootstrap=100), encoded.lengths
     )
     found["failures"] = error_analysis(scored(texts, true, probabilities, names), encoded)
     found["verdict"] = phrases.verdict(found)
@@ -148,7 +151,7 @@ def test_a_label_that_no_text_has_breaks_nothing():
 
 def test_where_no_label_is_missed_there_is_no_table_of_it():
     names, true, *_ = made(3)
-    right = evaluate.evaluate(true, true * 0.8 + 0.1, names, ReportConfig(bootstrap=100), MULTILABEL)
+    right = evaluate.evaluate(scored([], true, true * 0.8 + 0.1, names), ReportConfig(bootstrap=100))
     assert "Labels missed" not in terminal({"verdict": "", **right})
     assert "Labels missed" in terminal(made_report(3))
 

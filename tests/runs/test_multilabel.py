@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import TINY, TINY_OPTIONS
+from conftest import TINY, TINY_OPTIONS, in_numpy, in_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
@@ -25,6 +25,7 @@ from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
 from sentiment.data.corpus.folds import cut, read_pool, stratify
+from sentiment.data.corpus.memory import read_memory
 from sentiment.data.identity import normalise
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import baselines, predictions
@@ -35,7 +36,7 @@ from sentiment.metrics.catalogue import metric_of
 from sentiment.metrics.task import task
 from sentiment.metrics.thresholds import label_thresholds
 from sentiment.models import ngrams
-from sentiment.models.forward import infer
+from sentiment.models.heads import HEADS
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier
 from sentiment.report.audit import findings
@@ -297,10 +298,12 @@ def test_a_temperature_is_found_for_all_labels_together():
     logits = rng.normal(0, 2, (4000, 3))
     labels = (rng.random((4000, 3)) < MULTILABEL.probabilities(logits)).astype(np.int64)
     sharp = MULTILABEL.probabilities(2.5 * logits)
-    temperature = fit_temperature(labels, sharp, MULTILABEL)
+    temperature = fit_temperature(labels, 2.5 * logits, MULTILABEL)
     assert temperature == pytest.approx(2.5, rel=0.05)
-    np.testing.assert_allclose(MULTILABEL.temper(sharp, 2.5), MULTILABEL.probabilities(logits), atol=1e-6)
-    assert MULTILABEL.temper(np.array([[0.0, 1.0]]), 3.0).tolist() == [[0.0, 1.0]]
+    np.testing.assert_allclose(
+        MULTILABEL.probabilities(MULTILABEL.logits(sharp) / 2.5), MULTILABEL.probabilities(logits), atol=1e-6
+    )
+    assert MULTILABEL.probabilities(MULTILABEL.logits(np.array([[0.0, 1.0]])) / 3.0).tolist() == [[0.0, 1.0]]
 
 
 def pair() -> tuple[Network, NumpyClassifier]:
@@ -318,9 +321,9 @@ def test_both_engines_say_the_same_whatever_the_company():
     torch_model, numpy_model = pair()
     rng = np.random.default_rng(0)
     texts = [rng.integers(0, 50, length).astype(np.int32) for length in (1, 3, 40, 7, 7, 12)]
-    together = infer(torch_model, Sequences.of(texts), CPU)
-    np.testing.assert_allclose(numpy_model.probabilities(Sequences.of(texts)), together, atol=1e-6)
-    alone = np.concatenate([infer(torch_model, Sequences.of([text]), CPU) for text in texts])
+    together = in_torch(torch_model, Sequences.of(texts), CPU)
+    np.testing.assert_allclose(in_numpy(numpy_model, Sequences.of(texts)), together, atol=1e-6)
+    alone = np.concatenate([in_torch(torch_model, Sequences.of([text]), CPU) for text in texts])
     np.testing.assert_allclose(alone, together, atol=1e-6)
     assert np.abs(together.sum(1) - 1).max() > 0.1  # each label for itself
 
@@ -351,8 +354,8 @@ def test_the_loss_is_that_of_torch():
 def test_divergence_and_entropy_are_those_of_coins():
     one, other = (torch.distributions.Bernoulli(logits=logits) for logits in (LOGITS, LOGITS.flip(0)))
     expected = torch.distributions.kl_divergence(one, other).mean(1).sum()
-    torch.testing.assert_close(adversarial.divergence(LOGITS, LOGITS.flip(0), "multilabel"), expected)
-    torch.testing.assert_close(adversarial.entropy(LOGITS, "multilabel"), one.entropy().mean(1).sum())
+    torch.testing.assert_close(adversarial.divergence(LOGITS, LOGITS.flip(0), HEADS["multilabel"]), expected)
+    torch.testing.assert_close(adversarial.entropy(LOGITS, HEADS["multilabel"]), one.entropy().mean(1).sum())
 
 
 OBJECTIVES = [
@@ -430,10 +433,12 @@ def test_the_decision_is_stored_and_marks_the_nearest_to_a_threshold_unsure():
     rng = np.random.default_rng(0)
     probabilities = rng.random((500, 2))
     labels = (rng.random((500, 2)) < probabilities).astype(np.int64)
-    fitted = decision.fit(DecisionConfig(unsure=0.2), labels, probabilities, ("a", "b"), MULTILABEL)
+    fitted = decision.fit(
+        DecisionConfig(unsure=0.2), labels, MULTILABEL.logits(probabilities), ("a", "b"), MULTILABEL
+    )
     again = decision.Decision.from_dict(json.loads(json.dumps(fitted.as_dict())))
     assert again == fitted
-    tempered = fitted.temper(probabilities)
+    tempered = fitted.probabilities(MULTILABEL.logits(probabilities))
     chosen, unsure = again.decide(tempered)
     assert np.array_equal(chosen, tempered >= np.array(fitted.thresholds))
     assert unsure.mean() == pytest.approx(0.2, abs=0.01)
@@ -491,7 +496,7 @@ def test_saved_predictions_are_a_report_of_their_own(model, command):
     path = model.bundle.folder / bundle.PREDICTIONS
     found = predictions.read(path)
     corpus = load_corpus(model.bundle.config.corpus)
-    assert found.task == "multilabel"
+    assert found.task is MULTILABEL
     assert np.array_equal(found.labels, corpus.test.labels)
     np.testing.assert_allclose(found.probabilities, model.probabilities(corpus.test.texts)[0], atol=1e-6)
     rows_of = pq.read_table(path).to_pylist()
@@ -572,10 +577,8 @@ def test_most_frequent_labels_are_a_baseline():
 
 @pytest.mark.slow  # it imports datasets
 @pytest.mark.parametrize("kind", ["numbers", "strings", "columns"])
-def test_lists_of_the_hub_keep_the_order_of_its_classes(monkeypatch, kind):
+def test_lists_of_the_hub_keep_the_order_of_its_classes(kind):
     import datasets
-
-    from sentiment.data.corpus import hub
 
     names = ["moon", "ball", "cash"]
     texts, labels = map(list, zip(*rows(), strict=True))
@@ -591,9 +594,8 @@ def test_lists_of_the_hub_keep_the_order_of_its_classes(monkeypatch, kind):
         one = datasets.ClassLabel(names=names) if kind == "numbers" else datasets.Value("string")
         features["labels"] = datasets.Sequence(one)
     data = datasets.DatasetDict(train=datasets.Dataset.from_dict(columns, datasets.Features(features)))
-    monkeypatch.setattr(hub, "_load", lambda *_: (data, "0" * 40))
-    asked = CorpusConfig(name="some/one", label_column=",".join(names) if kind == "columns" else None)
-    corpus = load_corpus(asked)
+    asked = CorpusConfig(label_column=",".join(names) if kind == "columns" else None)
+    corpus = divide(read_memory(data, asked), asked)
     assert corpus.labels == (tuple(names) if kind != "strings" else tuple(sorted(names)))
     expected = dict(rows())
     for text, row in zip(corpus.test.texts, corpus.test.labels, strict=True):

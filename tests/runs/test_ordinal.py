@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from conftest import TINY, TINY_OPTIONS
+from conftest import TINY, TINY_OPTIONS, in_numpy, in_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -23,13 +23,13 @@ from sentiment.data import grades
 from sentiment.data.corpus import load_corpus
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import evaluate
+from sentiment.evaluation.scored import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.metrics import ordinal
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.significance import sign_flips
 from sentiment.metrics.task import MULTICLASS, task
-from sentiment.models.forward import infer
 from sentiment.models.heads import cumulative
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier, shapes
@@ -169,9 +169,9 @@ def test_numpy_says_what_torch_says(kind):
     )
     rng = np.random.default_rng(0)
     sequences = Sequences.of([rng.integers(0, 50, length).astype(np.int32) for length in (1, 30, 2, 90)])
-    expected = infer(model, sequences, torch.device("cpu"))
+    expected = in_torch(model, sequences, torch.device("cpu"))
     assert expected.shape == (4, 4)
-    found = NumpyClassifier(config, weights, "ordinal").probabilities(sequences)
+    found = in_numpy(NumpyClassifier(config, weights, "ordinal"), sequences)
     np.testing.assert_allclose(found, expected, atol=2e-6, rtol=0)
 
 
@@ -275,10 +275,12 @@ def test_predictions_are_those_of_either_engine(graded):
     texts = ["the room was superb", "awful", "plain and okay"]
     loaded = sentiment.load(graded.bundle.folder)
     encoded = loaded.bundle.tokenizer.encode(texts)
-    quick = loaded.bundle.numpy_model.probabilities(encoded.sequences)
-    slow = infer(loaded.bundle.model, encoded.sequences, torch.device("cpu"))
+    quick = in_numpy(loaded.bundle.numpy_model, encoded.sequences)
+    slow = in_torch(loaded.bundle.model, encoded.sequences, torch.device("cpu"))
     np.testing.assert_allclose(quick, slow, atol=2e-6)
-    for one, row in zip(loaded.predict(texts), loaded.bundle.decision.temper(quick), strict=True):
+    for one, row in zip(
+        loaded.predict(texts), loaded.bundle.decision.probabilities(ORDINAL.logits(quick)), strict=True
+    ):
         assert one.expected == pytest.approx(row @ np.arange(1, 6))
         assert one.label == loaded.labels[ordinal.median(row[None])[0]]
         assert one.as_dict()["expected"] == one.expected
@@ -321,7 +323,7 @@ def test_a_report_of_multiclass_is_as_ever():
     rng = np.random.default_rng(0)
     labels, probabilities = rng.integers(0, 3, 90), rng.dirichlet(np.ones(3), 90)
     found = evaluate.evaluate(
-        labels, probabilities, "abc", ReportConfig(bootstrap=100), MULTICLASS, Decision.plain("abc")
+        Scored([], labels, probabilities, Decision.plain("abc")), ReportConfig(bootstrap=100)
     )
     assert found["test"]["accuracy"] == (probabilities.argmax(1) == labels).mean()
     assert not {"mae", "quadratic_kappa"} & (set(found["test"]) | set(found["intervals"]))

@@ -110,7 +110,7 @@ def test_a_generation_learns_from_the_one_before(tmp_path):
     list(trainer.run())
     trainer.model.load_state_dict(trainer.best)
     held_out, own = (infer(trainer.model, part, CPU) for part in (ready.validation.sequences, both.sequences))
-    own = MULTICLASS.temper(own, fit_temperature(corpus.validation.labels, held_out, MULTICLASS))
+    own = MULTICLASS.probabilities(own / fit_temperature(corpus.validation.labels, held_out, MULTICLASS))
     np.testing.assert_allclose(both.targets[len(corpus.train) :], own[len(corpus.train) :], atol=1e-5)
     assert len(about["generations"]) == 2
 

@@ -82,7 +82,7 @@ def test_the_table_is_of_settings_that_can_be_set():
         tries = [part.low, part.high] if isinstance(part, Between) else part.values
         for value in tries:
             changed = space.changed(start, {name: value})
-            assert space._value(changed, name) == value
+            assert space.start(changed, {name: part}) == {name: part.encode(value)}
 
 
 def test_a_start_out_of_range_is_in_the_space_and_conditions_follow_what_is_given():
@@ -105,8 +105,8 @@ def test_the_first_trial_is_the_start_and_the_best_is_no_worse(finished, corpus)
     result, out = finished
     first, best = result["first"], result["best"]
     assert first["trial"] == 1
-    start = settings_of(corpus)
-    assert first["settings"] == {name: space._value(start, name) for name in first["settings"]}
+    start = space.start(settings_of(corpus), {name: SPACE[name] for name in first["settings"]})
+    assert {name: SPACE[name].encode(value) for name, value in first["settings"].items()} == start
     ended = [one for one in result["trials"] if one["state"] == "finished"]
     key = lambda one: (one["validation"]["mcc"], -one["validation"]["log_loss"])  # noqa: E731
     assert key(best) == max(map(key, ended)) > key(first)
@@ -144,13 +144,13 @@ def test_the_caution_tells_the_luck_of_the_best_of_many(finished):
 def test_the_importance_is_that_of_what_mattered_once_trials_are_enough():
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(0))
     for number in range(40):
-        found = outcome._importance(study, outcome.rows(study), "mcc")
+        found = outcome.importance(study, outcome.rows(study), "mcc")
         assert (found is not None) == (number >= outcome.ENOUGH)
         trial = study.ask()
         x, y = trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)
         trial.set_user_attr("validation", {"mcc": x, "log_loss": y})
         study.tell(trial, x)
-    found = outcome._importance(study, outcome.rows(study), "mcc")
+    found = outcome.importance(study, outcome.rows(study), "mcc")
     assert found["x"] > 2 * found["y"]
     assert sum(found.values()) == pytest.approx(1)
 

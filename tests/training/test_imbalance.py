@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ROOT
+from conftest import ROOT, in_torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd.functional import hessian, jacobian
@@ -16,7 +16,6 @@ from sentiment.core.sections.model import ModelConfig
 from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.batches import balanced
-from sentiment.models.forward import infer
 from sentiment.models.network import Network
 from sentiment.training.events import Step
 from sentiment.training.losses import CrossEntropy
@@ -121,7 +120,7 @@ def test_a_rare_class_is_told_apart_with_weights_and_smoothing(task, focal):
     data = Data(Examples(sequences, labels, targets), Examples(sequences, labels))
     run = Trainer(model, data, config, CPU)
     list(run.run())
-    found = infer(model, sequences, CPU)[:, 0 if task == "multilabel" else 1]
+    found = in_torch(model, sequences, CPU)[:, 0 if task == "multilabel" else 1]
     assert ((found > 0.5) == rare).all()
     if not focal:
         assert found[rare == 0].mean() == pytest.approx(0.05, abs=0.03)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import in_torch
 from tiny_trainers import CPU, assert_equal, examples, trainer, weights
 
 from sentiment.core.errors import SentimentError
@@ -142,10 +143,9 @@ def test_the_loss_of_an_epoch_is_the_mean_over_texts():
     list(run.run())
     scored = trainer(model=NO_DROPOUT)
     from sentiment.metrics.task import MULTICLASS
-    from sentiment.models.forward import infer
 
     data = examples()
-    expected = MULTICLASS.quick_scores(data.labels, infer(scored.model, data.sequences, CPU))["log_loss"]
+    expected = MULTICLASS.quick_scores(data.labels, in_torch(scored.model, data.sequences, CPU))["log_loss"]
     assert run.history[0]["loss"] == pytest.approx(expected, abs=1e-6)
 
 

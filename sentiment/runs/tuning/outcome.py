@@ -77,7 +77,7 @@ def summary(study: "Study", run: Run) -> dict[str, Any]:
         "gain": signed(metric, best["validation"][metric]) - signed(metric, first["validation"][metric]),
         "standard_error": error,
         "luck": luck,
-        "importance": _importance(study, order, metric),
+        "importance": importance(study, order, metric),
         "recipe": str(out / RECIPE),
         "command": _command(settings, out),
         "trials": trials,
@@ -108,7 +108,7 @@ def recipe(settings: Config, result: dict[str, Any]) -> str:
     return tomlkit.dumps(tree)
 
 
-def _importance(study: "Study", finished: list[dict[str, Any]], metric: str) -> dict[str, float] | None:
+def importance(study: "Study", finished: list[dict[str, Any]], metric: str) -> dict[str, float] | None:
     """Return the share of each setting in the differences between trials, if they are enough and differ."""
     import optuna
 

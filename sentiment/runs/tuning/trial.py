@@ -127,6 +127,6 @@ def _prepared(search: Search, corpus: Corpus, settings: Config) -> Prepared:
 def _judge(trainer: Trainer, resamples: int, metric: str) -> tuple[dict[str, Any], list[float] | None]:
     """Return the validation scores of the weights that are kept, and the 95 % interval of the metric."""
     held_out, task = trainer.data.validation, task_of(trainer.task)
-    probabilities = infer(trainer.model, held_out.sequences, trainer.device)
+    probabilities = task.probabilities(infer(trainer.model, held_out.sequences, trainer.device))
     intervals = task.intervals(held_out.labels, probabilities, resamples=resamples)
     return task.quick_scores(held_out.labels, probabilities), intervals[metric]
