@@ -22,10 +22,8 @@ from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from sentiment.core import cache
 from sentiment.core.errors import BundleError, CorpusError
-from sentiment.data import kmers as kmers_module
 from sentiment.data import normalize
-from sentiment.data.kmers import kmers, starts
-from sentiment.data.normalize import is_plain, normalize_plain, normalized, normalizers_of
+from sentiment.data.normalize import is_plain, kmers, normalize_plain, normalized, normalizers_of, starts
 from sentiment.data.rows import read_text
 from sentiment.data.sequences import Encoded, Sequences
 
@@ -186,8 +184,8 @@ class Tokenizer:
     def _key(self, texts: Sequence[str]) -> str:
         names = ("kind", "kmer", "kmer_stride")
         settings = *(getattr(self.config, name, None) for name in names), tokenizers.__version__
-        code = (__file__, normalize.__file__, kmers_module.__file__)
-        digest = hashlib.sha256(b"".join(Path(file).read_bytes() for file in code))
+        code = Path(__file__).read_bytes() + Path(normalize.__file__).read_bytes()
+        digest = hashlib.sha256(code)
         for part in (self.inner.to_str(), repr(settings), *texts):
             content = part.encode("utf-8", "surrogatepass")
             digest.update(len(content).to_bytes(8, "little") + content)

@@ -18,7 +18,7 @@ from sentiment.core.config_io import changed
 from sentiment.core.errors import Interrupted, UsageError, listed
 from sentiment.data.corpus import Corpus
 from sentiment.data.features import Features
-from sentiment.data.kmers import reverse_complements
+from sentiment.data.normalize import reverse_complements
 from sentiment.data.scripts import long_words
 from sentiment.data.sequences import Encoded
 from sentiment.data.tokenizer import Tokenizer

@@ -12,10 +12,9 @@ from sentiment.core.errors import CorpusError
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import PRESETS, RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
-from sentiment.data.corpus.columns import find_column
+from sentiment.data.corpus.columns.asked import find_column
 from sentiment.data.corpus.labels import label_name
-from sentiment.data.corpus.near import near_duplicates
-from sentiment.data.identity import normalise
+from sentiment.data.identity import near_duplicates, normalise
 
 WORDS = st.sampled_from(
     ["good", "Good!", "good.", "bad", "BAD", "so so", "fine", "a", "b", "c", "d", "😀", "😡"]
@@ -181,8 +180,7 @@ def test_number_labels_are_in_order_of_number():
 
 def test_a_missing_column_names_the_nearest_and_all():
     with pytest.raises(CorpusError, match=r"did you mean 'body'.*'body', 'stars'"):
-        find_column(["body", "stars"], "bdy", (), "text", "x.csv")
-    assert find_column(["ID", "Review"], None, ("text", "review"), "text", "x") == "Review"
+        find_column(["body", "stars"], "bdy", "x.csv")
 
 
 def test_files_of_every_kind_give_the_same_corpus(tmp_path):

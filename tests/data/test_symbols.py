@@ -16,7 +16,7 @@ from sentiment.core.errors import CorpusError, UsageError
 from sentiment.core.sections.data import CorpusConfig, TokenizerConfig
 from sentiment.data.corpus import load_corpus
 from sentiment.data.corpus.audit import audit
-from sentiment.data.kmers import BASES, kmers, reverse_complements, starts
+from sentiment.data.normalize import BASES, kmers, reverse_complements, starts
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import PAD, UNKNOWN_ID, Tokenizer
 from sentiment.evaluation import baselines

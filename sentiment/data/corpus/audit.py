@@ -13,11 +13,11 @@ from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.label_audit import odd_labels
 from sentiment.data.corpus.labels import Task
 from sentiment.data.corpus.leakage import leakage
-from sentiment.data.corpus.near import near_duplicates
 from sentiment.data.corpus.oddities import FINDERS, SHOWN, short
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.splits import divide
+from sentiment.data.identity import near_duplicates
 from sentiment.data.inputs import Input
 
 EXAMPLES = 3  # of each finding

@@ -1,4 +1,4 @@
-"""Cut a corpus into folds for cross-validation, so that no text stands in two of them."""
+"""Cut a corpus into folds for cross-validation, so that no text stands in two of them; stratification."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +13,6 @@ from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import check_labels, check_rows
 from sentiment.data.corpus.raw import Label, RawCorpus, RawSplit, names_in
 from sentiment.data.corpus.source import read_corpus
-from sentiment.data.corpus.stratify import stratify
 
 
 def read_pool(config: CorpusConfig, say: Say = warn) -> RawCorpus:
@@ -96,3 +95,51 @@ def _dealt(labels: list[Label], folds: int, seed: int, several: bool) -> Iterato
 def _take(split: RawSplit, rows: list[int]) -> RawSplit:
     texts, places = ([column[row] for row in rows] for column in (split.texts, split.places))
     return RawSplit(texts, [split.labels[row] for row in rows], places, [split.ids[row] for row in rows])
+
+
+def stratify(
+    labels: NDArray[np.int64],
+    wanted: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+    generator: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Deal texts by iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011).
+
+    The rarest label among the remaining texts goes first. Each text with it goes to the side that still wants
+    most texts with this label; ties go to the side that wants most texts, and then by lot.
+
+    Parameters
+    ----------
+    labels
+        (B, L) of 0 and 1.
+    wanted
+        (S, L) texts with each label that each side wants.
+    sizes
+        (S,) texts that each side wants.
+
+    Returns
+    -------
+    array
+        (B,) the side of each text.
+    """
+    wanted, sizes = wanted.astype(np.float64), sizes.astype(np.float64)  # what is still wanted
+    order = generator.permutation(len(labels))  # ties between texts are broken by lot
+    sides = np.full(len(labels), -1)
+
+    def deal(rows: NDArray[np.int64], wishes: NDArray[np.float64]) -> None:
+        for row in rows:
+            best = np.flatnonzero(wishes == wishes.max())
+            best = best[sizes[best] == sizes[best].max()]
+            side = best[0] if len(best) == 1 else generator.choice(best)
+            sides[row] = side
+            wanted[side] -= labels[row]
+            sizes[side] -= 1
+
+    remaining = labels.sum(0)
+    while remaining.any():
+        rarest = int(np.where(remaining > 0, remaining, len(labels) + 1).argmin())
+        rows = order[(labels[order, rarest] == 1) & (sides[order] < 0)]
+        deal(rows, wanted[:, rarest])
+        remaining = remaining - labels[rows].sum(0)
+    deal(order[sides[order] < 0], sizes)  # those without a label
+    return sides

@@ -14,10 +14,10 @@ from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data import grades
 from sentiment.data.corpus.checks import check_labels, check_rows, leave_rare, leave_unseen
+from sentiment.data.corpus.folds import stratify
 from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, names_in
 from sentiment.data.corpus.reading import Reading
 from sentiment.data.corpus.source import read_corpus
-from sentiment.data.corpus.stratify import stratify
 from sentiment.data.inputs import Input, TextInput
 
 
@@ -166,7 +166,7 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0, say: Say = warn)
     if config.near_duplicates == "drop":
         if not raw.input.written:
             raise UsageError(f"corpus.near_duplicates=drop is for texts, and these are {raw.input.what}")
-        from sentiment.data.corpus.near import near_duplicates
+        from sentiment.data.identity import near_duplicates
 
         kept = [*test.texts, *validation.texts]
         near = near_duplicates([*kept, *pool.texts], config.similarity)

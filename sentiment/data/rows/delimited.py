@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from sentiment.data.rows.cells import Cells
 from sentiment.data.rows.form import Form
+from sentiment.data.rows.row import Cells
 
 LONGEST = 1 << 22  # most characters of a quoted field; beyond, its quote is a stray one
 JOINED = 1000  # most lines of a quoted field in a file with tabs

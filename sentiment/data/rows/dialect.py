@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from sentiment.data.rows.cells import SHORT, Cells, is_number
 from sentiment.data.rows.delimited import CTRL_Z, Known, by_one, no_limit, parser, plain, records
 from sentiment.data.rows.form import Asked, Form
 from sentiment.data.rows.header import HEADINGS, TITLES, judge_header, rows_above
+from sentiment.data.rows.row import SHORT, Cells, is_number
 
 SEPARATORS = {"csv": ",;\t|", "tsv": "\t,;|", "txt": "\t;|,", "": "\t,;|"}  # by format, likeliest first
 RARE = "^~#\x01"  # tried, too, if they stand in every line

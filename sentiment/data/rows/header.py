@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sentiment.core.errors import CorpusError
-from sentiment.data.rows.cells import SHORT, is_date, is_number
 from sentiment.data.rows.delimited import records
 from sentiment.data.rows.form import Asked, Form
 from sentiment.data.rows.opening import guess_encoding
+from sentiment.data.rows.row import SHORT, is_date, is_number
 
 TITLES = 20  # lines that may stand above the header
 HEADINGS = {  # usual names of columns
