@@ -38,5 +38,6 @@ def weights(done):
 
 
 def assert_equal(one, two):
+    assert one.keys() == two.keys() != set()
     for name, value in one.items():
         assert torch.equal(value, two[name]), name

@@ -106,6 +106,7 @@ def test_a_damaged_cache_is_trained_over(spam, cache, content):
 def test_a_flipped_bit_is_noticed_or_harmless(place, bit):
     answers = Answers(np.array([[0.25, 0.75], [0.5, 0.5]]), {"C": 1.0, "train_seconds": 2.0})
     baseline_scores.keep("flipped.npz", answers)
+    assert baseline_scores.kept("flipped.npz", (2, 2)) is not None
     file = kept.place("flipped.npz")
     content = bytearray(file.read_bytes())
     content[place % len(content)] ^= 1 << bit

@@ -203,4 +203,4 @@ def test_a_report_is_written_of_scores_that_are_not_defined(kind):
 def test_intervals_of_a_tiny_test_set_are_finite():
     edges = intervals(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), 200)
     for name, pair in edges.items():
-        assert pair is None or np.isfinite(pair).all(), name
+        assert np.isfinite(pair).all(), name

@@ -1,5 +1,6 @@
 """Cross-validation: folds that do not leak, numbers that follow from the predictions, runs that go on."""
 
+import io
 import json
 from collections import Counter
 
@@ -9,6 +10,7 @@ import pytest
 from conftest import TINY_OPTIONS
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats
 from sklearn import metrics as sk
 
@@ -18,6 +20,7 @@ from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.identity import normalise
+from sentiment.metrics.catalogue import SCORES
 from sentiment.report import crossval
 from sentiment.runs import train as runs_train
 
@@ -257,4 +260,7 @@ def test_a_result_of_two_runs_without_baselines_renders():
         "model": {"scores": scores},
         "baselines": {},
     }
-    assert crossval.render(result).renderables
+    console = Console(width=200, file=io.StringIO())
+    console.print(crossval.render(result))
+    [row] = [line for line in console.file.getvalue().splitlines() if SCORES["mcc"].title in line]
+    assert "0.5000 ± 0.1000" in row
