@@ -12,7 +12,7 @@ import numpy as np
 from sentiment.core import config_io, files
 from sentiment.core.config import Config
 from sentiment.core.schema.runs import Crossval, Spread
-from sentiment.core.sections.base import SEEDS
+from sentiment.core.sections import SEEDS
 from sentiment.data.corpus import Corpus, RawCorpus, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.features import digest

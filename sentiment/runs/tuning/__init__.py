@@ -21,8 +21,7 @@ from sentiment.report.tuning import render
 from sentiment.runs.folder import Run, identity
 from sentiment.runs.prepare import check_kind
 from sentiment.runs.tuning import outcome, space
-from sentiment.runs.tuning.study import TUNE, Search
-from sentiment.runs.tuning.trial import attempt
+from sentiment.runs.tuning.trial import TUNE, Search, attempt
 from sentiment.training.events import Listener
 
 __all__ = ["check", "render", "resume", "tune"]
