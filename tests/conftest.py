@@ -150,7 +150,7 @@ def in_torch(model: Any, sequences: Any, device: Any = "cpu") -> Any:
     import torch
 
     from sentiment.metrics.task import task
-    from sentiment.models.forward import infer
+    from sentiment.models.network import infer
 
     return task(model.task).probabilities(infer(model, sequences, torch.device(device)))
 

@@ -26,12 +26,12 @@ from sentiment.data.tokenizer import Tokenizer
 from sentiment.inference import explain, integrated_gradients, predictor
 from sentiment.inference.integrated_gradients import integrate
 from sentiment.inference.predictor import Predictor
-from sentiment.models import forward
+from sentiment.models import network
 from sentiment.models.batches import pack
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier
 from sentiment.report import explanation
-from sentiment.training import adversarial
+from sentiment.training import losses
 from sentiment.training.events import Epoch
 from sentiment.training.trainer import Data, Examples, Trainer
 
@@ -164,7 +164,7 @@ def test_a_long_text_is_the_same_in_any_company_and_in_parts(monkeypatch):
     for row in range(len(LENGTHS)):
         alone = Sequences.of([whole[row]]).windowed(WINDOW, OVERLAP)
         np.testing.assert_allclose(in_torch(model, alone, CPU)[0], together[row], atol=1e-6)
-    monkeypatch.setattr(forward, "INFERENCE_TOKENS", 25)  # two windows at a time
+    monkeypatch.setattr(network, "INFERENCE_TOKENS", 25)  # two windows at a time
     np.testing.assert_allclose(in_torch(model, whole, CPU), together, atol=1e-6)
 
 
@@ -237,14 +237,14 @@ def test_an_explanation_adds_up_over_windows_and_in_parts(pooling, monkeypatch):
 
 def test_a_perturbation_has_its_norm_over_all_windows_of_a_text(monkeypatch):
     model, whole = classifier(), sequences(*LENGTHS).windowed(WINDOW, OVERLAP)
-    batch, made, original = pack(whole, np.arange(len(LENGTHS)), CPU), [], adversarial.perturbation
+    batch, made, original = pack(whole, np.arange(len(LENGTHS)), CPU), [], losses.perturbation
 
     def noted(gradient, spread, slot, texts, norm):
         made.append((slot, texts, norm, original(gradient, spread, slot, texts, norm)))
         return made[-1][-1]
 
-    monkeypatch.setattr(adversarial, "perturbation", noted)
-    adversarial.accumulate(
+    monkeypatch.setattr(losses, "perturbation", noted)
+    losses.accumulate(
         model, batch, torch.ones(7), TrainingConfig(adversarial=1.0),
         lambda logits: logits.square().sum(),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from sentiment.data.rows import Row
 from sentiment.data.sequences import Sequences
 from sentiment.inference import bundle, predictor
 from sentiment.inference.predictor import Predictor
-from sentiment.models import forward
+from sentiment.models import network
 from sentiment.models.numpy_engine import NumpyClassifier
 
 POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "max"])
@@ -94,7 +94,7 @@ def engines(monkeypatch):
         return lambda *given: seen.append(engine) or compute(*given)
 
     monkeypatch.setattr(NumpyClassifier, "infer", noted("numpy", NumpyClassifier.infer))
-    monkeypatch.setattr(forward, "infer", noted("torch", forward.infer))
+    monkeypatch.setattr(network, "infer", noted("torch", network.infer))
     return seen
 
 
