@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from sentiment.metrics import calibration
+from sentiment.metrics.bootstrap import Ranking
 from sentiment.metrics.curves import curves
 from sentiment.metrics.label_scores import means_of_texts, missed_and_added, text_f1
-from sentiment.metrics.ranking import Ranking
 from sentiment.metrics.task import MULTICLASS, task
 
 MULTILABEL = task("multilabel")

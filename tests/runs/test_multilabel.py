@@ -33,8 +33,8 @@ from sentiment.inference import bundle
 from sentiment.metrics import decision
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.catalogue import metric_of
+from sentiment.metrics.multilabel import label_thresholds
 from sentiment.metrics.task import task
-from sentiment.metrics.thresholds import label_thresholds
 from sentiment.models import ngrams
 from sentiment.models.heads import HEADS
 from sentiment.models.network import Network

@@ -11,10 +11,10 @@ from sentiment.core.schema.corpus import Audit, AuditSplit, Conflict, Conflicts,
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.label_audit import odd_labels
-from sentiment.data.corpus.labels import Task
+from sentiment.data.corpus.labels import Task, names_in
 from sentiment.data.corpus.leakage import leakage
 from sentiment.data.corpus.oddities import FINDERS, SHOWN, short
-from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
+from sentiment.data.corpus.raw import RawCorpus, RawSplit
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.splits import divide
 from sentiment.data.identity import near_duplicates

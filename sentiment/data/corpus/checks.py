@@ -8,7 +8,8 @@ from dataclasses import replace
 from sentiment.core.errors import CorpusError, listed
 from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
-from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
+from sentiment.data.corpus.labels import names_in
+from sentiment.data.corpus.raw import RawCorpus, RawSplit
 
 SHOWN = 3  # rows named in a message
 UNSEEN = "{} texts of labels that no training text has"

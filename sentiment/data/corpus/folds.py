@@ -11,7 +11,8 @@ from sentiment.core.errors import CorpusError
 from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import check_labels, check_rows
-from sentiment.data.corpus.raw import Label, RawCorpus, RawSplit, names_in
+from sentiment.data.corpus.labels import Label, names_in
+from sentiment.data.corpus.raw import RawCorpus, RawSplit
 from sentiment.data.corpus.source import read_corpus
 
 

@@ -7,8 +7,8 @@ from sentiment.core.errors import CorpusError, listed
 from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import SHOWN, check_rows
-from sentiment.data.corpus.labels import folded
-from sentiment.data.corpus.raw import RawSplit, names_in
+from sentiment.data.corpus.labels import folded, names_in
+from sentiment.data.corpus.raw import RawSplit
 from sentiment.data.corpus.reading import Reading
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.splits import Split, Texts

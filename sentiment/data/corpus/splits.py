@@ -15,7 +15,8 @@ from sentiment.core.sections.data import CorpusConfig
 from sentiment.data import grades
 from sentiment.data.corpus.checks import check_labels, check_rows, leave_rare, leave_unseen
 from sentiment.data.corpus.folds import stratify
-from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, names_in
+from sentiment.data.corpus.labels import Task, names_in
+from sentiment.data.corpus.raw import RawCorpus, RawSplit
 from sentiment.data.corpus.reading import Reading
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.inputs import Input, TextInput
