@@ -81,14 +81,6 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return str(request.param)
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the plots of a page empty: to draw them takes most of the time of a tiny training."""
-    from sentiment.report import html
-
-    monkeypatch.setattr(html, "svg", lambda plot: "")
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     """A model trained for a moment on the sample."""
