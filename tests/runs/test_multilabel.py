@@ -24,8 +24,9 @@ from sentiment.core.sections.run import DecisionConfig
 from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
-from sentiment.data.corpus.folds import cut, read_pool, stratify
+from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.corpus.memory import read_memory
+from sentiment.data.corpus.sides import stratify
 from sentiment.data.identity import normalise
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import baselines, predictions

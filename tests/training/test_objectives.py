@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY_OPTIONS
+from tiny_trainers import assert_equal, resumed, weights
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from sentiment.core.errors import UsageError
@@ -227,16 +229,7 @@ def final(run):
 @pytest.mark.parametrize("stop", [1, 4, 8])
 def test_resumed_equals_uninterrupted(settings, stop, tmp_path):
     whole = final(trainer(**settings))
-    first = trainer(**settings)
-    for _, _ in zip(range(stop), first.run(), strict=False):
-        pass
-    first.save(tmp_path / "c.safetensors")
-    second = trainer(**settings)
-    torch.manual_seed(999)
-    second.restore(tmp_path / "c.safetensors")
-    resumed = final(second)
-    for name, value in whole.items():
-        assert torch.equal(value, resumed[name]), name
+    assert_equal(whole, weights(resumed(partial(trainer, **settings), stop, tmp_path / "c.safetensors")))
 
 
 def test_each_objective_changes_the_model_and_off_is_off():

@@ -66,7 +66,7 @@ def inspect(raw: RawCorpus, similarity: float | None) -> Audit:
     if not raw.input.written:
         similarity = None
     exact = {role: split.texts for role, split in splits.items()} if raw.input.written else keys
-    searched = raw.input.written and raw.task != "multilabel"
+    searched = raw.input.written and not raw.several
     return {
         "kind": raw.input.kind,
         "task": raw.task,
@@ -112,7 +112,7 @@ def _describe(split: RawSplit, raw: RawCorpus) -> AuditSplit:
     facts = {
         "texts": len(split.texts),
         "labels": dict(labels.most_common()),
-        **(several if raw.task == "multilabel" else {}),
+        **(several if raw.several else {}),
         "unit": unit,
         "words": {
             name: int(value)

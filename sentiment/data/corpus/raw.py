@@ -102,6 +102,16 @@ class RawCorpus:
     reading: Reading | None = None
     input: Input = field(default_factory=TextInput)
 
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels."""
+        return self.task == "multilabel"
+
+    @property
+    def noun(self) -> str:
+        """What messages call a label."""
+        return "label" if self.several else "class"
+
 
 @dataclass
 class Collector:
