@@ -18,7 +18,7 @@ from sentiment.inference import pretrained
 from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
-from sentiment.models.forward import infer
+from sentiment.models.network import infer
 from sentiment.report.phrases import number, seconds
 from sentiment.report.tuning import listed, ranked
 from sentiment.runs.folder import Job, Run
