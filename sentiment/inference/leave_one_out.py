@@ -28,7 +28,7 @@ def leave_one_out(
 
     `limited` is what the tokenizer does to longer texts.
     """
-    from sentiment.models.forward import infer
+    from sentiment.models.network import infer
 
     def and_without(ids: NDArray[Any], owners: NDArray[np.int64]) -> Sequences:
         kept = [owners != word for word in range(len(words.spans))]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sentiment.core import files
 from sentiment.core.config import Config
-from sentiment.core.sections.base import SEEDS
+from sentiment.core.sections import SEEDS
 from sentiment.data.sequences import Encoded, Sequences
 from sentiment.inference import bundle
 from sentiment.inference.bundle import CHECKPOINT
@@ -28,7 +28,7 @@ from sentiment.metrics.arrays import Labels, Probabilities
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
-from sentiment.models.forward import infer
+from sentiment.models.network import infer
 from sentiment.models.ngrams import Counted, second_opinion
 from sentiment.runs.folder import Run
 from sentiment.runs.prepare import Prepared, fit

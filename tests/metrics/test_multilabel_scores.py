@@ -174,10 +174,7 @@ def rivals(seed, count=120):
 
 def test_swapping_two_models_turns_the_sign():
     true, ours, theirs = rivals(0)
-    one, two = (
-        MULTILABEL.compare(true, ours, theirs, 2000),
-        MULTILABEL.compare(true, theirs, ours, 2000),
-    )
+    one, two = (MULTILABEL.compare(true, ours, theirs, 2000), MULTILABEL.compare(true, theirs, ours, 2000))
     expected = sk.f1_score(true, ours, average="micro") - sk.f1_score(true, theirs, average="micro")
     assert one["difference"] == pytest.approx(expected) == -two["difference"]
     assert one["interval"][0] <= one["difference"] <= one["interval"][1]

@@ -45,7 +45,7 @@ from sentiment.runs import distillation
 from sentiment.runs.folder import Run
 from sentiment.runs.prepare import prepare
 from sentiment.runs.train import TRAIN
-from sentiment.training import adversarial, losses
+from sentiment.training import losses
 from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
@@ -355,8 +355,8 @@ def test_the_loss_is_that_of_torch():
 def test_divergence_and_entropy_are_those_of_coins():
     one, other = (torch.distributions.Bernoulli(logits=logits) for logits in (LOGITS, LOGITS.flip(0)))
     expected = torch.distributions.kl_divergence(one, other).mean(1).sum()
-    torch.testing.assert_close(adversarial.divergence(LOGITS, LOGITS.flip(0), HEADS["multilabel"]), expected)
-    torch.testing.assert_close(adversarial.entropy(LOGITS, HEADS["multilabel"]), one.entropy().mean(1).sum())
+    torch.testing.assert_close(losses.divergence(LOGITS, LOGITS.flip(0), HEADS["multilabel"]), expected)
+    torch.testing.assert_close(losses.entropy(LOGITS, HEADS["multilabel"]), one.entropy().mean(1).sum())
 
 
 OBJECTIVES = [
