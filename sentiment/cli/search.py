@@ -58,7 +58,7 @@ def crossval(
     baselines see the same folds (--set report.baselines=false leaves them out).
     """
     from sentiment.cli.progress import ConsoleListener
-    from sentiment.report import crossval
+    from sentiment.report.comparison import render_crossval
     from sentiment.runs import crossval as runs
 
     listener = ConsoleListener()
@@ -71,7 +71,7 @@ def crossval(
             result = runs.crossval(settings, folds or 5, seeds or 3, out, listener)
     finally:
         listener.close()
-    show(result, as_json, crossval.render)
+    show(result, as_json, render_crossval)
 
 
 def _duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
@@ -138,6 +138,7 @@ def tune(
         settings = settings_from(extra={"runtime.device": device}, **options)
     from sentiment.cli.progress import ConsoleListener
     from sentiment.core import config_io
+    from sentiment.report.comparison import render_tuning
     from sentiment.runs import tuning
 
     listener = ConsoleListener()
@@ -149,4 +150,4 @@ def tune(
             result = tuning.tune(settings, fixed, budget=budget, trials=trials, out=out, listener=listener)
     finally:
         listener.close()
-    show(result, as_json, tuning.render)
+    show(result, as_json, render_tuning)

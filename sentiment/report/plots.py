@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.core.schema.report import Report
 from sentiment.metrics.catalogue import SCORES
-from sentiment.report.certainty import histogram, kept, reliability
-from sentiment.report.classes import WORST
-from sentiment.report.confusion import confusion
-from sentiment.report.curves import precision_recall, roc
+from sentiment.report.classes import WORST, confusion
+from sentiment.report.curves import histogram, kept, precision_recall, reliability, roc
 from sentiment.report.figure import (
     DASHED,
     FIRST,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.core import files
 from sentiment.core.errors import BundleError
-from sentiment.report.tuning import ranked
+from sentiment.report.comparison import ranked
 from sentiment.runs.folder import Job, Run
 from sentiment.runs.prepare import Prepared
 from sentiment.runs.tuning import outcome

@@ -16,8 +16,8 @@ from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
 from sentiment.models.forward import infer
+from sentiment.report.comparison import listed
 from sentiment.report.phrases import number, seconds
-from sentiment.report.tuning import listed
 from sentiment.runs.prepare import Prepared, prepare, tell_of_kernel
 from sentiment.runs.tuning import space
 from sentiment.runs.tuning.study import Search
