@@ -77,7 +77,7 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     Console(highlight=False).print(renderers.render(predictor.report))
     folder = predictor.bundle.folder
     listener.stage(
-        f"model: {folder}\ntry: sentiment predict {of_input(predictor.report).given} --model {folder}"
+        f"model: {folder}\ntry: sentiment predict {of_input(predictor.report).argument} --model {folder}"
     )
 
 

@@ -56,7 +56,7 @@ def _each(report: Report) -> Table:
     shown = WORST if many else len(rows)
     note = f"The {shown} {words.labels} of lowest F1; there are {len(rows) - shown} more." if many else ""
     further_heads = ("AP", "threshold") if words.several else ()
-    head = [words.label, "precision", "recall", "F1", *further_heads, of_input(report).texts]
+    head = [words.label, "precision", "recall", "F1", *further_heads, of_input(report).noun]
     return Table(head, rows[:shown], f"Each {words.label}", note, rows[shown:])
 
 
@@ -99,7 +99,7 @@ def _confusions(report: Report) -> Table:
         [name, other, f"{count:,}", percent(share)]
         for name, other, count, share in confusions(report["test"])[:WORST]
     ]
-    texts = of_input(report).texts
+    texts = of_input(report).noun
     if "missed_and_added" in report["test"]:
         head = ["missed", "added", texts, "of the label"]
         return Table(head, rows, "Labels missed where another was added", wordy=(0, 1))
@@ -115,7 +115,7 @@ TINTED = 0.55  # of the colour in the fullest cell: ink stays legible on it
 
 def confusion(report: Report) -> Iterator[Plot]:
     """Plot the confusion matrix."""
-    test, texts, several = report["test"], of_input(report).texts, of_task(report).several
+    test, texts, several = report["test"], of_input(report).noun, of_task(report).several
     if len(test["labels"]) > MATRIX:
         yield _balance(report) if several else _pairs(report)
         return
@@ -216,7 +216,7 @@ def _pairs(report: Report) -> Plot:
     return Plot(
         "confusion",
         "Most frequent confusions",
-        f"True class → predicted class: {of_input(report).texts}, and their share of the true class.",
+        f"True class → predicted class: {of_input(report).noun}, and their share of the true class.",
         _spoken(test),
         draw,
         (WIDTH, 34 * max(1, len(found)) + 20),
@@ -252,7 +252,7 @@ def _balance(report: Report) -> Plot:
     return Plot(
         "confusion",
         "Labels given, missed and added",
-        f"The {MATRIX} labels of lowest F1: of the {of_input(report).texts} that have a label or were given "
+        f"The {MATRIX} labels of lowest F1: of the {of_input(report).noun} that have a label or were given "
         "it, the share that has it rightly, was not given it, and was given it wrongly.",
         "; ".join(
             f"{name}: {one[1][1]:,} right, {one[1][0]:,} missed, {one[0][1]:,} added"

@@ -148,7 +148,7 @@ def _caption(report: Report, curves: Curves, point: tuple[float, float] | None) 
         return f"Each label{named}. " + "Dashed: the mean of all." * (len(curves) > 1)
     if len(report["test"]["labels"]) > 2:
         return f"Each class against the rest{named}."
-    unsure = f", unsure {of_input(report).texts} aside" if report.get("decision", {}).get("unsure") else ""
+    unsure = f", unsure {of_input(report).noun} aside" if report.get("decision", {}).get("unsure") else ""
     decides = f"; the point is where the model decides{unsure}" if point else ""
     return f"For {next(iter(curves))}{decides}."
 
@@ -166,16 +166,12 @@ def _mark(axes: Axes, point: tuple[float, float] | None, offset: tuple[float, fl
     if point is None:
         return
     axes.plot(*point, "o", color=SECOND, markersize=8, zorder=5)
-    axes.annotate(
-        "decision",
-        point,
-        offset,
-        textcoords="offset points",
-        ha="left" if offset[0] > 0 else "right",
-        va="top",
-        color=SECOND,
-        fontweight="bold",
-    )
+    _say(axes, "decision", point, offset)
+
+
+def _say(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float]) -> None:
+    style: dict[str, Any] = {"ha": "left" if offset[0] > 0 else "right", "va": "top", "fontweight": "bold"}
+    axes.annotate(text, point, offset, textcoords="offset points", color=SECOND, **style)
 
 
 def reliability(report: Report) -> Iterator[Plot]:
@@ -189,7 +185,7 @@ def reliability(report: Report) -> Iterator[Plot]:
     edges, widths = [one["low"] for one in bins], [one["high"] - one["low"] for one in bins]
 
     words = of_task(report)
-    outcome, counted = words.outcome, words.forecasts.format(texts=of_input(report).texts)
+    outcome, counted = words.outcome, words.forecasts.format(texts=of_input(report).noun)
 
     def draw(figure: Figure) -> None:
         grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
@@ -228,7 +224,7 @@ def histogram(report: Report) -> Iterator[Plot]:
     if not found:
         return
     edges, counts = found["edges"], found["counts"]
-    words, texts = of_task(report), of_input(report).texts
+    words, texts = of_task(report), of_input(report).noun
     if len(counts) == 2 and not words.several:
         threshold = _threshold(report, list(counts)[1])
         dashed = "" if threshold is None else "; dashed: the threshold"
@@ -272,16 +268,7 @@ def kept(report: Report) -> Iterator[Plot]:
         axes = figure.add_subplot()
         axes.plot(curve["coverage"][first:], curve["accuracy"][first:], color=FIRST)  # before it is noise
         axes.plot(*point, "o", color=SECOND, markersize=8)
-        axes.annotate(
-            f"{percent(point[1])} of\n{rounded(point[0])} kept",
-            point,
-            (-10, -14),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=SECOND,
-            fontweight="bold",
-        )
+        _say(axes, f"{percent(point[1])} of\n{rounded(point[0])} kept", point, (-10, -14))
         axes.set(
             xlim=(0, 1.02),
             xlabel="share decided by the model, surest first",

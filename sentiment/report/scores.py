@@ -87,7 +87,7 @@ def score_table(report: Report) -> Table:
 
 def scores(report: Report) -> Section:
     """Compare with each baseline, and name one that wins; then all scores."""
-    rivals, words, texts = report.get("baselines") or {}, of_task(report), of_input(report).texts
+    rivals, words, texts = report.get("baselines") or {}, of_task(report), of_input(report).noun
     sentences = []
     for key, rival in rivals.items():
         name, (_, _, p) = baselines.title(key), phrases.paired(report, rival)
@@ -195,7 +195,7 @@ BRIER = {
 
 
 def decision(report: Report) -> Section:
-    sentences, tables, texts = [], [], of_input(report).texts
+    sentences, tables, texts = [], [], of_input(report).noun
     decision, calibration = report.get("decision"), report.get("calibration")
     labels = report["test"]["labels"]
     if decision:
@@ -243,13 +243,13 @@ def _rule(decision: DecisionFacts, report: Report) -> Iterator[str]:
         )
     elif decision["rule"] == "threshold":
         yield (
-            f"A {of_input(report).text} is {decision['positive']} from a probability of "
+            f"A {of_input(report).singular} is {decision['positive']} from a probability of "
             f"{decision['threshold']:.4f} on; else it is not. "
             f"Probabilities are at temperature {decision['temperature']:.3f}."
         )
     elif decision.get("thresholds"):
         yield (
-            f"A {of_input(report).text} is given each label from the label's own threshold on, chosen on "
+            f"A {of_input(report).singular} is given each label from the label's own threshold on, chosen on "
             "validation for its best F1; they are in the table of labels. "
             f"Probabilities are at temperature {decision['temperature']:.3f}."
         )
@@ -267,11 +267,11 @@ def _rule(decision: DecisionFacts, report: Report) -> Iterator[str]:
         if decision.get("thresholds"):
             yield (
                 "The answer is “unsure” where a label is too near its threshold, "
-                f"meant for the least sure {percent(unsure['share'])} of the {of_input(report).texts}."
+                f"meant for the least sure {percent(unsure['share'])} of the {of_input(report).noun}."
             )
             return
         between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
         yield (
             f"{between} {unsure['high']:.4f} the answer is “unsure”, "
-            f"meant for the least sure {percent(unsure['share'])} of the {of_input(report).texts}."
+            f"meant for the least sure {percent(unsure['share'])} of the {of_input(report).noun}."
         )

@@ -70,7 +70,7 @@ def slices(report: Report) -> Section:
     """Return the parts of the texts, the worst first."""
     found = report.get("failures", {}).get("slices", [])
     corrected = all("q" in one for one in found)
-    words, texts = of_task(report), of_input(report).texts
+    words, texts = of_task(report), of_input(report).noun
     rows: list[list[Cell]] = [
         [
             f"{one['slice']}: {one['value']}",
@@ -83,7 +83,7 @@ def slices(report: Report) -> Section:
     ]
     if not rows:
         return Section("slices", "Where it fails")
-    name = words.part.format(text=of_input(report).text)
+    name = words.part.format(text=of_input(report).singular)
     sentence = f"Kinds of {texts}, the worst first. Difference: in points of {name}, to all other {texts}."
     if corrected:
         sentence += f" p: {words.part_test}, corrected for the number of kinds."
@@ -104,7 +104,7 @@ def mistakes(report: Report, letters: int, most: int) -> Section:
     ]
     if not rows:
         return Section("mistakes", words.mistakes)
-    head, notes = ["row", *words.mistake_head, of_input(report).text], list(words.mistake_note)
+    head, notes = ["row", *words.mistake_head, of_input(report).singular], list(words.mistake_note)
     return Section("mistakes", words.mistakes, notes, [Table(head[: len(rows[0])], rows, wordy=(1, 2, 4))])
 
 
@@ -124,7 +124,7 @@ def suspects(report: Report, letters: int, most: int) -> Section:
         return Section("suspects", "Suspected label errors")
     count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
     sentence = f"Labels that the model contradicts (confident learning): {count:,}, the most suspect first."
-    head = ["row", "label", "suggested", "quality", of_input(report).text][: len(rows[0])]
+    head = ["row", "label", "suggested", "quality", of_input(report).singular][: len(rows[0])]
     return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
 
 
@@ -186,24 +186,24 @@ def _corpus(report: Report) -> Iterator[Pair]:
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
     if sizes:
-        yield of_input(report).texts, sizes
+        yield of_input(report).noun, sizes
     if corpus.get("cut"):
         yield (
             "cut by seed",
-            " and ".join(corpus["cut"]) + f", stratified; no {of_input(report).text} on two sides",
+            " and ".join(corpus["cut"]) + f", stratified; no {of_input(report).singular} on two sides",
         )
     if corpus.get("left_out"):
         yield (
             "left out",
             ", ".join(
-                f"{count:,} {why.replace('texts', of_input(report).texts)}"
+                f"{count:,} {why.replace('texts', of_input(report).noun)}"
                 for why, count in corpus["left_out"].items()
             ),
         )
     if (accuracy := corpus.get("accuracy_with_unseen_labels")) is not None:
         yield "accuracy with all", f"{percent(accuracy)}: texts of labels that training lacks count as wrong"
     if corpus.get("scored_split") == "train":
-        yield "scored", f"all {of_input(report).texts}: the corpus has no test split"
+        yield "scored", f"all {of_input(report).noun}: the corpus has no test split"
 
 
 def _tokens(report: Report) -> Iterator[Pair]:
@@ -264,7 +264,7 @@ def _training(report: Report) -> Iterator[Pair]:
         yield (
             "training",
             f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
-            f"{training['tokens_per_second']:,.0f} {of_input(report).tokens}/s on {training['device']}, "
+            f"{training['tokens_per_second']:,.0f} {of_input(report).unit}/s on {training['device']}, "
             f"seed {training['seed']}{steps}",
         )
         if kernel := training.get("kernel"):  # of a CPU
