@@ -26,9 +26,9 @@ def __getattr__(name: str) -> Any:
 
         return metadata.version("sentiment")
     if name == "recurrent":  # it and the next bring torch
-        from sentiment.models import recurrent
+        import sentiment.recurrent
 
-        return recurrent
+        return sentiment.recurrent
     if name == "SequenceClassifier":
         from sentiment.models.classifier import SequenceClassifier
 

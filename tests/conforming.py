@@ -5,6 +5,9 @@ import typing
 from collections.abc import Iterator
 from typing import Any, NotRequired, Union, get_args, get_origin
 
+from sentiment.core.schema.scores import Scores
+from sentiment.metrics.catalogue import SCORES
+
 
 def faults(content: Any, kind: Any, place: str = "") -> Iterator[str]:
     """Yield a line for each key that is missing or unknown, and each value of another type."""
@@ -41,6 +44,8 @@ def _of_keys(content: Any, kind: Any, place: str) -> Iterator[str]:
         yield f"{place}: {content!r} is no {kind.__name__}"
         return
     hints = typing.get_type_hints(kind, include_extras=True)
+    if hints.keys() >= Scores.__required_keys__:  # what holds scores may hold each of the catalogue
+        hints = dict.fromkeys(SCORES, NotRequired[float | None]) | hints
     needed = {name for name, one in hints.items() if get_origin(one) is not NotRequired}
     yield from (f"{place}: {name} is missing" for name in sorted(needed - content.keys()))
     yield from (

@@ -104,9 +104,7 @@ class serve_mirror:
         if not MIRROR.exists():
             pytest.skip("the mirror of the Hub is not here")
         self.process = subprocess.Popen(
-            [sys.executable, str(MIRROR), "--port", "0", *self.options],
-            stdout=subprocess.PIPE,
-            text=True,
+            [sys.executable, str(MIRROR), "--port", "0", *self.options], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         return self.process.stdout.readline().split()[0]
@@ -130,7 +128,10 @@ def hub_environment(url: str, cache: Path, **further: str) -> dict[str, str]:
 
 
 def run_process(
-    *arguments: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None
+    *arguments: str | Path,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
 ) -> Outcome:
     """Run `sentiment …` in a process of its own: for what is read at import, and for signals."""
     done = subprocess.run(
@@ -138,6 +139,7 @@ def run_process(
         check=False,
         capture_output=True,
         text=True,
+        input=stdin,
         env=env,
         cwd=cwd,
     )
@@ -150,7 +152,7 @@ def in_torch(model: Any, sequences: Any, device: Any = "cpu") -> Any:
     import torch
 
     from sentiment.metrics.task import task
-    from sentiment.models.forward import infer
+    from sentiment.models.network import infer
 
     return task(model.task).probabilities(infer(model, sequences, torch.device(device)))
 

@@ -32,6 +32,14 @@ def test_importing_the_package_is_light():
     assert not loaded_by("import sentiment") & {"torch", "numpy", "datasets", "sklearn", "rich", "pydantic"}
 
 
+@pytest.mark.parametrize(
+    "statement", ["import sentiment; LSTM = sentiment.recurrent.LSTM", "from sentiment.recurrent import LSTM"]
+)
+def test_the_layers_have_the_name_that_users_know(statement):
+    code = f"{statement}; from sentiment.models import recurrent; assert LSTM is recurrent.LSTM"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_the_help_is_light():
     statement = (
         "import sys; sys.argv = ['sentiment', 'train', '--help']\nimport sentiment.cli\n"

@@ -33,6 +33,20 @@ def trainer(seed=0, frozen_epochs=0, model=None, **changes):
     return Trainer(classifier, data, settings, CPU, seed=seed, frozen_epochs=frozen_epochs)
 
 
+def resumed(made, stop, file):
+    """Return a training that was stopped after some events and went on from its file, in another one."""
+    first = made()
+    for _ in zip(range(stop), first.run(), strict=False):
+        pass
+    first.save(file)
+    second = made()
+    torch.manual_seed(999)  # whatever happened in between
+    torch.rand(7)
+    second.restore(file)
+    list(second.run())
+    return second
+
+
 def weights(done):
     return {name: value.detach().clone() for name, value in done.model.state_dict().items()}
 

@@ -14,7 +14,7 @@ from benchmark_parts.tasks import classifier
 from sentiment.core.config import Config
 from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.tokenizer import Tokenizer
-from sentiment.models.forward import infer
+from sentiment.models.network import infer
 from sentiment.training.trainer import Data, Examples, Trainer
 
 

@@ -33,16 +33,16 @@ INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 MODULES = {  # where each verb is defined
     "audit": "report",
     "compare": "report",
-    "corpora": "catalogue",
-    "crossval": "search",
+    "corpora": "report",
+    "crossval": "train",
     "explain": "predict",
-    "models": "catalogue",
+    "models": "report",
     "predict": "predict",
     "pretrain": "train",
-    "recipes": "catalogue",
+    "recipes": "report",
     "report": "report",
     "train": "train",
-    "tune": "search",
+    "tune": "train",
 }
 
 

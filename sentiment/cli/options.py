@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,11 +13,45 @@ from sentiment.core.errors import UsageError
 
 if TYPE_CHECKING:
     from sentiment.core.config import Config
-    from sentiment.data.rows import Asked
 
 F = TypeVar("F", bound=Callable[..., Any])
 Result = TypeVar("Result")
 
+say = partial(click.echo, err=True)  # what was guessed, or left out: stdout is for data
+
+
+def verb(*examples: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Return a decorator for a verb, whose help ends with these examples."""
+    return click.command(epilog="\n  ".join(("\b\nExamples:", *examples)))
+
+
+def several(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return a decorator that adds these options, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def assign(help: str) -> Callable[[F], F]:
+    """Return the option `--set`."""
+    return click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help=help)
+
+
+PATH = click.Path(path_type=Path)
+MODEL = click.option(
+    "--model",
+    type=PATH,
+    metavar="DIR|NAME",
+    help="Model folder, or one of `sentiment models`; the newest under artifacts, else imdb.",
+)
+DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
+DEVICE = click.option("--device", type=DEVICES, default="auto")
+SET = assign("Change a setting, e.g. model.layers=2.")
+FIX = assign("Fix a setting, which is then not searched.")
 TEXT_COLUMN = click.option(
     "--text-column",
     metavar="C",
@@ -28,83 +63,60 @@ LABEL_COLUMN = click.option(
     metavar="C",
     help="Column of the labels, or several of 0 and 1 as a,b,c; found if left out.",
 )
+HOW_READ = several(  # a file
+    click.option("--separator", metavar="S", help="Between the fields of a line; judged if left out."),
+    click.option(
+        "--header/--no-header",
+        default=None,
+        help="Whether the first row names the columns; judged if left out.",
+    ),
+    click.option(
+        "--encoding", metavar="E", help="Of the file, such as cp1252; UTF-8 or by its mark if left out."
+    ),
+)
+OF_CORPUS = several(
+    click.option("--validation", metavar="FILE|SPLIT", help="Validation texts, likewise."),
+    click.option("--test", metavar="FILE|SPLIT", help="Test texts, if the corpus does not bring them."),
+    TEXT_COLUMN,
+    LABEL_COLUMN,
+    HOW_READ,
+)
 
 
-def file_options(command: F) -> F:
-    """Add the options that say how a file is read."""
-    for option in (
+def of_training(
+    seed: str,
+    recipe: str = "Settings that go together; --config and --set change them.",
+    assignments: Callable[[Any], Any] = SET,
+) -> Callable[[F], F]:
+    """Return a decorator that adds the options of settings, with the help of some."""
+    return several(
+        click.option("--recipe", metavar="NAME|FILE", help=recipe),
         click.option(
-            "--encoding", metavar="E", help="Of the file, such as cp1252; UTF-8 or by its mark if left out."
+            "--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="TOML with settings."
         ),
-        click.option(
-            "--header/--no-header",
-            default=None,
-            help="Whether the first row names the columns; judged if left out.",
-        ),
-        click.option("--separator", metavar="S", help="Between the fields of a line; judged if left out."),
-    ):
-        command = option(command)
-    return command
+        assignments,
+        OF_CORPUS,
+        click.option("--device", type=DEVICES, help="Where to train."),
+        click.option("--seed", type=click.IntRange(min=0), help=seed),
+    )
 
 
-def corpus_options(command: F) -> F:
-    """Add the options that say how a corpus is read."""
-    for option in (
-        file_options,
-        LABEL_COLUMN,
-        TEXT_COLUMN,
-        click.option("--test", metavar="FILE|SPLIT", help="Test texts, if the corpus does not bring them."),
-        click.option("--validation", metavar="FILE|SPLIT", help="Validation texts, likewise."),
-    ):
-        command = option(command)
-    return command
-
-
-SET = click.option(
-    "--set",
-    "assignments",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a setting, e.g. model.layers=2.",
-)
-CONFIG = click.option(
-    "--config", "file", type=click.Path(path_type=Path, dir_okay=False), help="TOML with settings."
-)
-MODEL = click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    metavar="DIR|NAME",
-    help="Model folder, or one of `sentiment models`; the newest under artifacts, else imdb.",
-)
-RECIPE = click.option(
-    "--recipe", metavar="NAME|FILE", help="Settings that go together; --config and --set change them."
-)
-TRAINING_DEVICE = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train."
-)
-DEVICE = click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
-
-
-def example(text: str) -> str:
-    """Return the end of a verb's help: its examples, a line each."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
-
-
-def how_read(options: dict[str, Any]) -> "Asked":
-    """Return what `file_options` say."""
-    from sentiment.data.rows import Asked
-
-    return Asked(**options)
-
-
-def refuse_beside_resume(options: dict[str, Any]) -> None:
-    """Raise UsageError if any of these options was given."""
+def new_settings(
+    resume: bool, device: str | None, options: dict[str, Any], **further: Any
+) -> "Config | None":
+    """Return the settings of a new run, or None where one goes on; then no other option may be given."""
+    if not resume:
+        extra = {"runtime.device": device, "runtime.deterministic": further.get("deterministic") or None}
+        return settings_from(extra=extra, **options)
     given = [
-        f"--{name.replace('_', '-')}" for name, value in options.items() if value not in (None, (), False)
+        f"--{name.replace('_', '-')}"
+        for name, value in (options | further).items()
+        if value not in (None, (), False)
     ]
     if given:
         names = ", ".join(given).replace("--assignments", "--set").replace("--file", "--config")
         raise UsageError(f"--resume goes on with the settings of the interrupted run; leave out {names}")
+    return None
 
 
 def settings_from(

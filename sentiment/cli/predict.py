@@ -6,29 +6,17 @@ from typing import Any
 
 import click
 
-from sentiment.cli.options import (
-    DEVICE,
-    MODEL,
-    TEXT_COLUMN,
-    example,
-    file_options,
-    how_read,
-    to_json,
-)
+from sentiment.cli.options import DEVICE, HOW_READ, MODEL, PATH, TEXT_COLUMN, show, to_json, verb
 from sentiment.core.errors import UsageError
 
 FAILED_ROWS = 1
 
 
-@click.command(
-    epilog=example(
-        """
-sentiment predict "I laughed all the way through; see it."
-sentiment predict "WINNER!! Claim your free prize now" --model sms_spam
-sentiment predict --input reviews.csv --text-column body --output scored.jsonl
-cat lines.txt | sentiment predict --input - --format csv
-"""
-    )
+@verb(
+    'sentiment predict "I laughed all the way through; see it."',
+    'sentiment predict "WINNER!! Claim your free prize now" --model sms_spam',
+    "sentiment predict --input reviews.csv --text-column body --output scored.jsonl",
+    "cat lines.txt | sentiment predict --input - --format csv",
 )
 @click.argument("texts", nargs=-1, metavar="[TEXT …]")
 @MODEL
@@ -53,7 +41,7 @@ cat lines.txt | sentiment predict --input - --format csv
     help="jsonl with --input, else text.",
 )
 @TEXT_COLUMN
-@file_options
+@HOW_READ
 @DEVICE
 def predict(
     *,
@@ -85,7 +73,7 @@ def predict(
     if output != "-":
         files.check_place(Path(output), "--output")
     predictor = predict_io.load(model, device)
-    rows, column = predict_io.read(texts, source, predictor.bundle, text_column, how_read(asked))
+    rows, column = predict_io.read(texts, source, predictor.bundle, text_column, asked)
     failed = predict_io.write(
         predictor.stream(rows, column),
         predictor.labels,
@@ -97,15 +85,11 @@ def predict(
     return FAILED_ROWS if failed else 0
 
 
-@click.command(
-    epilog=example(
-        """
-sentiment explain "I laughed all the way through; see it."
-sentiment explain "free entry" "see you at 8" --model sms_spam --class spam
-cat lines.txt | sentiment explain - --html why.html
-sentiment explain --input word.wav --model artifacts/commands
-"""
-    )
+@verb(
+    'sentiment explain "I laughed all the way through; see it."',
+    'sentiment explain "free entry" "see you at 8" --model sms_spam --class spam',
+    "cat lines.txt | sentiment explain - --html why.html",
+    "sentiment explain --input word.wav --model artifacts/commands",
 )
 @click.argument("texts", nargs=-1, metavar="[TEXT … | -]")
 @MODEL
@@ -115,9 +99,9 @@ sentiment explain --input word.wav --model artifacts/commands
     help="Class to explain; the predicted one if left out, of several labels the most probable.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page of HTML instead.")
+@click.option("--html", type=PATH, metavar="FILE", help="Write a page of HTML instead.")
 @TEXT_COLUMN
-@file_options
+@HOW_READ
 @DEVICE
 def explain(
     *,
@@ -147,7 +131,7 @@ def explain(
         files.check_place(html, "--html")
     predictor, found = predict_io.load(model, device), []
     source = "-" if texts == ("-",) else source
-    rows, column = predict_io.read(texts, source, predictor.bundle, text_column, how_read(asked))
+    rows, column = predict_io.read(texts, source, predictor.bundle, text_column, asked)
     for row in rows:
         try:
             found.append(predictor.read(row, column))
@@ -160,10 +144,8 @@ def explain(
     if html is not None:
         files.write_text(html, explanation.page(explanations))
     elif as_json:
-        for one in explanations:
-            click.echo(to_json(one.as_dict()))
+        for explained in explanations:
+            click.echo(to_json(explained.as_dict()))
     else:
-        from rich.console import Console
-
-        for one in explanations:
-            Console(highlight=False).print(explanation.render(one))
+        for explained in explanations:
+            show(explained, False, explanation.render)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from sentiment.cli.say import say
+from sentiment.cli.options import say
 from sentiment.core.errors import CorpusError
 from sentiment.core.files import replacing
 from sentiment.core.strings import printable
 from sentiment.data.audio import SUFFIXES
 from sentiment.data.rows import (
-    NOTHING,
     Asked,
     Form,
     Row,
@@ -53,12 +52,13 @@ def read(
     texts: Sequence[str],
     source: str | None,
     model: bundle.Bundle,
-    text_column: str | None = None,
-    asked: Asked = NOTHING,
+    text_column: str | None,
+    options: dict[str, Any],
 ) -> tuple[Iterator[Row], str]:
     """Return the rows to classify, and the column that holds the texts, or features.
 
-    The columns are those that the model was trained on; what is chosen otherwise is said on stderr.
+    The columns are those that the model was trained on; what is chosen otherwise is said on stderr. The
+    `options` say how a file is read.
     """
     if source is None:
         return (Row(f"text {number}", {"text": text}) for number, text in enumerate(texts)), "text"
@@ -70,6 +70,7 @@ def read(
     from sentiment.data.corpus.source import tell
 
     like = reading_of(model)
+    asked = Asked(**options)
     if source == "-":
         where, (form, rows) = "stdin", _read_stdin(text_column, asked, like.form if like else None)
     else:

@@ -5,7 +5,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-from sentiment.cli.say import say
+from sentiment.cli.options import say
 from sentiment.metrics.catalogue import short
 from sentiment.training.events import Epoch, Judging, Listener, Running, Step
 

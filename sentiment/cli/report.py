@@ -1,4 +1,4 @@
-"""`sentiment report`, `sentiment compare` and `sentiment audit`: what is known of models and corpora."""
+"""`sentiment report`, `compare` and `audit`, and the lists `models`, `corpora` and `recipes`."""
 
 from pathlib import Path
 from typing import Any
@@ -7,34 +7,32 @@ import click
 
 from sentiment.cli.options import (
     DEVICE,
+    HOW_READ,
     LABEL_COLUMN,
+    OF_CORPUS,
+    PATH,
     SET,
     TEXT_COLUMN,
-    corpus_options,
-    example,
-    file_options,
+    say,
     settings_from,
     show,
+    to_json,
+    verb,
 )
-from sentiment.cli.say import say
 from sentiment.core.errors import UsageError
 
 
-@click.command(
-    epilog=example(
-        """
-sentiment report artifacts/reviews
-sentiment report imdb --corpus sst2 --json
-sentiment report imdb --texts --html imdb.html --png plots
-sentiment report --predictions scores.csv --positive spam
-"""
-    )
+@verb(
+    "sentiment report artifacts/reviews",
+    "sentiment report imdb --corpus sst2 --json",
+    "sentiment report imdb --texts --html imdb.html --png plots",
+    "sentiment report --predictions scores.csv --positive spam",
 )
-@click.argument("folder", type=click.Path(path_type=Path), metavar="[DIR|NAME]", required=False)
+@click.argument("folder", type=PATH, metavar="[DIR|NAME]", required=False)
 @click.option(
     "--predictions",
     "file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Report on these predictions instead, of any model: CSV, TSV, JSONL or Parquet with the column "
     "label (the true class) and p_<class> for each class, or probabilities (a list in the order of the "
     "sorted labels, or an object by label), or for two classes probability (of the positive one).",
@@ -52,11 +50,11 @@ sentiment report --predictions scores.csv --positive spam
     default=None,
     help="Quote texts; if left out, as the model's settings say, and always those of another corpus.",
 )
-@click.option("--html", "page", type=click.Path(path_type=Path), help="Write the report as a page, too.")
-@click.option("--png", type=click.Path(path_type=Path), help="Write its plots into this folder, too.")
+@click.option("--html", "page", type=PATH, help="Write the report as a page, too.")
+@click.option("--png", type=PATH, help="Write its plots into this folder, too.")
 @TEXT_COLUMN
 @LABEL_COLUMN
-@file_options
+@HOW_READ
 @SET
 def report(
     folder: Path | None,
@@ -103,15 +101,11 @@ def report(
     show(result, as_json, render)
 
 
-@click.command(
-    epilog=example(
-        """
-sentiment compare artifacts/lstm artifacts/gru
-sentiment compare artifacts/lstm artifacts/gru theirs.csv --json
-"""
-    )
+@verb(
+    "sentiment compare artifacts/lstm artifacts/gru",
+    "sentiment compare artifacts/lstm artifacts/gru theirs.csv --json",
 )
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path), metavar="DIR|NAME …")
+@click.argument("models", nargs=-1, type=PATH, metavar="DIR|NAME …")
 @click.option("--json", "as_json", is_flag=True, help="The whole comparison as JSON.")
 def compare(models: tuple[Path, ...], as_json: bool) -> None:
     """Compare the models in several folders on the same test texts, by paired tests against the best.
@@ -124,16 +118,12 @@ def compare(models: tuple[Path, ...], as_json: bool) -> None:
     show(look_at(models), as_json, render_comparison)
 
 
-@click.command(
-    epilog=example(
-        """
-sentiment audit sms_spam
-sentiment audit reviews.csv --text-column body --json
-"""
-    )
+@verb(
+    "sentiment audit sms_spam",
+    "sentiment audit reviews.csv --text-column body --json",
 )
 @click.argument("corpus")
-@corpus_options
+@OF_CORPUS
 @SET
 @click.option("--near/--no-near", default=True, help="Search near-duplicates too (slower).")
 @click.option("--json", "as_json", is_flag=True, help="All findings as JSON.")
@@ -143,6 +133,61 @@ def audit(near: bool, as_json: bool, **options: Any) -> None:
     from sentiment.report.audit import render
 
     show(look_over(settings_from(**options).corpus, near, say), as_json, render)
+
+
+@verb(
+    "sentiment models",
+    "sentiment models --json",
+)
+@click.option("--json", "as_json", is_flag=True, help="With all scores and their intervals, as JSON.")
+def models(as_json: bool) -> None:
+    """List the models that come with the package, for `--model`, with what their reports say."""
+    from sentiment.inference.builtin import described
+
+    found = list(described())
+    if as_json:
+        click.echo(to_json(found, indent=1))
+        return
+    if not found:
+        click.echo("no model comes with this copy of the package; train one with: sentiment train", err=True)
+    for model in found:
+        click.echo(f"{model['name']}  {', '.join(model['labels'])}; {model['bytes'] / 1e6:.1f} MB")
+        click.echo(f"  trained on {model['corpus']['source']}: {model['data']}")
+        click.echo(f"  {model['verdict']}")
+        click.echo(f"  its report: {Path(model['folder']) / 'report.html'}")
+
+
+@verb("sentiment corpora")
+def corpora() -> None:
+    """List the corpora that have a short name, with what each needs."""
+    from sentiment.data.corpus.presets import PRESETS
+
+    wide = max(map(len, PRESETS))
+    for name, preset in PRESETS.items():
+        click.echo(f"{name:<{wide}}  {preset.about}; {preset.size}")
+        click.echo(f"{'':<{wide}}  needs {preset.needs}")
+
+
+@verb(
+    "sentiment recipes",
+    "sentiment recipes --json",
+)
+@click.option("--json", "as_json", is_flag=True, help="With all settings, as JSON.")
+def recipes(as_json: bool) -> None:
+    """List the recipes of `--recipe`, with what each costs and reaches."""
+    from dataclasses import asdict
+
+    from sentiment.core.recipes import names, read
+
+    found = [asdict(read(name)) for name in names()]
+    if as_json:
+        click.echo(to_json(found, indent=1))
+        return
+    wide = max(len(recipe["name"]) for recipe in found)
+    for recipe in found:
+        click.echo(f"{recipe['name']:<{wide}}  {recipe['about']}")
+        for key in ("command", "costs", "reaches"):
+            click.echo(f"{'':<{wide}}  {key}: {recipe[key]}")
 
 
 def _of_corpus(corpus: str | None, assignments: tuple[str, ...], columns: dict[str, Any]) -> dict[str, Any]:

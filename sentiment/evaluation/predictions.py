@@ -15,7 +15,8 @@ from sentiment.core import files
 from sentiment.core.errors import CorpusError, UsageError, did_you_mean, listed
 from sentiment.data.corpus import Split
 from sentiment.data.corpus.checks import sorted_labels
-from sentiment.data.corpus.raw import Label, find_task, names_in, read_label
+from sentiment.data.corpus.labels import Label, Meaning, names_in
+from sentiment.data.corpus.raw import find_task
 from sentiment.data.rows import Row, columns_of, read_rows
 from sentiment.metrics.arrays import Labels, Probabilities
 from sentiment.metrics.decision import Decision
@@ -119,7 +120,7 @@ def read(path: Path, positive: str | None = None) -> Predictions:
         if row.error:
             raise CorpusError(f"{row.where}: {row.error}")
         try:
-            label = read_label(row.values, ["label"], found)
+            label = Meaning(found).read(row.values, ["label"])
             if label is None:
                 raise ValueError("the label is missing")
             numbers.append(parse(row))

@@ -114,7 +114,7 @@ def classify(model: Network, inputs: PackedSequence, windows: int) -> Tensor:
     """Return logits (B, C) of packed vectors, in bounded memory if a text has very many windows."""
     import torch
 
-    from sentiment.models.forward import in_parts, joined, reread
+    from sentiment.models.network import in_parts, joined, reread
 
     parts = list(in_parts(inputs, TOKENS))
     read = [model.read(inputs)] if len(parts) == 1 else [reread(model, part) for part in parts]
@@ -135,7 +135,7 @@ def leave_one_out(
 
     `limited` is what the tokenizer does to longer texts.
     """
-    from sentiment.models.forward import infer
+    from sentiment.models.network import infer
 
     def and_without(ids: NDArray[Any], owners: NDArray[np.int64]) -> Sequences:
         kept = [owners != word for word in range(len(words.spans))]

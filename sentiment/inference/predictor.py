@@ -156,7 +156,7 @@ class Predictor:
         if self._is_short(encoded, more):
             logits = self.bundle.numpy_model.infer(encoded.sequences)
         else:
-            from sentiment.models.forward import infer
+            from sentiment.models.network import infer
 
             device = self.torch_device
             logits = infer(self.bundle.model.to(device), encoded.sequences, device)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.schema.scores import Bin, Brier, Calibration
-from sentiment.metrics.arrays import Array, Labels, Probabilities
+from sentiment.metrics.arrays import Array, Labels, Mask, Probabilities
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.task import Task
 
@@ -24,9 +24,8 @@ SPREAD = 0.2
 
 
 def fit_temperature(labels: Labels, logits: Array, task: Task) -> float:
-    """Return the temperature that makes logits (B, C) fit the labels (B,) (Guo et al. 2017).
+    """Return the temperature that makes logits (B, C) fit the labels (B,), or (B, L) both (Guo et al. 2017).
 
-    Of several labels, (B, L) both, one temperature serves all.
     It minimises the log loss plus a weak prior around 1 (log-normal, see `SPREAD`), within 0.05 and 20.
     The prior's penalty is 0 at 1, so the log loss of these labels is never higher than at 1.
     """
@@ -41,10 +40,10 @@ def fit_temperature(labels: Labels, logits: Array, task: Task) -> float:
         total = (special.logsumexp(scaled, axis=1) - scaled[rows, labels]).sum()
         return float(total + (logarithm / SPREAD) ** 2 / 2)
 
-    found = optimize.minimize_scalar(
+    best = optimize.minimize_scalar(
         loss, bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-6}
     )
-    return float(np.exp(found.x)) if found.fun < loss(0.0) else 1.0
+    return float(np.exp(best.x)) if best.fun < loss(0.0) else 1.0
 
 
 def calibration(labels: Labels, probabilities: Probabilities, task: Task) -> Calibration:
@@ -94,7 +93,7 @@ def quantile_bins(values: NDArray[Any], count: int) -> NDArray[np.int64]:
     return np.searchsorted(np.unique(edges), values, side="left").astype(np.int64)
 
 
-def _murphy(occurred: NDArray[np.bool_], forecast: NDArray[np.float64]) -> dict[str, float]:
+def _murphy(occurred: Mask, forecast: Array) -> dict[str, float]:
     index = _equal_width(forecast)
     count = np.bincount(index, minlength=BINS)
     each = np.maximum(count, 1)
@@ -111,22 +110,22 @@ def _murphy(occurred: NDArray[np.bool_], forecast: NDArray[np.float64]) -> dict[
     }
 
 
-def _equal_width(values: NDArray[np.float64]) -> NDArray[np.int64]:
+def _equal_width(values: Array) -> NDArray[np.int64]:
     """Number the bins (low, high], (B,)."""
     return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], values, side="left").astype(np.int64)
 
 
-def _bins(confidence: NDArray[np.float64], right: NDArray[np.bool_], index: NDArray[np.int64]) -> list[Bin]:
+def _bins(confidence: Array, right: Mask, index: NDArray[np.int64]) -> list[Bin]:
     """Return the bins that have texts, from the least confident; their edges are those of their texts."""
     rows: list[Bin] = []
     for number in np.unique(index):
-        mine, hits = confidence[index == number], right[index == number]
+        inside, hits = confidence[index == number], right[index == number]
         rows.append(
             {
-                "low": float(mine.min()),
-                "high": float(mine.max()),
-                "count": len(mine),
-                "confidence": float(mine.mean()),
+                "low": float(inside.min()),
+                "high": float(inside.max()),
+                "count": len(inside),
+                "confidence": float(inside.mean()),
                 "accuracy": float(hits.mean()),
                 "interval": wilson(int(hits.sum()), len(hits)),
             }

@@ -6,14 +6,13 @@ is given beside the probabilities: a task may decide by another rule than the to
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics.arrays import Intervals, Labels, OfMatrices, Probabilities, Scores
-from sentiment.metrics.bootstrap import percentiles, resamplings, wilson
-from sentiment.metrics.ranking import Ranking
+from sentiment.metrics.arrays import Array, Intervals, Labels, OfMatrices, Probabilities, Scores
+from sentiment.metrics.bootstrap import Ranking, percentiles, resamplings, wilson
 
 CORRELATIONS = {"mcc", "quadratic_kappa", "spearman"}
 
@@ -79,17 +78,11 @@ def by_class(labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[st
         labels, predicted, labels=np.arange(len(names)), output_dict=True, zero_division=0
     )
     named = {name: each.pop(str(number)) for number, name in enumerate(names)}
-    together: dict[str, Any] = named | each | named  # a class may be named as one of the averages
-    return together
+    return cast(dict[str, Any], named | each | named)  # a class may be named as one of the averages
 
 
 def intervals(
-    labels: Labels,
-    probabilities: Probabilities,
-    predicted: Labels,
-    of_matrices: OfMatrices,
-    resamples: int = 1000,
-    seed: int = 0,
+    labels: Labels, probabilities: Probabilities, predicted: Labels, of_matrices: OfMatrices, resamples: int
 ) -> Intervals:
     """Return 95 % intervals of scores; None of a score that is None.
 
@@ -100,15 +93,13 @@ def intervals(
 
     count, classes = probabilities.shape
     # One column for each cell of the confusion matrix, then the losses that are means over texts.
-    cells = sparse.csr_array(
-        (np.ones(count), (np.arange(count), labels * classes + predicted)),
-        (count, classes * classes),
-    )
+    cell = np.arange(count), labels * classes + predicted
+    cells = sparse.csr_array((np.ones(count), cell), (count, classes * classes))
     losses = np.stack([_log_losses(labels, probabilities), _brier_scores(labels, probabilities)], 1)
     sides = [1] if classes == 2 else range(classes)
     rankings = [Ranking(labels == side, probabilities[:, side]) for side in sides]
     drawn = []
-    for weights in resamplings(count, resamples, seed):
+    for weights in resamplings(count, resamples):
         batch = of_matrices((weights @ cells).reshape(-1, classes, classes))
         batch["log_loss"], batch["brier"] = (weights @ losses).T / count
         ranked = np.array([ranking.scores(weights) for ranking in rankings]).mean(0)
@@ -119,7 +110,7 @@ def intervals(
     return percentiles(drawn) | unknown | {"accuracy": wilson(int((predicted == labels).sum()), count)}
 
 
-def confusion_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def confusion_scores(matrices: Array) -> dict[str, Array]:
     """Return the scores that follow from confusion matrices (R, C, C), each (R,)."""
     right = np.diagonal(matrices, axis1=1, axis2=2)  # (R, C)
     true, predicted = matrices.sum(2), matrices.sum(1)  # (R, C)
@@ -140,16 +131,16 @@ def confusion_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.floa
     }
 
 
-def _log_losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
+def _log_losses(labels: Labels, probabilities: Probabilities) -> Array:
     chosen = probabilities[np.arange(len(labels)), labels]
     return -np.log(np.clip(chosen, np.finfo(np.float64).eps, 1))
 
 
-def _brier_scores(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
+def _brier_scores(labels: Labels, probabilities: Probabilities) -> Array:
     target = labels[:, None] == np.arange(probabilities.shape[1])
-    squares: NDArray[np.float64] = ((probabilities - target) ** 2).sum(1)
+    squares: Array = ((probabilities - target) ** 2).sum(1)
     return squares / 2 if probabilities.shape[1] == 2 else squares
 
 
-def _brier_form(probabilities: Probabilities) -> NDArray[np.float64]:
+def _brier_form(probabilities: Probabilities) -> Array:
     return probabilities[:, 1] if probabilities.shape[1] == 2 else probabilities

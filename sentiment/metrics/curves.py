@@ -19,7 +19,7 @@ from sentiment.core.schema.scores import (
     PrecisionRecall,
     Roc,
 )
-from sentiment.metrics.arrays import Labels, Probabilities, Thresholds
+from sentiment.metrics.arrays import Array, Labels, Mask, Probabilities, Thresholds
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import quantile_bins
 from sentiment.metrics.label_scores import mean_interval
@@ -27,8 +27,6 @@ from sentiment.metrics.task import Task
 
 POINTS = 200  # most of a curve: more are not seen
 HISTOGRAM_BINS, LENGTH_BINS = 20, 10
-
-Side = tuple[NDArray[np.bool_], NDArray[np.float64]]  # which texts are of a class, and their probabilities
 
 
 def curves(
@@ -60,78 +58,72 @@ def curves(
         in the texts that have it, and ``lengths`` has the mean F1 of a text instead.
     """
     roc, pr = {}, {}
-    for name, side in _sides(labels, probabilities, names, task).items():
-        if not side[0].all() and side[0].any():
-            roc[name], pr[name] = _roc(*side), _precision_recall(*side)
-    found = cast(Curves, {"roc": roc, "pr": pr})  # the others follow, in their order
+    has = task.one_hot(labels, len(names)) == 1
+    for side in task.sides(len(names)):
+        positive, score = has[:, side], probabilities[:, side]
+        if not positive.all() and positive.any():
+            roc[names[side]], pr[names[side]] = _roc(positive, score), _precision_recall(positive, score)
+    drawn = cast(Curves, {"roc": roc, "pr": pr})  # the others follow, in their order
     if len(roc) > 1 and not task.exclusive:
-        found["mean"] = _means(roc, pr)
+        drawn["mean"] = _means(roc, pr)
     predicted = task.decide(probabilities, thresholds)
     shown = dict(zip(names, task.histogram(labels, probabilities), strict=True))
-    found["coverage"] = _coverage(task.joint(probabilities, predicted), task.right(labels, predicted))
-    found["histogram"] = _histogram(shown)
+    drawn["coverage"] = _coverage(task.joint(probabilities, predicted), task.right(labels, predicted))
+    drawn["histogram"] = _histogram(shown)
     if lengths is not None:
-        found["lengths"] = _lengths(task.quality(labels, predicted), lengths)
-    return found
+        drawn["lengths"] = _lengths(task.quality(labels, predicted), lengths)
+    return drawn
 
 
-def _sides(labels: Labels, probabilities: Probabilities, names: Sequence[str], task: Task) -> dict[str, Side]:
-    has = task.one_hot(labels, len(names)) == 1
-    return {names[side]: (has[:, side], probabilities[:, side]) for side in task.sides(len(names))}
-
-
-def _roc(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> Roc:
+def _roc(positive: Mask, score: Array) -> Roc:
     from sklearn import metrics
 
     fpr, tpr, _ = metrics.roc_curve(positive, score)
-    kept, area = _thin(fpr, tpr), float(metrics.roc_auc_score(positive, score))
-    return {"fpr": fpr[kept].tolist(), "tpr": tpr[kept].tolist(), "auc": area}
+    chosen, area = _thin(fpr, tpr), float(metrics.roc_auc_score(positive, score))
+    return {"fpr": fpr[chosen].tolist(), "tpr": tpr[chosen].tolist(), "auc": area}
 
 
-def _precision_recall(positive: NDArray[np.bool_], score: NDArray[np.float64]) -> PrecisionRecall:
+def _precision_recall(positive: Mask, score: Array) -> PrecisionRecall:
     from sklearn import metrics
 
     precision, recall, _ = metrics.precision_recall_curve(positive, score)
-    kept, area = _thin(precision, recall), float(metrics.average_precision_score(positive, score))
+    chosen, area = _thin(precision, recall), float(metrics.average_precision_score(positive, score))
     return {
-        "precision": precision[kept].tolist(), "recall": recall[kept].tolist(), "average_precision": area
-    }  # fmt: skip
+        "precision": precision[chosen].tolist(),
+        "recall": recall[chosen].tolist(),
+        "average_precision": area,
+    }
 
 
 def _means(roc: dict[str, Roc], pr: dict[str, PrecisionRecall]) -> MeanCurves:
     """Return the mean of the curves at each height, each label counting the same, and of their areas."""
     grid = np.linspace(0, 1, POINTS // 2 + 1)
-    tpr = [np.interp(grid, one["fpr"], one["tpr"]) for one in roc.values()]
-    precision = [np.interp(grid, one["recall"][::-1], one["precision"][::-1]) for one in pr.values()]
-    auc = float(np.mean([one["auc"] for one in roc.values()]))
-    area = float(np.mean([one["average_precision"] for one in pr.values()]))
+    tpr = np.mean([np.interp(grid, curve["fpr"], curve["tpr"]) for curve in roc.values()], 0).tolist()
+    precision = [np.interp(grid, curve["recall"][::-1], curve["precision"][::-1]) for curve in pr.values()]
+    auc = float(np.mean([curve["auc"] for curve in roc.values()]))
+    area = float(np.mean([curve["average_precision"] for curve in pr.values()]))
+    heights = np.mean(precision, 0).tolist()
     return {
-        "roc": {"fpr": grid.tolist(), "tpr": np.mean(tpr, 0).tolist(), "auc": auc},
-        "pr": {
-            "recall": grid.tolist(),
-            "precision": np.mean(precision, 0).tolist(),
-            "average_precision": area,
-        },
+        "roc": {"fpr": grid.tolist(), "tpr": tpr, "auc": auc},
+        "pr": {"recall": grid.tolist(), "precision": heights, "average_precision": area},
     }
 
 
-def _coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> Coverage:
+def _coverage(confidence: Array, right: Mask) -> Coverage:
     order = np.argsort(-confidence, kind="stable")
     ranked, right = confidence[order], right[order]
     count = np.arange(1, len(right) + 1)
     ends = np.append(ranked[1:] != ranked[:-1], True)  # equally sure texts stay together
-    coverage, accuracy, threshold = (
-        column[ends] for column in (count / len(right), right.cumsum() / count, ranked)
-    )
-    kept = _thin(coverage, accuracy)
+    coverage, accuracy = (count / len(right))[ends], (right.cumsum() / count)[ends]
+    chosen = _thin(coverage, accuracy)
     return {
-        "coverage": coverage[kept].tolist(),
-        "accuracy": accuracy[kept].tolist(),
-        "threshold": threshold[kept].tolist(),
+        "coverage": coverage[chosen].tolist(),
+        "accuracy": accuracy[chosen].tolist(),
+        "threshold": ranked[ends][chosen].tolist(),
     }
 
 
-def _histogram(values: dict[str, NDArray[np.float64]]) -> Histogram:
+def _histogram(values: dict[str, Array]) -> Histogram:
     edges = np.linspace(0, 1, HISTOGRAM_BINS + 1)
     counts = {name: np.histogram(these, edges)[0].tolist() for name, these in values.items()}
     return {"edges": edges.tolist(), "counts": counts}
@@ -161,7 +153,7 @@ def part_score(quality: NDArray[Any]) -> PartScore:
     return {"count": count, "samples_f1": mean, "interval": mean_interval(quality)}
 
 
-def _thin(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
+def _thin(x: Array, y: Array) -> NDArray[np.int64]:
     """Choose at most `POINTS` points, evenly along the curve, both ends among them."""
     if len(x) <= POINTS:
         return np.arange(len(x))

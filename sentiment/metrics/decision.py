@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.schema.scores import DecisionFacts
-from sentiment.metrics.arrays import Array, Labels, Probabilities
+from sentiment.metrics.arrays import Array, Labels, Mask, Probabilities
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import fit_temperature
+from sentiment.metrics.multilabel import log_odds
 from sentiment.metrics.targets import choose_threshold, parse_target, read_target
 from sentiment.metrics.task import MULTICLASS, TASKS, Task
-from sentiment.metrics.thresholds import log_odds
 
 if TYPE_CHECKING:
     from sentiment.core.sections.run import DecisionConfig
@@ -46,7 +46,7 @@ class Decision:
     threshold
         Of two classes; 0.5 under ``argmax``.
     thresholds
-        (L,) of ``thresholds``, see `sentiment.metrics.thresholds.label_thresholds`; else None.
+        (L,) of ``thresholds``, see `sentiment.metrics.multilabel.label_thresholds`; else None.
     target
         What the threshold was chosen for, as it was asked for: a rate, or ``cost``.
     reached
@@ -84,7 +84,7 @@ class Decision:
         """Return the probabilities of a model's logits, (B, C) or (B, L), that all else is made from."""
         return self.task.probabilities(logits / self.temperature)
 
-    def decide(self, probabilities: Probabilities) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def decide(self, probabilities: Probabilities) -> tuple[NDArray[np.int64], Mask]:
         """Return the classes (B,) of tempered probabilities, and which of the texts (B,) are unsure.
 
         Of several labels, they are (B, L) of 0 and 1.
@@ -117,15 +117,11 @@ class Decision:
 
 
 def fit(
-    config: DecisionConfig,
-    labels: Labels,
-    logits: Array,
-    names: Sequence[str],
-    task: Task = MULTICLASS,
+    config: DecisionConfig, labels: Labels, logits: Array, names: Sequence[str], task: Task = MULTICLASS
 ) -> Decision:
     """Fit a decision to the labels (B,) and logits (B, C) of validation texts.
 
-    Of several labels, (B, L) both, each gets a threshold of its own, see `sentiment.metrics.thresholds`.
+    Of several labels, (B, L) both, each gets a threshold of its own, see `sentiment.metrics.multilabel`.
     A threshold for a cost is ``false_positive_cost / (false_positive_cost + false_negative_cost)``
     (Elkan 2001): tempered probabilities mean what they say. For one from a target see
     `sentiment.metrics.targets.choose_threshold`.
@@ -152,9 +148,10 @@ def fit(
     if config.unsure:
         decision = replace(decision, unsure=_band(decision, probabilities, config.unsure))
     measured = rates(decision, labels, probabilities)
-    flat = {name: value["value"] for name, value in measured.items() if name != "counts"}
-    edges = {name: value["interval"] for name, value in measured.items() if name != "counts"}
-    return replace(decision, validation=flat | {"counts": measured["counts"], "intervals": edges})
+    counts = measured.pop("counts")
+    flat = {name: rate["value"] for name, rate in measured.items()}
+    edges = {name: rate["interval"] for name, rate in measured.items()}
+    return replace(decision, validation=flat | {"counts": counts, "intervals": edges})
 
 
 def rates(decision: Decision, labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
@@ -191,11 +188,10 @@ def rates(decision: Decision, labels: Labels, probabilities: Probabilities) -> d
         shares["precision"] = tp, tp + fp
         shares["recall"] = tp, tp + n["false_negative"]
         shares["false_positive_rate"] = fp, fp + n["true_negative"]
-    found: dict[str, Any] = {
+    return {
         name: {"value": part / total if total else None, "interval": wilson(part, total)}
         for name, (part, total) in shares.items()
-    }
-    return found | {"counts": n}
+    } | {"counts": n}
 
 
 def describe(decision: Decision, labels: Labels, probabilities: Probabilities) -> DecisionFacts:

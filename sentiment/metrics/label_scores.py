@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics.arrays import Intervals, Labels, Probabilities, Scores
-from sentiment.metrics.bootstrap import percentiles, resamplings, wilson
-from sentiment.metrics.ranking import Ranking
+from sentiment.metrics.arrays import Array, Intervals, Labels, Probabilities, Scores
+from sentiment.metrics.bootstrap import Ranking, percentiles, resamplings, wilson
 
 F1 = ("micro_f1", "macro_f1", "weighted_f1")
 
@@ -63,13 +62,7 @@ def quick_scores(labels: Labels, probabilities: Probabilities, predicted: Labels
     }
 
 
-def intervals(
-    labels: Labels,
-    probabilities: Probabilities,
-    predicted: Labels,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Intervals:
+def intervals(labels: Labels, probabilities: Probabilities, predicted: Labels, resamples: int) -> Intervals:
     """Return 95 % intervals of `quick_scores`, as `class_scores.intervals` makes them.
 
     All scores but the two of rankings are sums over the texts, or follow from such.
@@ -80,7 +73,7 @@ def intervals(
     sides = np.flatnonzero(labels.any(0) & ~labels.all(0))
     rankings = [Ranking(labels[:, side] == 1, probabilities[:, side]) for side in sides]
     drawn = []
-    for weights in resamplings(len(labels), resamples, seed):
+    for weights in resamplings(len(labels), resamples):
         batch = _f1(*np.split(weights @ hits, 3, axis=1))
         batch |= dict(zip(means, (weights @ table).T / len(labels), strict=True))
         if rankings:
@@ -120,8 +113,8 @@ def missed_and_added(labels: Labels, predicted: Labels) -> list[list[int]]:
     )
     counts: NDArray[np.int64] = (missed.T @ added).astype(np.int64)
     counts[-1, -1] = 0  # texts without a mistake
-    found: list[list[int]] = counts.tolist()
-    return found
+    table: list[list[int]] = counts.tolist()
+    return table
 
 
 def columns(*tables: Labels) -> list[Labels]:
@@ -132,12 +125,12 @@ def columns(*tables: Labels) -> list[Labels]:
     return [np.repeat(table, 2, 1) if table.shape[1] == 1 else table for table in tables]
 
 
-def text_f1(labels: Labels, predicted: Labels) -> NDArray[np.float64]:
+def text_f1(labels: Labels, predicted: Labels) -> Array:
     """Return the F1 of the labels of each text, (B,); 1 where there are none and none are given."""
     return share(2 * (labels & predicted).sum(1), labels.sum(1) + predicted.sum(1))
 
 
-def mean_interval(values: NDArray[np.float64]) -> list[float] | None:
+def mean_interval(values: Array) -> list[float] | None:
     """Return Student's 95 % interval of the mean of shares, within 0 and 1; None of fewer than two."""
     from scipy import stats
 
@@ -147,15 +140,13 @@ def mean_interval(values: NDArray[np.float64]) -> list[float] | None:
     return [float(np.clip(values.mean() + side * reach, 0, 1)) for side in (-1, 1)]
 
 
-def losses(labels: Labels, probabilities: Probabilities) -> NDArray[np.float64]:
+def losses(labels: Labels, probabilities: Probabilities) -> Array:
     """Return the log loss of each label of each text, (B, L)."""
     told = np.where(labels == 1, probabilities, 1 - probabilities)
     return np.asarray(-np.log(np.clip(told, np.finfo(np.float64).eps, 1)))
 
 
-def _f1(
-    hits: NDArray[np.float64], given: NDArray[np.float64], true: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def _f1(hits: Array, given: Array, true: Array) -> dict[str, Array]:
     """Return the means of F1 that follow from counts by label, each (R, L)."""
     each, whole = share(2 * hits, given + true, 0.0), true.sum(1)
     return {
@@ -165,9 +156,7 @@ def _f1(
     }
 
 
-def means_of_texts(
-    labels: Labels, predicted: Labels, probabilities: Probabilities
-) -> dict[str, NDArray[np.float64]]:
+def means_of_texts(labels: Labels, predicted: Labels, probabilities: Probabilities) -> dict[str, Array]:
     """Return the scores that are means over the texts, each (B,)."""
     from scipy.stats import rankdata
 
@@ -188,12 +177,12 @@ def means_of_texts(
     }
 
 
-def share(part: NDArray[Any], whole: NDArray[Any], of_none: float = 1.0) -> NDArray[np.float64]:
+def share(part: NDArray[Any], whole: NDArray[Any], of_none: float = 1.0) -> Array:
     """Return parts of wholes, and `of_none` where there is none."""
     return np.where(whole > 0, part / np.maximum(whole, 1), of_none)
 
 
-def _means_of_known(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def _means_of_known(scores: Array) -> Array:
     """Return means over the labels that a resample has, (2, R), for (labels, 2, R)."""
     known = np.isfinite(scores)
     count = known.sum(0)

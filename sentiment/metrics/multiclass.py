@@ -204,11 +204,10 @@ class Multiclass:
         probabilities: Probabilities,
         thresholds: Thresholds = None,
         resamples: int = 1000,
-        seed: int = 0,
     ) -> Intervals:
         """Return 95 % intervals of `quick_scores`; None of a score that is None."""
         predicted = self.decide(probabilities)
-        return class_scores.intervals(labels, probabilities, predicted, self.of_matrices, resamples, seed)
+        return class_scores.intervals(labels, probabilities, predicted, self.of_matrices, resamples)
 
     def main_interval(
         self, labels: Labels, probabilities: Probabilities, thresholds: Thresholds = None
@@ -216,10 +215,6 @@ class Multiclass:
         """Return the 95 % interval of the main score."""
         return wilson(int((self.decide(probabilities) == labels).sum()), len(labels))
 
-    def compare(
-        self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
-    ) -> dict[str, Any]:
+    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> dict[str, Any]:
         """Compare two classifiers on the same texts, see `sentiment.metrics.significance`."""
-        return significance.compare_classes(
-            labels, ours, theirs, self.of_matrices, self.compared, resamples, seed
-        )
+        return significance.compare_classes(labels, ours, theirs, self.of_matrices, self.compared, resamples)

@@ -27,10 +27,17 @@ class Ordinal(Multiclass):
         return classes - 1
 
     def linked(self, outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return cumulative(outputs)
+        # Log-probabilities, as `sentiment.models.heads.cumulative` makes them.
+        thresholds = np.concatenate([outputs[:1], np.logaddexp(0, outputs[1:])]).cumsum()
+        logits = np.zeros(len(outputs) + 1, outputs.dtype)
+        logits[:-1] -= np.logaddexp(0, -thresholds)
+        logits[1:] -= np.logaddexp(0, thresholds)
+        logits[1:-1] -= np.logaddexp(0, -outputs[1:])
+        return logits
 
     def decide(self, probabilities: Probabilities, thresholds: Thresholds = None) -> Labels:
-        return median(probabilities)
+        # The median: of all decisions it has the least absolute error to expect.
+        return np.asarray((probabilities[:, :-1].cumsum(1) < 0.5).sum(1))
 
     def plain(self, names: Sequence[str]) -> dict[str, Any]:
         return {}
@@ -42,12 +49,11 @@ class Ordinal(Multiclass):
     def quick_scores(
         self, labels: Labels, probabilities: Probabilities, thresholds: Thresholds = None
     ) -> Scores:
-        found = super().quick_scores(labels, probabilities)
-        last = {name: found.pop(name) for name in ("log_loss", "brier")}
+        scores = super().quick_scores(labels, probabilities)
+        last = {name: scores.pop(name) for name in ("log_loss", "brier")}
         matrix = class_scores.confusion_matrix(labels, self.decide(probabilities), probabilities.shape[1])
-        alone = grade_scores(matrix[None].astype(np.float64))
-        grades = {name: float(value) for name, (value,) in alone.items()}
-        return found | grades | last
+        grades = {name: float(value) for name, (value,) in grade_scores(matrix[None].astype(float)).items()}
+        return scores | grades | last
 
     def of_matrices(self, matrices: Array) -> dict[str, Array]:
         return super().of_matrices(matrices) | grade_scores(matrices)
@@ -57,23 +63,13 @@ class Ordinal(Multiclass):
     ) -> list[float] | None:
         return self.intervals(labels, probabilities)[self.main_score]
 
-    def compare(
-        self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
-    ) -> dict[str, Any]:
-        found = super().compare(labels, ours, theirs, resamples, seed)
+    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> dict[str, Any]:
+        found = super().compare(labels, ours, theirs, resamples)
         found["mae"]["p"] = sign_flips(np.abs(ours - labels) - np.abs(theirs - labels))
         return found
 
 
-def median(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the grades (B,) at which probabilities (B, C), summed up from the lowest, reach a half.
-
-    Of all decisions it has the least absolute error to expect.
-    """
-    return np.asarray((probabilities[:, :-1].cumsum(1) < 0.5).sum(1))
-
-
-def grade_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def grade_scores(matrices: Array) -> dict[str, Array]:
     """Return what confusion matrices (R, C, C) of grades say beside the scores of classes, each (R,).
 
     ``mae`` is the mean absolute error in steps, from one grade to the next; ``within_one`` the share that is
@@ -86,7 +82,7 @@ def grade_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
     true, decided = matrices.sum(2), matrices.sum(1)  # (R, C)
     total = true.sum(1)
 
-    def mean(weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    def mean(weights: NDArray[np.int64]) -> Array:
         return np.asarray((matrices * weights).sum((1, 2)) / total)
 
     by_chance = np.einsum("ri,rj,ij->r", true, decided, steps**2) / total**2
@@ -102,17 +98,3 @@ def grade_scores(matrices: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
         "within_one": mean((steps <= 1).astype(np.int64)),
         "spearman": np.nan_to_num(correlation),
     }
-
-
-def cumulative(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return log-probabilities (C,) for outputs (C - 1,), as `sentiment.models.heads.cumulative` does."""
-
-    def log_sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(-np.logaddexp(0, -values))
-
-    thresholds = np.concatenate([outputs[:1], np.logaddexp(0, outputs[1:])]).cumsum()
-    found = np.zeros(len(outputs) + 1, outputs.dtype)
-    found[:-1] += log_sigmoid(thresholds)
-    found[1:] += log_sigmoid(-thresholds)
-    found[1:-1] += log_sigmoid(outputs[1:])
-    return found

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.metrics.arrays import Labels, OfMatrices
+from sentiment.metrics.arrays import Array, Labels, Mask, OfMatrices
 from sentiment.metrics.label_scores import share
 
 BATCH = 2**20  # numbers worked on at once: bounds memory
@@ -19,8 +19,7 @@ def compare_classes(
     theirs: Labels,
     of_matrices: OfMatrices,
     names: Sequence[str],
-    resamples: int = 1000,
-    seed: int = 0,
+    resamples: int,
 ) -> dict[str, Any]:
     """Compare two classifiers on the same texts.
 
@@ -31,8 +30,6 @@ def compare_classes(
     of_matrices, names
         What gives the scores of confusion matrices, and those of them whose differences are wanted:
         ``accuracy``, and others.
-    resamples, seed
-        Of the bootstrap.
 
     Returns
     -------
@@ -42,9 +39,8 @@ def compare_classes(
         texts that only one of the two has right; ``p`` of McNemar's exact test on them, two-sided
         (McNemar 1947); and the first two of each other score, under its name.
     """
-    ours_only = int(((ours == labels) & (theirs != labels)).sum())
-    theirs_only = int(((theirs == labels) & (ours != labels)).sum())
-    parts = _differences(np.stack([labels, ours, theirs]), of_matrices, names, resamples, seed)
+    ours_only, theirs_only = _contested(ours == labels, theirs == labels)
+    parts = _differences(np.stack([labels, ours, theirs]), of_matrices, names, resamples)
     return {
         **parts.pop("accuracy"),
         "ours_only": ours_only,
@@ -54,17 +50,13 @@ def compare_classes(
     }
 
 
-def compare_labels(
-    labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000, seed: int = 0
-) -> dict[str, Any]:
+def compare_labels(labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> dict[str, Any]:
     """Compare two classifiers on the same texts, which may have several labels.
 
     Parameters
     ----------
     labels, ours, theirs
         (B, L) true labels, and those that each of the two gives.
-    resamples, seed
-        Of the bootstrap.
 
     Returns
     -------
@@ -77,25 +69,24 @@ def compare_labels(
         McNemar's exact test on them.
     """
     # Of a text only these numbers matter; many texts share them.
-    columns = [(labels & one).sum(1) for one in (ours, theirs)] + [one.sum(1) for one in (ours, theirs)]
+    columns = [(labels & ours).sum(1), (labels & theirs).sum(1), ours.sum(1), theirs.sum(1)]
     kinds, counts = np.unique(np.stack([*columns, labels.sum(1)], 1), axis=0, return_counts=True)
 
-    def apart(sums: NDArray[Any]) -> NDArray[np.float64]:  # (R, 5) -> (R,)
+    def apart(sums: NDArray[Any]) -> Array:  # (R, 5) -> (R,)
         hits, given, true = sums[:, :2], sums[:, 2:4], sums[:, 4:]
         f1 = share(2 * hits, given + true, 0.0)
         return np.asarray(f1[:, 0] - f1[:, 1])
 
     sums, swap = counts @ kinds, kinds[:, [1, 0, 3, 2, 4]] - kinds
     difference = float(apart(sums[None])[0])
-    generator, batch = np.random.default_rng(seed), max(1, BATCH // len(counts))
+    generator, batch = np.random.default_rng(0), max(1, BATCH // len(counts))
     drawn, shuffled = [], []
     for size in _parts(resamples, batch):
         drawn.append(apart(generator.multinomial(len(labels), counts / len(labels), size) @ kinds))
     for size in _parts(SHUFFLES, batch):
         shuffled.append(apart(sums + generator.binomial(counts, 0.5, (size, len(counts))) @ swap))
     as_large = int((np.abs(np.concatenate(shuffled)) >= abs(difference) - 1e-12).sum())
-    right = [(one == labels).all(1) for one in (ours, theirs)]
-    ours_only, theirs_only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+    ours_only, theirs_only = _contested((ours == labels).all(1), (theirs == labels).all(1))
     return {
         "difference": difference,
         "interval": [float(edge) for edge in np.percentile(np.concatenate(drawn), [2.5, 97.5])],
@@ -128,13 +119,13 @@ def sign_flips(differences: Labels) -> float:
     distribution = np.ones(1)
     sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
     for size, count in zip(sizes, counts, strict=True):
-        one = np.zeros(size * count + 1)
-        one[::size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
-        distribution = signal.fftconvolve(distribution, one)
+        sums = np.zeros(size * count + 1)
+        sums[::size] = stats.binom.pmf(np.arange(count + 1), count, 0.5)
+        distribution = signal.fftconvolve(distribution, sums)
     middle = (len(distribution) - 1) / 2
     off = np.abs(np.arange(len(distribution)) - middle)
-    found = abs(int(differences[differences > 0].sum()) - middle)
-    return float(np.clip(distribution[off >= found - 0.25].sum(), 0, 1))
+    observed = abs(int(differences[differences > 0].sum()) - middle)
+    return float(np.clip(distribution[off >= observed - 0.25].sum(), 0, 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -178,7 +169,7 @@ def corrected_t(differences: Sequence[float], ratio: float) -> dict[str, Any]:
 
 
 def _differences(
-    answers: Labels, of_matrices: OfMatrices, names: Sequence[str], resamples: int, seed: int
+    answers: Labels, of_matrices: OfMatrices, names: Sequence[str], resamples: int
 ) -> dict[str, dict[str, Any]]:
     """Return the difference of each score, with its interval, for answers (3, B): true, ours, theirs.
 
@@ -196,22 +187,24 @@ def _differences(
         for predicted in kinds[1:]
     ]
 
-    def apart(weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    def apart(weights: NDArray[np.int64]) -> Array:
         """Return ours − theirs, (R, scores), for weights (R, K)."""
         both = [of_matrices((weights @ cell).reshape(-1, classes, classes)) for cell in cells]
         return np.stack([both[0][name] - both[1][name] for name in names], 1)
 
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     batch = max(1, BATCH // max(classes**2, len(counts)))
-    drawn = [
-        apart(generator.multinomial(total, counts / total, min(batch, resamples - start)))
-        for start in range(0, resamples, batch)
-    ]
+    drawn = [apart(generator.multinomial(total, counts / total, size)) for size in _parts(resamples, batch)]
     edges = np.percentile(np.concatenate(drawn), [2.5, 97.5], axis=0)  # (2, scores)
     return {
         name: {"difference": float(value), "interval": [float(low), float(high)]}
         for name, value, low, high in zip(names, apart(counts[None])[0], *edges, strict=True)
     }
+
+
+def _contested(ours_right: Mask, theirs_right: Mask) -> tuple[int, int]:
+    """Count the texts that only one of two classifiers has right."""
+    return int((ours_right & ~theirs_right).sum()), int((theirs_right & ~ours_right).sum())
 
 
 def _parts(total: int, most: int) -> list[int]:

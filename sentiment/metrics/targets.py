@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sentiment.core.errors import UsageError, did_you_mean, listed
+from sentiment.metrics.arrays import Array, Mask
+from sentiment.metrics.multilabel import between
 from sentiment.metrics.task import MULTICLASS, Task
-from sentiment.metrics.thresholds import between
 
 if TYPE_CHECKING:
     from sentiment.core.sections.run import DecisionConfig
@@ -93,9 +93,7 @@ def parse_target(text: str, labels: Sequence[str], positive: str | None = None) 
     return Target(measure, named or positive or labels[1], limit)
 
 
-def choose_threshold(
-    target: Target, positive: NDArray[np.bool_], scores: NDArray[np.float64]
-) -> tuple[float, bool]:
+def choose_threshold(target: Target, positive: Mask, scores: Array) -> tuple[float, bool]:
     """Return a threshold on scores (B,) for a target, and whether the target is reached.
 
     The rate has to be met twice: as counted on these texts, and as their calibrated scores let expect.
@@ -133,7 +131,7 @@ def _check_label(label: str, labels: Sequence[str], setting: str) -> None:
         )
 
 
-def _rate(measure: str, found: NDArray[np.float64], alarms: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rate(measure: str, found: Array, alarms: Array) -> Array:
     """Return a rate at each cut, from the positives and the negatives above it, summed up."""
     if measure == "precision":
         return found / (found + alarms)

@@ -193,11 +193,7 @@ def _pretrained(vocabulary: list[str], name: str, say: Say) -> dict[str, NDArray
     loaded = _load_file(Path(name).expanduser(), say) if _is_file(name) else _load_named(name, say)
     known = {}
     for token in vocabulary[SPECIAL:]:
-        for spelling in (
-            token,
-            token.lower(),
-            token.removeprefix("▁"),
-        ):  # ▁ begins a word in subwords
+        for spelling in (token, token.lower(), token.removeprefix("▁")):  # ▁ begins a word in subwords
             if spelling in loaded.stoi:
                 known[token] = loaded.vectors[loaded.stoi[spelling]].numpy()
                 break
@@ -276,10 +272,7 @@ def _unpack(path: Path, target: Path) -> None:
     if path.suffix == ".zst":
         import pyarrow
 
-        with (
-            pyarrow.input_stream(str(path), compression="zstd") as source,
-            target.open("wb") as out,
-        ):
+        with pyarrow.input_stream(str(path), compression="zstd") as source, target.open("wb") as out:
             shutil.copyfileobj(source, out)
     elif path.suffix == ".gz":
         with gzip.open(path) as source, target.open("wb") as out:

@@ -23,8 +23,7 @@ from sentiment.core.sections.model import ModelConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.batches import in_order, positions
 from sentiment.models.classifier import CELLS
-from sentiment.models.forward import INFERENCE_SIZE
-from sentiment.models.network import Embedding
+from sentiment.models.network import INFERENCE_SIZE, Embedding
 
 SMOOTHING = 0.75  # exponent of the frequencies that types are sampled by (Mikolov et al. 2013)
 ROWS, TOKENS = 512, 4096  # predictions at once over the whole vocabulary; tokens in a batch of them

@@ -116,11 +116,7 @@ def choose_device(name: str = "auto") -> torch.device:
     UsageError
         If the device is not there.
     """
-    present = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, there in present.items() if there)
     if not present.get(name.partition(":")[0]):  # the GPU of cuda:1 is torch's to find

@@ -28,7 +28,7 @@ from sentiment.metrics.arrays import Labels, Probabilities
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
-from sentiment.models.forward import infer
+from sentiment.models.network import infer
 from sentiment.models.ngrams import Counted, second_opinion
 from sentiment.runs.folder import Run
 from sentiment.runs.prepare import Prepared, fit

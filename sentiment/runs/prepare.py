@@ -31,7 +31,7 @@ from sentiment.metrics.targets import read_target
 from sentiment.metrics.task import task
 from sentiment.models import embeddings, recurrent, runtime
 from sentiment.runs.folder import Run
-from sentiment.training import adversarial, tensorboard
+from sentiment.training import losses, tensorboard
 from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener
 from sentiment.training.trainer import Data, Examples, Trainer
@@ -91,7 +91,7 @@ class Prepared:
         data = Data(
             examples or Examples(self.train.sequences, self.corpus.train.labels),
             Examples(self.validation.sequences, self.corpus.validation.labels),
-            self.unlabelled().sequences if adversarial.on_unlabelled(training) else None,
+            self.unlabelled().sequences if losses.on_unlabelled(training) else None,
             None if self.twins is None else self.twins.sequences,
             change,
         )

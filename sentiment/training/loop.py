@@ -1,9 +1,10 @@
-"""The loop of a training, as a generator of events, and its checkpoints.
+"""The loop of a training, as a generator of events, and its checkpoints, which need no pickle.
 
 Whoever iterates may print, log, save or stop between two events: the state is whole at each of them. What is
 trained, on what and how an epoch is judged is a subclass's to say.
 """
 
+import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -13,16 +14,20 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from sentiment.core import files
+from sentiment.core.errors import SentimentError
 from sentiment.core.sections.training import TrainingConfig
 from sentiment.models.batches import Batch, padding
-from sentiment.training import checkpoint
 from sentiment.training.events import Epoch, Step
 
 COUNTERS = ("epoch", "step", "updates", "tokens", "seen", "seconds", "history")  # of a checkpoint
+OPTIMIZER = "optimizer."  # begins the name of the state of a parameter
 WARM_UP, START = 0.25, 1 / 25  # of one_cycle: share of the run, first learning rate
 
 Rows = NDArray[np.int64]
@@ -140,29 +145,59 @@ class Loop(ABC, Generic[Model]):
         return {name: value.detach().clone() for name, value in self.model.named_parameters()}
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, atomically: everything that the rest of the run depends on."""
         parameters: Weights = dict(self.model.named_parameters())
         groups = {"model": parameters, **self.copies(), "sums": {"loss": self.loss_sum}}
+        states = self.optimizer.state_dict()["state"]
+        groups |= {f"{OPTIMIZER}{index}": state for index, state in states.items()}
+        tensors = {"torch_rng": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        for group, values in groups.items():
+            tensors |= {f"{group}/{name}": value.detach() for name, value in values.items()}
         counters = {name: getattr(self, name) for name in COUNTERS}
-        checkpoint.save(path, groups, counters, self.optimizer, self.scaler, self.device)
+        metadata = {"counters": json.dumps(counters), "scaler": json.dumps(self.scaler.state_dict())}
+        content = {name: value.contiguous().cpu() for name, value in tensors.items()}
+        with files.replacing(path) as temporary:
+            safetensors.torch.save_file(content, temporary, metadata)
 
     def restore(self, path: Path) -> None:
-        """Go back to the state of a checkpoint.
+        """Go back to the state of a checkpoint, the random state too.
 
         Raises
         ------
         SentimentError
             If it cannot be read, or is of another model.
         """
-        groups, counters = checkpoint.restore(path, self.model, self.optimizer, self.scaler, self.device)
+        groups: dict[str, Weights] = {}
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                metadata = file.metadata()
+            for name, value in tensors.items():
+                group, _, leaf = name.rpartition("/")
+                groups.setdefault(group, {})[leaf] = value
+            self.model.load_state_dict(groups["model"])
+        except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+            raise SentimentError(f"{path}: not a checkpoint of this run: {error}; start again") from error
+        states = {
+            int(group.removeprefix(OPTIMIZER)): values
+            for group, values in groups.items()
+            if group.startswith(OPTIMIZER)
+        }
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
+        self.scaler.load_state_dict(json.loads(metadata["scaler"]))
+        torch.set_rng_state(groups[""]["torch_rng"])
+        if "cuda_rng" in groups[""] and self.device.type == "cuda":
+            torch.cuda.set_rng_state(groups[""]["cuda_rng"], self.device)
         for group, weights in self.copies().items():
             for name, value in weights.items():
                 value.copy_(groups[group][name])
-        for name, value in counters.items():
-            setattr(self, name, value)
+        for name, counter in json.loads(metadata["counters"]).items():
+            setattr(self, name, counter)
         self.loss_sum = groups["sums"]["loss"].to(self.device)
 
-    def copies(self) -> checkpoint.Groups:
+    def copies(self) -> dict[str, Weights]:
         """Return other weights that belong to the state, by the name that they have in a checkpoint."""
         return {}
 

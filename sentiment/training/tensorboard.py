@@ -41,8 +41,7 @@ class Scalars:
     """
 
     def __init__(self, writer: Any, trainer: Trainer) -> None:
-        self.writer = writer
-        self.told = _progress(trainer)
+        self.writer, self.told = writer, _progress(trainer)
 
     def step(self, event: Step, trainer: Trainer) -> None:
         """Write the mean loss since the last time, the learning rate and the speed, now and then."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from sentiment.core.errors import Diverged, UsageError
@@ -18,10 +18,8 @@ from sentiment.data.sequences import Sequences
 from sentiment.metrics.catalogue import metric_of, signed
 from sentiment.metrics.task import task as task_of
 from sentiment.models.batches import Batch, balanced, buckets, pack, resident
-from sentiment.models.forward import infer
-from sentiment.models.network import Network
-from sentiment.training import adversarial, losses
-from sentiment.training.checkpoint import Groups
+from sentiment.models.network import Network, infer
+from sentiment.training import losses
 from sentiment.training.events import Epoch, Step
 from sentiment.training.loop import Loop, Order, Rows, Weights
 
@@ -104,25 +102,26 @@ class Trainer(Loop[Network]):
         others = [value for value in model.parameters() if all(value is not part for part in encoder)]
         groups = [{"params": encoder, "share": config.encoder_rate}, {"params": others, "share": 1.0}]
         super().__init__(model, groups, config, _count_epochs(config, len(train.labels)), device, precision)
-        self.loss = _loss(train.labels, model, config).to(device)
+        weights = None if config.class_weights == "none" else _balancing(train.labels, model)
+        self.loss = losses.CrossEntropy(model.task, weights, config.label_smoothing, config.focal).to(device)
         goals = train.labels if train.targets is None else train.targets
         self.targets = torch.from_numpy(goals).to(device)  # (B,), or (B, C) or (B, L)
         self.resident = resident(train.sequences, device) if data.twins is None else None
-        self.objectives = adversarial.wanted(config)
+        self.objectives = losses.wanted(config)
         self.unlabelled: Sequences | None = None
         if self.objectives:
             if model.embedding is None:
                 raise UsageError("training.adversarial, virtual_adversarial and entropy are for texts")
             counts = np.bincount(train.sequences.values, minlength=model.embedding.num_embeddings)
             self.frequencies = torch.from_numpy(counts / counts.sum()).float().to(device)
-            if data.unlabelled is not None and len(data.unlabelled) and adversarial.on_unlabelled(config):
+            if data.unlabelled is not None and len(data.unlabelled) and losses.on_unlabelled(config):
                 self.unlabelled = data.unlabelled
                 self.unlabelled_resident = resident(data.unlabelled, device)
         self.average, self.best = self.copied_weights(), self.copied_weights()
 
     @property
     def task(self) -> str:
-        """What a label is."""
+        """What a label is, see `sentiment.metrics.task`."""
         return self.model.task
 
     @property
@@ -152,8 +151,9 @@ class Trainer(Loop[Network]):
         further: list[Rows] = []
         if self.unlabelled is not None:
             further = buckets(self.unlabelled.steps(most), *limits, generator)
-        for part, frozen_epochs in self._thawing():
-            part.requires_grad_(0 <= frozen_epochs <= self.epoch)
+        self.model.recurrence.requires_grad_(0 <= config.frozen_epochs <= self.epoch)
+        if self.model.embedding is not None:
+            self.model.embedding.requires_grad_(0 <= self.frozen_epochs <= self.epoch)
 
         def read(rows: Rows) -> list[Batch]:
             generator = np.random.default_rng([self.seed, self.epoch, self.step])
@@ -167,12 +167,6 @@ class Trainer(Loop[Network]):
             return [batch, packed(self.unlabelled, beside, values=self.unlabelled_resident)]
 
         return Order(batches, lengths, read)
-
-    def _thawing(self) -> Iterator[tuple[nn.Module, int]]:
-        """Yield the parts that may be frozen at first, with the epochs that they are."""
-        yield self.model.recurrence, self.config.frozen_epochs
-        if self.model.embedding is not None:
-            yield self.model.embedding, self.frozen_epochs
 
     def backward(self, batch: Batch, *beside: Batch) -> tuple[Tensor, int]:
         """Add the gradients of the mean loss of a labelled batch, and of what unlabelled ones add to it."""
@@ -191,8 +185,8 @@ class Trainer(Loop[Network]):
 
     def _accumulate(self, batch: Batch, loss: Callable[[Tensor], Tensor] | None = None) -> Tensor | None:
         assert self.model.embedding is not None
-        return adversarial.accumulate(
-            self.model, batch, adversarial.spread_of(self.model.embedding.weight, self.frequencies),
+        return losses.accumulate(
+            self.model, batch, losses.spread_of(self.model.embedding.weight, self.frequencies),
             self.config, loss, scale=self.scaler.scale, autocast=self.autocast,
         )  # fmt: skip
 
@@ -232,7 +226,7 @@ class Trainer(Loop[Network]):
             )
         return signed(self.config.metric, value), -validation["log_loss"]
 
-    def copies(self) -> Groups:
+    def copies(self) -> dict[str, Weights]:
         """Return the averaged weights, and the best ones."""
         return {"average": self.average, "best": self.best}
 
@@ -246,17 +240,11 @@ def _count_epochs(config: TrainingConfig, examples: int) -> int:
 
 def _without_auto(config: TrainingConfig, train: Examples, model: Network) -> TrainingConfig:
     """Return the settings with a number for ``adversarial``, and a name for ``metric``."""
-    found: dict[str, Any] = {"metric": metric_of(config.metric, model.task)}
-    if config.adversarial == "auto":
-        helps = model.embedding is not None and len(train.sequences.values) <= ADVERSARIAL_TOKENS
-        found["adversarial"] = float(helps)
-    return config.model_copy(update=found)
-
-
-def _loss(labels: NDArray[np.int64], model: Network, config: TrainingConfig) -> nn.Module:
-    """Return what takes logits and targets to a loss that is summed over the texts."""
-    weights = None if config.class_weights == "none" else _balancing(labels, model)
-    return losses.CrossEntropy(model.task, weights, config.label_smoothing, config.focal)
+    weight = config.adversarial
+    if weight == "auto":
+        weight = float(model.embedding is not None and len(train.sequences.values) <= ADVERSARIAL_TOKENS)
+    metric = metric_of(config.metric, model.task)
+    return config.model_copy(update={"metric": metric, "adversarial": weight})
 
 
 def _balancing(labels: NDArray[np.int64], model: Network) -> Tensor:

@@ -17,12 +17,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import MIRROR
+from conftest import Outcome, serve_mirror
 from safetensors import SafetensorError
 
 from sentiment import cli
@@ -72,15 +72,7 @@ def parquet(content: pa.Table) -> bytes:
     return stream.getvalue()
 
 
-class Done(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Done]
+Run = Callable[..., Outcome]
 
 
 def call(*args: object, stdin: bytes = b"") -> int:
@@ -100,7 +92,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    def one(*args: object, stdin: bytes = b"") -> Done:
+    def one(*args: object, stdin: bytes = b"") -> Outcome:
         capfd.readouterr()
         code = call(*args, stdin=stdin)
         out, err = capfd.readouterr()
@@ -109,7 +101,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         if code not in (0, 130):
             left = [path for path in tmp_path.rglob("*") if path.name.endswith((".partial", ".tmp"))]
             assert not left, f"left behind: {left}"
-        return Done(code, out, err)
+        return Outcome(code, out, err)
 
     return one
 
@@ -125,7 +117,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "artifacts" / "model"
 
 
-def holds(done: Done, code: int, *words: str) -> None:
+def holds(done: Outcome, code: int, *words: str) -> None:
     """Check the exit code and that the message has all words."""
     assert done.code == code, done.err
     missing = [word for word in words if word not in done.err]
@@ -713,7 +705,7 @@ def test_bundle_without_its_card_is_whole(run: Run, copied: Path) -> None:
 # Predicting
 
 
-def lines(done: Done) -> list[Any]:
+def lines(done: Outcome) -> list[Any]:
     """Parse JSONL, strictly."""
     return [json.loads(line, parse_constant=pytest.fail) for line in done.out.splitlines()]
 
@@ -789,7 +781,7 @@ def test_odd_ids_reach_a_file(run: Run, bundle: Path, style: str, content: bytes
     text = Path("o").read_text("utf-8")
     assert len(text.splitlines()) == 2 + (style == "csv")
     if style == "jsonl":
-        lines(Done(0, text, ""))
+        lines(Outcome(0, text, ""))
 
 
 def test_ids_that_are_no_utf8(run: Run, bundle: Path) -> None:
@@ -1000,37 +992,19 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     assert "--resume" in err
 
 
-def serve(*options: str) -> Iterator[str]:
-    if not MIRROR.exists():
-        pytest.skip(f"needs {MIRROR}")
-    process = subprocess.Popen(
-        [sys.executable, str(MIRROR), "--port", "0", *options], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().split()[0]
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture(scope="module")
-def mirror() -> Iterator[str]:
-    yield from serve()
-
-
 @pytest.fixture(scope="module")
 def flaky() -> Iterator[str]:
-    yield from serve("--fail", "0.3")
+    with serve_mirror("--fail", "0.3") as url:
+        yield url
 
 
-def audit_hub(corpus: str, url: str, home: Path, **more: str) -> Done:
+def audit_hub(corpus: str, url: str, home: Path, **more: str) -> Outcome:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     environment |= {"HF_ENDPOINT": url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(home)} | more
     process = spawn("audit", "--no-near", "--json", corpus, env=environment)
     out, err = process.communicate(timeout=240)
     assert "Traceback" not in err
-    return Done(process.returncode, out, err)
+    return Outcome(process.returncode, out, err)
 
 
 @pytest.mark.slow

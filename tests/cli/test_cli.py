@@ -102,24 +102,9 @@ def test_a_file_is_scored_in_every_format_and_order_is_kept(command, tiny, tmp_p
     ],
 )
 def test_stdin_in_its_three_forms(tiny, options, content):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "sentiment.cli",
-            "predict",
-            "--model",
-            str(tiny.bundle.folder),
-            "--input",
-            "-",
-            *options,
-        ],
-        input=content,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    done = run_process("predict", "--model", tiny.bundle.folder, "--input", "-", *options, stdin=content)
+    assert done.code == 0
+    rows = [json.loads(line) for line in done.out.splitlines()]
     assert [row["id"] for row in rows] == [0, 1]
     expected = tiny.predict(["one", "two"])
     assert [row["probability"] for row in rows] == pytest.approx([one.probability for one in expected])

@@ -10,24 +10,9 @@ from sentiment.data.corpus.reading import Choice
 from sentiment.data.rows import Row
 
 WORDS = [
-    "the",
-    "plot",
-    "cast",
-    "hotel",
-    "soup",
-    "was",
-    "felt",
-    "seemed",
-    "clumsy",
-    "lovely",
-    "warm",
-    "dreary",
-    "never",
-    "quite",
-    "really",
-    "bought",
-    "waited",
-]
+    "the", "plot", "cast", "hotel", "soup", "was", "felt", "seemed", "clumsy", "lovely", "warm", "dreary",
+    "never", "quite", "really", "bought", "waited"
+]  # fmt: skip
 MAKERS = {
     # a column: what its values are
     "text": lambda rng, n: " ".join(rng.choices(WORDS, k=rng.randrange(8, 40))) + f" {n}.",

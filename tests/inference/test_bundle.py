@@ -119,19 +119,9 @@ def test_the_report_holds_what_others_read(tiny):
     assert set(stored["training"]) >= {"seconds", "tokens_per_second", "device", "epochs"}
     assert stored["model"]["parameters"] == sum(p.numel() for p in tiny.bundle.model.parameters())
     assert set(stored["test"]) == {
-        "accuracy",
-        "balanced_accuracy",
-        "macro_f1",
-        "weighted_f1",
-        "mcc",
-        "roc_auc",
-        "average_precision",
-        "log_loss",
-        "brier",
-        "confusion_matrix",
-        "labels",
-        "classification_report",
-    }
+        "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "roc_auc", "average_precision",
+        "log_loss", "brier", "confusion_matrix", "labels", "classification_report",
+    }  # fmt: skip
     for name, (low, high) in stored["intervals"].items():
         assert low <= stored["test"][name] <= high, name
 

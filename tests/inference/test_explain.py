@@ -162,23 +162,9 @@ def test_of_a_model_that_reads_a_place_the_other_words_keep_theirs():
 
 
 WORDS = [
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "it",
-    "was",
-    "for",
-    "on",
-    "with",
-    "that",
-    "this",
-    "as",
-    "are",
-    "you",
-    "not",
-]
+    "the", "of", "and", "to", "in", "it", "was", "for", "on", "with", "that", "this", "as", "are", "you",
+    "not"
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["word", "bpe", "char"])

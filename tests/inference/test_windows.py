@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from conftest import TINY, in_numpy, in_torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_trainers import assert_equal, resumed, weights
 from torch.nn.utils.rnn import PackedSequence
 
 import sentiment
@@ -26,12 +28,12 @@ from sentiment.data.tokenizer import Tokenizer
 from sentiment.inference import attribution, explain, predictor
 from sentiment.inference.attribution import integrate
 from sentiment.inference.predictor import Predictor
-from sentiment.models import forward
+from sentiment.models import network
 from sentiment.models.batches import pack
 from sentiment.models.network import Network
 from sentiment.models.numpy_engine import NumpyClassifier
 from sentiment.report import explanation
-from sentiment.training import adversarial
+from sentiment.training import losses
 from sentiment.training.events import Epoch
 from sentiment.training.trainer import Data, Examples, Trainer
 
@@ -164,7 +166,7 @@ def test_a_long_text_is_the_same_in_any_company_and_in_parts(monkeypatch):
     for row in range(len(LENGTHS)):
         alone = Sequences.of([whole[row]]).windowed(WINDOW, OVERLAP)
         np.testing.assert_allclose(in_torch(model, alone, CPU)[0], together[row], atol=1e-6)
-    monkeypatch.setattr(forward, "INFERENCE_TOKENS", 25)  # two windows at a time
+    monkeypatch.setattr(network, "INFERENCE_TOKENS", 25)  # two windows at a time
     np.testing.assert_allclose(in_torch(model, whole, CPU), together, atol=1e-6)
 
 
@@ -237,14 +239,14 @@ def test_an_explanation_adds_up_over_windows_and_in_parts(pooling, monkeypatch):
 
 def test_a_perturbation_has_its_norm_over_all_windows_of_a_text(monkeypatch):
     model, whole = classifier(), sequences(*LENGTHS).windowed(WINDOW, OVERLAP)
-    batch, made, original = pack(whole, np.arange(len(LENGTHS)), CPU), [], adversarial.perturbation
+    batch, made, original = pack(whole, np.arange(len(LENGTHS)), CPU), [], losses.perturbation
 
     def noted(gradient, spread, slot, texts, norm):
         made.append((slot, texts, norm, original(gradient, spread, slot, texts, norm)))
         return made[-1][-1]
 
-    monkeypatch.setattr(adversarial, "perturbation", noted)
-    adversarial.accumulate(
+    monkeypatch.setattr(losses, "perturbation", noted)
+    losses.accumulate(
         model, batch, torch.ones(7), TrainingConfig(adversarial=1.0),
         lambda logits: logits.square().sum(),
     )  # fmt: skip
@@ -295,16 +297,10 @@ def test_windows_learn_what_truncation_cannot_see():
 )
 def test_resumed_equals_uninterrupted(settings, tmp_path):
     whole = trainer(**settings)
-    list(whole.run())
-    first = trainer(**settings)
-    for _, event in zip(range(17), first.run(), strict=False):
+    for event in whole.run():
         assert isinstance(event, Epoch) or event.tokens <= 16 * 10 * settings.get("max_windows", 9)
-    first.save(tmp_path / "c.safetensors")
-    second = trainer(**settings)
-    second.restore(tmp_path / "c.safetensors")
-    list(second.run())
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, second.model.state_dict()[name]), name
+    again = resumed(partial(trainer, **settings), 17, tmp_path / "c.safetensors")
+    assert_equal(weights(whole), weights(again))
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from sentiment.core.schema.report import SCHEMA
 from sentiment.core.sections.run import ReportConfig
 from sentiment.evaluation import evaluate
 from sentiment.evaluation.evaluate import Scored
+from sentiment.metrics.bootstrap import Ranking
 from sentiment.metrics.catalogue import SCORES
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.ranking import Ranking
 from sentiment.metrics.task import MULTICLASS, task
 from sentiment.report import html, phrases, renderers
 

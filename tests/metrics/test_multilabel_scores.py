@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from sentiment.metrics import calibration
+from sentiment.metrics.bootstrap import Ranking
 from sentiment.metrics.curves import curves
 from sentiment.metrics.label_scores import means_of_texts, missed_and_added, text_f1
-from sentiment.metrics.ranking import Ranking
 from sentiment.metrics.task import MULTICLASS, task
 
 MULTILABEL = task("multilabel")
@@ -174,10 +174,7 @@ def rivals(seed, count=120):
 
 def test_swapping_two_models_turns_the_sign():
     true, ours, theirs = rivals(0)
-    one, two = (
-        MULTILABEL.compare(true, ours, theirs, 2000),
-        MULTILABEL.compare(true, theirs, ours, 2000),
-    )
+    one, two = (MULTILABEL.compare(true, ours, theirs, 2000), MULTILABEL.compare(true, theirs, ours, 2000))
     expected = sk.f1_score(true, ours, average="micro") - sk.f1_score(true, theirs, average="micro")
     assert one["difference"] == pytest.approx(expected) == -two["difference"]
     assert one["interval"][0] <= one["difference"] <= one["interval"][1]

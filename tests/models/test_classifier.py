@@ -13,8 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_sequence
 
 import sentiment
 from sentiment.core.sections.model import ModelConfig
-from sentiment.models.forward import in_parts, joined, reread
-from sentiment.models.network import Network
+from sentiment.models.network import Network, in_parts, joined, reread
 
 CELLS = ["rnn", "lstm", "gru"]
 POOLINGS = ["last", "max", "mean", "attention", "middle"]

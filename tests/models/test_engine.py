@@ -24,7 +24,7 @@ from sentiment.data.rows import Row
 from sentiment.data.sequences import Sequences
 from sentiment.inference import bundle, predictor
 from sentiment.inference.predictor import Predictor
-from sentiment.models import forward
+from sentiment.models import network
 from sentiment.models.numpy_engine import NumpyClassifier
 
 POOLINGS = (["last"], ["max"], ["mean"], ["attention"], ["middle"], ["mean", "last", "attention", "max"])
@@ -94,7 +94,7 @@ def engines(monkeypatch):
         return lambda *given: seen.append(engine) or compute(*given)
 
     monkeypatch.setattr(NumpyClassifier, "infer", noted("numpy", NumpyClassifier.infer))
-    monkeypatch.setattr(forward, "infer", noted("torch", forward.infer))
+    monkeypatch.setattr(network, "infer", noted("torch", network.infer))
     return seen
 
 
@@ -259,7 +259,8 @@ def _strictly(used, texts):
     return used.predict(texts)
 
 
-OVERLAPPING = """
+PREDICTING = """
+import os
 import threading
 import numpy as np
 import threadpoolctl
@@ -278,13 +279,15 @@ class Waiting(Sequences):
 _, model = pair()
 texts = Sequences.of([np.array([1, 2], np.int32)])
 before = threads()
-entered, go = threading.Semaphore(0), {name: threading.Event() for name in "abc"}
+entered, go = threading.Semaphore(0), {name: threading.Event() for name in NAMES}
 running = {}
-for name in "ab":
+for name in NAMES:
     waiting = Waiting(texts.values, texts.offsets)
     running[name] = threading.Thread(target=model.infer, args=(waiting,), name=name)
     running[name].start()
     assert entered.acquire(timeout=60)
+"""
+OVERLAPPING = """
 assert set(threads()) == {1}, "one thread while they predict"
 for name in ORDER:
     go[name].set()
@@ -297,51 +300,31 @@ assert threads() == before
 """
 
 
-@pytest.mark.parametrize("order", ["ab", "ba"])
-def test_threads_that_overlap_leave_blas_as_it_was(order):
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
-    subprocess.run(
-        [sys.executable, "-c", f"ORDER = {order!r}{OVERLAPPING}"],
-        check=True, cwd=Path(__file__).parents[1], env=environment,
-    )  # fmt: skip
-
-
 FORKED = """
-import os
-import threading
-from tiny_engines import pair
-import numpy as np
-import threadpoolctl
-from sentiment.data.sequences import Sequences
-
-def threads():
-    return [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
-
-class Waiting(Sequences):
-    def windows(self, rows):
-        entered.release()
-        assert go.wait(60)
-        return super().windows(rows)
-
-_, model = pair()
-texts = Sequences.of([np.array([1, 2], np.int32)])
-before = threads()
-entered, go = threading.Semaphore(0), threading.Event()
-running = threading.Thread(target=model.infer, args=(Waiting(texts.values, texts.offsets),))
-running.start()
-assert entered.acquire(timeout=60)
 child = os.fork()
 if not child:  # where that thread is not
     right = threads() == before and model.infer(texts) is not None and threads() == before
     os._exit(0 if right else 1)
-go.set()
-running.join()
+go["a"].set()
+running["a"].join()
 assert os.waitpid(child, 0)[1] == 0
 assert threads() == before and max(before) == 2
 """
 
 
+def predicting(names, then, **variables):
+    """Run code in a process with two threads of BLAS while threads of these names predict."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    code = "".join(f"{name} = {value!r}\n" for name, value in {"NAMES": names, **variables}.items())
+    command = [sys.executable, "-c", code + PREDICTING + then]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[1], env=environment)
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_threads_that_overlap_leave_blas_as_it_was(order):
+    predicting("ab", OVERLAPPING, ORDER=order)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_process_that_is_forked_meanwhile_has_all_threads_of_blas():
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
-    subprocess.run([sys.executable, "-c", FORKED], check=True, cwd=Path(__file__).parents[1], env=environment)
+    predicting("a", FORKED)

@@ -114,7 +114,8 @@ def test_so_does_all_else_that_trains_or_scores(mine, tiny, tmp_path):
     assert state() == mine
     pretrain.resume(tmp_path / "p")
     assert state() == mine
-    tuning.tune(settings(), trials=1, out=tmp_path / "t")
+    fixed = ("tokenizer", "embedding", "model", "training.epochs", "training.adversarial")  # stay small
+    tuning.tune(settings(), fixed, trials=1, out=tmp_path / "t")
     assert state() == mine
     tuning.resume(tmp_path / "t", trials=1)
     assert state() == mine

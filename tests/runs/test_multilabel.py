@@ -24,8 +24,9 @@ from sentiment.core.sections.run import DecisionConfig
 from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.corpus import RawCorpus, RawSplit, divide, load_corpus
 from sentiment.data.corpus.audit import audit
-from sentiment.data.corpus.folds import cut, read_pool, stratify
+from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.corpus.memory import read_memory
+from sentiment.data.corpus.sides import stratify
 from sentiment.data.identity import normalise
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import baselines, predictions
@@ -33,8 +34,8 @@ from sentiment.inference import bundle
 from sentiment.metrics import decision
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.catalogue import metric_of
+from sentiment.metrics.multilabel import label_thresholds
 from sentiment.metrics.task import task
-from sentiment.metrics.thresholds import label_thresholds
 from sentiment.models import ngrams
 from sentiment.models.heads import HEADS
 from sentiment.models.network import Network
@@ -44,7 +45,7 @@ from sentiment.runs import distillation
 from sentiment.runs.folder import Run
 from sentiment.runs.prepare import prepare
 from sentiment.runs.train import TRAIN
-from sentiment.training import adversarial, losses
+from sentiment.training import losses
 from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
@@ -354,8 +355,8 @@ def test_the_loss_is_that_of_torch():
 def test_divergence_and_entropy_are_those_of_coins():
     one, other = (torch.distributions.Bernoulli(logits=logits) for logits in (LOGITS, LOGITS.flip(0)))
     expected = torch.distributions.kl_divergence(one, other).mean(1).sum()
-    torch.testing.assert_close(adversarial.divergence(LOGITS, LOGITS.flip(0), HEADS["multilabel"]), expected)
-    torch.testing.assert_close(adversarial.entropy(LOGITS, HEADS["multilabel"]), one.entropy().mean(1).sum())
+    torch.testing.assert_close(losses.divergence(LOGITS, LOGITS.flip(0), HEADS["multilabel"]), expected)
+    torch.testing.assert_close(losses.entropy(LOGITS, HEADS["multilabel"]), one.entropy().mean(1).sum())
 
 
 OBJECTIVES = [

@@ -189,7 +189,7 @@ def test_no_grade_has_less_error_to_expect_than_the_median(values):
     probabilities = values / values.sum(1, keepdims=True)
     steps = np.abs(np.arange(values.shape[1])[:, None] - np.arange(values.shape[1]))
     expected = probabilities @ steps  # (B, C), of deciding each grade
-    chosen = ordinal.median(probabilities)
+    chosen = ORDINAL.decide(probabilities)
     np.testing.assert_allclose(expected[np.arange(len(values)), chosen], expected.min(1), atol=1e-12)
     decision = Decision.plain("abcdef"[: values.shape[1]], ORDINAL)
     assert np.array_equal(decision.decide(probabilities)[0], chosen)
@@ -282,7 +282,7 @@ def test_predictions_are_those_of_either_engine(graded):
         loaded.predict(texts), loaded.bundle.decision.probabilities(ORDINAL.logits(quick)), strict=True
     ):
         assert one.expected == pytest.approx(row @ np.arange(1, 6))
-        assert one.label == loaded.labels[ordinal.median(row[None])[0]]
+        assert one.label == loaded.labels[ORDINAL.decide(row[None])[0]]
         assert one.as_dict()["expected"] == one.expected
 
 

@@ -14,7 +14,7 @@ from sentiment.data.corpus import Split, load_corpus
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import MULTICLASS
 from sentiment.models import ngrams
-from sentiment.models.forward import infer
+from sentiment.models.network import infer
 from sentiment.models.ngrams import Counted, Patterns, second_opinion
 from sentiment.runs import distillation, train
 from sentiment.runs.folder import Run

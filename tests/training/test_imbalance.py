@@ -70,11 +70,7 @@ def least(loss, target, shape, probabilities):
 
 
 @settings(max_examples=30)
-@given(
-    st.lists(st.floats(0.1, 30), min_size=2, max_size=4),
-    st.sampled_from([0.02, 0.1, 0.3]),
-    st.booleans(),
-)
+@given(st.lists(st.floats(0.1, 30), min_size=2, max_size=4), st.sampled_from([0.02, 0.1, 0.3]), st.booleans())
 def test_the_best_probability_of_a_smoothed_label_is_the_same_whatever_the_weights(weights, smoothing, soft):
     classes = len(weights)
     loss = CrossEntropy(weights=torch.tensor(weights, dtype=torch.float64), label_smoothing=smoothing)

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY_OPTIONS
+from tiny_trainers import assert_equal, resumed, weights
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from sentiment.core.errors import UsageError
@@ -15,7 +17,7 @@ from sentiment.core.sections.training import TrainingConfig
 from sentiment.data.sequences import Sequences
 from sentiment.models.batches import pack, positions
 from sentiment.models.network import Network
-from sentiment.training import adversarial
+from sentiment.training import losses
 from sentiment.training.trainer import Data, Examples, Trainer
 
 CPU = torch.device("cpu")
@@ -47,7 +49,7 @@ class Case:
         self.batch = pack(sequences(), np.arange(40), CPU)
         self.inputs = self.batch.inputs
         self.labels = torch.from_numpy(self.batch.rows % 3)
-        self.spread = adversarial.spread_of(self.model.embedding.weight, torch.full((TYPES,), 1 / TYPES))
+        self.spread = losses.spread_of(self.model.embedding.weight, torch.full((TYPES,), 1 / TYPES))
         self.slot, _ = positions(self.inputs.batch_sizes, CPU)
         self.lengths = self.batch.lengths.float()
         self.vectors = self.model.embedding(self.inputs).detach()
@@ -65,13 +67,13 @@ class Case:
     def adversarial(self, norm):
         leaf = self.vectors.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(self.loss(self.classify(leaf)), leaf)
-        return adversarial.perturbation(gradient, self.spread, self.slot, 40, norm)
+        return losses.perturbation(gradient, self.spread, self.slot, 40, norm)
 
     def virtual(self, clean, config):
         def moved(vectors):
-            return adversarial.divergence(clean, self.classify(vectors))
+            return losses.divergence(clean, self.classify(vectors))
 
-        return adversarial.virtual_perturbation(moved, self.vectors, self.spread, self.slot, 40, config)
+        return losses.virtual_perturbation(moved, self.vectors, self.spread, self.slot, 40, config)
 
 
 def test_texts_may_come_in_any_order():
@@ -88,7 +90,7 @@ def test_texts_may_come_in_any_order():
 
         case.model.zero_grad()
         batch = replace(case.batch, inputs=inputs)
-        total = adversarial.accumulate(case.model, batch, case.spread, settings, loss)
+        total = losses.accumulate(case.model, batch, case.spread, settings, loss)
         found.append([total, *[value.grad.clone() for value in case.model.parameters()]])
     for mine, expected in zip(*found, strict=True):
         torch.testing.assert_close(mine, expected, rtol=1e-3, atol=1e-4)
@@ -104,16 +106,16 @@ def test_the_adversarial_step_has_the_asked_norm_for_each_text(norm):
 def test_the_adversarial_step_raises_the_loss_of_every_text_more_than_a_random_one():
     case = Case()
 
-    def losses(vectors):
+    def each_loss(vectors):
         with torch.no_grad():
             return torch.nn.functional.cross_entropy(case.classify(vectors), case.labels, reduction="none")
 
     step = case.adversarial(0.05)
-    random = adversarial.perturbation(torch.randn_like(step), case.spread, case.slot, 40, 0.05)
-    clean = losses(case.vectors)
-    assert (losses(case.vectors + step) > clean).all()
-    assert (losses(case.vectors - step) < clean).all()
-    assert (losses(case.vectors + step) > losses(case.vectors + random)).all()
+    random = losses.perturbation(torch.randn_like(step), case.spread, case.slot, 40, 0.05)
+    clean = each_loss(case.vectors)
+    assert (each_loss(case.vectors + step) > clean).all()
+    assert (each_loss(case.vectors - step) < clean).all()
+    assert (each_loss(case.vectors + step) > each_loss(case.vectors + random)).all()
 
 
 def test_the_virtual_step_has_its_norm_and_changes_predictions_more_than_a_random_one():
@@ -123,12 +125,12 @@ def test_the_virtual_step_has_its_norm_and_changes_predictions_more_than_a_rando
         clean = case.classify(case.vectors)
     step = case.virtual(clean, config)
     torch.testing.assert_close(case.norms(step), 0.5 * case.lengths.sqrt(), rtol=1e-4, atol=0)
-    random = adversarial.perturbation(torch.randn_like(step), case.spread, case.slot, 40, 0.5)
+    random = losses.perturbation(torch.randn_like(step), case.spread, case.slot, 40, 0.5)
     with torch.no_grad():
         moved, by_chance = (
-            adversarial.divergence(clean, case.classify(case.vectors + one)) for one in (step, random)
+            losses.divergence(clean, case.classify(case.vectors + one)) for one in (step, random)
         )
-        assert adversarial.divergence(clean, clean) == pytest.approx(0, abs=1e-5)
+        assert losses.divergence(clean, clean) == pytest.approx(0, abs=1e-5)
     assert moved > 1.5 * by_chance > 0
 
 
@@ -137,22 +139,20 @@ def test_larger_embeddings_are_no_way_out():
     rng = np.random.default_rng(0)
     weight, counts = torch.randn(TYPES, SIZE), rng.integers(1, 9, TYPES)
     frequencies = torch.from_numpy(counts / counts.sum()).float()
-    found = adversarial.spread_of(weight, frequencies)
+    found = losses.spread_of(weight, frequencies)
     tokens = np.repeat(weight.numpy(), counts, 0)
     np.testing.assert_allclose(found.numpy(), tokens.std(0), rtol=1e-4)
-    torch.testing.assert_close(
-        adversarial.spread_of(3 * weight + 1, frequencies), 3 * found, rtol=1e-3, atol=0
-    )
+    torch.testing.assert_close(losses.spread_of(3 * weight + 1, frequencies), 3 * found, rtol=1e-3, atol=0)
     slot = torch.zeros(4, dtype=torch.long)
     gradient = torch.randn(4, SIZE)
-    one, two = (adversarial.perturbation(gradient / k, k * found, slot, 1, 5.0) for k in (1, 3))
+    one, two = (losses.perturbation(gradient / k, k * found, slot, 1, 5.0) for k in (1, 3))
     torch.testing.assert_close(3 * one, two)
 
 
 def test_a_text_without_gradient_gets_no_step():
-    step = adversarial.perturbation(torch.zeros(3, SIZE), torch.ones(SIZE), torch.tensor([0, 0, 1]), 2, 5.0)
+    step = losses.perturbation(torch.zeros(3, SIZE), torch.ones(SIZE), torch.tensor([0, 0, 1]), 2, 5.0)
     assert not step.any()
-    tiny = adversarial.perturbation(
+    tiny = losses.perturbation(
         torch.full((3, SIZE), 1e-25), torch.ones(SIZE), torch.tensor([0, 0, 1]), 2, 5.0
     )
     assert tiny.square().sum(1)[2].sqrt() == pytest.approx(5, rel=1e-4)
@@ -164,9 +164,7 @@ def test_gradients_are_those_of_the_weighted_sum(names, labelled):
     case = Case()
     config = TrainingConfig(**{"adversarial": 0.0, **{name: ALL[name] for name in names}})
     torch.manual_seed(3)
-    total = adversarial.accumulate(
-        case.model, case.batch, case.spread, config, case.loss if labelled else None
-    )
+    total = losses.accumulate(case.model, case.batch, case.spread, config, case.loss if labelled else None)
     found = {name: value.grad for name, value in case.model.named_parameters()}
 
     case.model.zero_grad()
@@ -206,7 +204,7 @@ def test_every_pass_sees_the_same_dropout():
     """Else the divergence would be that of the dropout."""
     case = Case(output_dropout=0.5)
     config = TrainingConfig(adversarial=0.0, virtual_adversarial=1.0, virtual_adversarial_norm=1e-6)
-    adversarial.accumulate(case.model, case.batch, case.spread, config)
+    losses.accumulate(case.model, case.batch, case.spread, config)
     assert max(float(value.grad.abs().max()) for value in case.model.parameters()) < 1e-4
 
 
@@ -231,16 +229,7 @@ def final(run):
 @pytest.mark.parametrize("stop", [1, 4, 8])
 def test_resumed_equals_uninterrupted(settings, stop, tmp_path):
     whole = final(trainer(**settings))
-    first = trainer(**settings)
-    for _, _ in zip(range(stop), first.run(), strict=False):
-        pass
-    first.save(tmp_path / "c.safetensors")
-    second = trainer(**settings)
-    torch.manual_seed(999)
-    second.restore(tmp_path / "c.safetensors")
-    resumed = final(second)
-    for name, value in whole.items():
-        assert torch.equal(value, resumed[name]), name
+    assert_equal(whole, weights(resumed(partial(trainer, **settings), stop, tmp_path / "c.safetensors")))
 
 
 def test_each_objective_changes_the_model_and_off_is_off():
@@ -258,7 +247,7 @@ def test_entropy_makes_predictions_surer():
     def unsure(run):
         list(run.run())
         logits = run.model.eval()(pack(run.unlabelled or sequences(70, 5), np.arange(70), CPU).inputs)
-        return float(adversarial.entropy(logits.detach()))
+        return float(losses.entropy(logits.detach()))
 
     assert unsure(trainer(entropy=2.0, ema=0.0)) < unsure(trainer(ema=0.0))
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from conftest import TINY, TINY_OPTIONS
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_trainers import assert_equal, resumed, weights
 
 from sentiment.core import config_io
 from sentiment.core.config import Config
@@ -252,22 +254,11 @@ def pretrainer(**changes):
 def test_resumed_equals_uninterrupted(tied, stop, tmp_path):
     whole = pretrainer(tied=tied)
     assert sum(isinstance(event, Epoch) for event in whole.run()) == 2
-    first = pretrainer(tied=tied)
-    for _, _ in zip(range(stop), first.run(), strict=False):
-        pass
-    first.save(tmp_path / "c.safetensors")
-    second = pretrainer(tied=tied)
-    torch.manual_seed(999)
-    second.restore(tmp_path / "c.safetensors")
-    list(second.run())
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, second.model.state_dict()[name]), name
+    second = resumed(partial(pretrainer, tied=tied), stop, tmp_path / "c.safetensors")
+    assert_equal(weights(whole), weights(second))
     for one, two in zip(whole.history, second.history, strict=True):
-        assert (one["loss"], one["held_out_loss"], one["tokens"]) == (
-            two["loss"],
-            two["held_out_loss"],
-            two["tokens"],
-        )
+        for key in ("loss", "held_out_loss", "tokens"):
+            assert one[key] == two[key]
 
 
 @pytest.mark.parametrize("horizon", [1, 4])
@@ -434,9 +425,9 @@ def test_training_can_pretrain_first_and_is_resumed_within_it(tmp_path, monkeypa
             tmp_path / "cut", Stop(),
         )  # fmt: skip
     assert (tmp_path / "cut.partial" / "encoder.partial" / bundle.CHECKPOINT).is_file()
-    resumed = runs_train.resume(tmp_path / "cut")
-    for name, weights in whole.bundle.weights.items():
-        np.testing.assert_array_equal(weights, resumed.bundle.weights[name])
+    again = runs_train.resume(tmp_path / "cut")
+    for name, value in whole.bundle.weights.items():
+        np.testing.assert_array_equal(value, again.bundle.weights[name])
 
 
 def test_two_encoders_are_refused():

@@ -1,12 +1,13 @@
 """The loop: interrupted and resumed equals uninterrupted, bit for bit on a CPU."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from conftest import in_torch
-from tiny_trainers import CPU, assert_equal, examples, trainer, weights
+from tiny_trainers import CPU, assert_equal, examples, resumed, trainer, weights
 
 from sentiment.core.errors import SentimentError
 from sentiment.core.sections.model import ModelConfig
@@ -30,16 +31,7 @@ def test_resumed_equals_uninterrupted(settings, stop, tmp_path):
     events = list(whole.run())
     assert sum(isinstance(event, Epoch) for event in events) == 4
 
-    first = trainer(**settings)
-    for _, _ in zip(range(stop), first.run(), strict=False):
-        pass
-    first.save(tmp_path / "c.safetensors")
-    second = trainer(**settings)
-    torch.manual_seed(999)  # whatever happened in between
-    torch.rand(7)
-    second.restore(tmp_path / "c.safetensors")
-    list(second.run())
-
+    second = resumed(partial(trainer, **settings), stop, tmp_path / "c.safetensors")
     assert_equal(weights(whole), weights(second))
     for one, two in zip(whole.history, second.history, strict=True):
         for key in ("epoch", "loss", "validation", "best", "learning_rate", "tokens"):
@@ -133,13 +125,7 @@ def test_the_average_is_that_of_the_formula():
 
 def test_the_loss_of_an_epoch_is_the_mean_over_texts():
     """Not the mean of batch means: the last batch is short."""
-    run = trainer(
-        epochs=1,
-        batch_size=50,
-        learning_rate=1e-12,
-        schedule="constant",
-        model=NO_DROPOUT,
-    )
+    run = trainer(epochs=1, batch_size=50, learning_rate=1e-12, schedule="constant", model=NO_DROPOUT)
     list(run.run())
     scored = trainer(model=NO_DROPOUT)
     from sentiment.metrics.task import MULTICLASS

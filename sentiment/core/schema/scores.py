@@ -11,7 +11,7 @@ Table = list[list[int]]
 
 
 class Scores(TypedDict):
-    """The scores that are single numbers; those of its task are not required of the others."""
+    """The scores of every task that are single numbers; one may have more, of `metrics.catalogue`."""
 
     accuracy: float
     macro_f1: float
@@ -20,21 +20,6 @@ class Scores(TypedDict):
     average_precision: float | None
     log_loss: float
     brier: float
-    # of one class to a text
-    balanced_accuracy: NotRequired[float]
-    mcc: NotRequired[float]
-    # of grades
-    mae: NotRequired[float]
-    quadratic_kappa: NotRequired[float]
-    within_one: NotRequired[float]
-    spearman: NotRequired[float]
-    # of several labels
-    micro_f1: NotRequired[float]
-    samples_f1: NotRequired[float]
-    jaccard: NotRequired[float]
-    hamming_loss: NotRequired[float]
-    lrap: NotRequired[float]
-    coverage_error: NotRequired[float]
 
 
 ClassScores = TypedDict(

@@ -2,9 +2,8 @@
 
 from sentiment.data.corpus.presets import PRESETS, Preset
 from sentiment.data.corpus.raw import RawCorpus, RawSplit
-from sentiment.data.corpus.scoring import load_for_scoring
 from sentiment.data.corpus.source import read_corpus
-from sentiment.data.corpus.splits import Corpus, Split, divide, load_corpus
+from sentiment.data.corpus.splits import Corpus, Split, divide, load_corpus, load_for_scoring
 
 __all__ = [
     "PRESETS",

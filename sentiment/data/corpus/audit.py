@@ -11,10 +11,10 @@ from sentiment.core.schema.corpus import Audit, AuditSplit, Conflict, Conflicts,
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.label_audit import odd_labels
-from sentiment.data.corpus.labels import Task
+from sentiment.data.corpus.labels import Task, names_in
 from sentiment.data.corpus.leakage import leakage
 from sentiment.data.corpus.oddities import FINDERS, SHOWN, short
-from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
+from sentiment.data.corpus.raw import RawCorpus, RawSplit
 from sentiment.data.corpus.source import read_corpus
 from sentiment.data.corpus.splits import divide
 from sentiment.data.identity import near_duplicates
@@ -66,7 +66,7 @@ def inspect(raw: RawCorpus, similarity: float | None) -> Audit:
     if not raw.input.written:
         similarity = None
     exact = {role: split.texts for role, split in splits.items()} if raw.input.written else keys
-    searched = raw.input.written and raw.task != "multilabel"
+    searched = raw.input.written and not raw.several
     return {
         "kind": raw.input.kind,
         "task": raw.task,
@@ -112,7 +112,7 @@ def _describe(split: RawSplit, raw: RawCorpus) -> AuditSplit:
     facts = {
         "texts": len(split.texts),
         "labels": dict(labels.most_common()),
-        **(several if raw.task == "multilabel" else {}),
+        **(several if raw.several else {}),
         "unit": unit,
         "words": {
             name: int(value)

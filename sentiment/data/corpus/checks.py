@@ -8,7 +8,8 @@ from dataclasses import replace
 from sentiment.core.errors import CorpusError, listed
 from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
-from sentiment.data.corpus.raw import RawCorpus, RawSplit, names_in
+from sentiment.data.corpus.labels import names_in
+from sentiment.data.corpus.raw import RawCorpus, RawSplit
 
 SHOWN = 3  # rows named in a message
 UNSEEN = "{} texts of labels that no training text has"
@@ -107,7 +108,7 @@ def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig
     for role, split in splits.items():
         hit = [row for row, label in enumerate(split.labels) if rare & set(names_in(label))]
         lost += len(hit)
-        if config.rare_classes == "drop" and raw.task != "multilabel":
+        if config.rare_classes == "drop" and not raw.several:
             gone = set(hit)
             splits[role] = split.take(row for row in range(len(split.texts)) if row not in gone)
             continue
@@ -116,11 +117,11 @@ def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig
             names = [OTHER if name in rare else name for name in names_in(labels[row])]
             if config.rare_classes == "drop":
                 names = [name for name in names if name != OTHER]
-            labels[row] = tuple(dict.fromkeys(names)) if raw.task == "multilabel" else names[0]
+            labels[row] = tuple(dict.fromkeys(names)) if raw.several else names[0]
         splits[role] = replace(split, labels=labels)
     done = "left out" if config.rare_classes == "drop" else f"joined as {OTHER!r}"
     say(f"{raw.source}: {len(rare)} rare classes were {done}: {listed(sorted(rare))}")
-    merged = config.rare_classes == "merge" or raw.task == "multilabel"
+    merged = config.rare_classes == "merge" or raw.several
     return {} if merged else {"texts of rare classes": lost}
 
 
@@ -128,7 +129,6 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
     """Return the classes of the training texts, in the order that the settings or the source give."""
     if "train" not in splits:
         raise CorpusError(f"{raw.source}: there are no usable texts to train on")
-    several = raw.task == "multilabel"
     counts = {
         role: Counter(name for label in split.labels for name in names_in(label))
         for role, split in splits.items()
@@ -137,7 +137,7 @@ def check_labels(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConf
         if not split.labelled:
             raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
     found, texts = counts["train"], len(splits["train"].texts)
-    if several and len(found) < 2:
+    if raw.several and len(found) < 2:
         raise CorpusError(
             f"{raw.source}: the lists of the {texts} training texts have {len(found)} labels, and two or "
             "more are needed"

@@ -15,16 +15,7 @@ from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.columns import find
 from sentiment.data.corpus.presets import Preset
-from sentiment.data.corpus.raw import (
-    RawCorpus,
-    RawSplit,
-    collect_by_split,
-    find_task,
-    input_of,
-    marked_columns,
-    meaning_of,
-    take_parts,
-)
+from sentiment.data.corpus.raw import Collector, RawCorpus
 from sentiment.data.corpus.reading import Choice, Reading
 from sentiment.data.rows import LOOK_AHEAD, Form, Row
 
@@ -95,28 +86,17 @@ def read_dataset(
     first = dataset[roles["train"]]
     head = [Row("", values) for values in _table(first.take(min(len(first), LOOK_AHEAD))).to_pylist()]
     choice = find(first.column_names, head, source, config.text_column, config.label_column, known)
-    read_as = input_of(head, choice.text)
     labels = choice.labels
+    collector = Collector.of(head, Reading(Form("hub"), choice), config, source)
     feature = first.features[labels[0]]
-    task = find_task([row.values.get(labels[0]) for row in head], labels, config.task, source, choice.one_hot)
-    if config.label_separator is not None and config.task == "auto":
-        task = "multilabel"
-    meaning = meaning_of(config, task, config.task != "auto")
     names = getattr(getattr(feature, "feature", feature), "names", None)  # of the classes in a list, too
-    order = preset.labels or (tuple(names) if names else None)
-    if len(labels) > 1:
-        order = None
-    splits: dict[str, RawSplit] = {}
-    notes: list[str] = []
+    order = None if len(labels) > 1 else preset.labels or (tuple(names) if names else None)
     for role, split in roles.items():
         rows = _rows(dataset[split], f"{source}[{split}]", choice, order)
-        parts, said = collect_by_split(rows, role, choice, read_as.read, meaning)
-        notes += [*said, *take_parts(splits, role, parts, roles)]
-    if len(labels) > 1:
-        order, said = marked_columns(splits["train"], list(map(meaning.named, labels)))
-        notes += said
-    elif order is not None:
-        order = tuple(dict.fromkeys(map(meaning.named, order)))
+        collector.take(role, collector.sort(rows, role, choice), roles)
+    if order is not None:
+        order = tuple(dict.fromkeys(map(collector.meaning.named, order)))
+    splits, marked = collector.splits, collector.marked_labels()
     if "test" in splits and not splits["test"].labelled:
         # A benchmark that keeps its test labels to itself: score on its validation split instead.
         instead = (
@@ -126,8 +106,7 @@ def read_dataset(
         del splits["test"]
         if "validation" in splits:
             splits["test"] = splits.pop("validation")
-    reading = Reading(Form("hub"), choice, tuple(notes))
-    return RawCorpus(source, source, None, splits, order, task, reading, read_as)
+    return collector.corpus(source, source, order or marked)
 
 
 def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dict[str, str]:

@@ -10,16 +10,7 @@ from sentiment.core.errors import UsageError
 from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data.corpus.columns import find
-from sentiment.data.corpus.raw import (
-    RawCorpus,
-    RawSplit,
-    collect_by_split,
-    find_task,
-    input_of,
-    marked_columns,
-    meaning_of,
-    take_parts,
-)
+from sentiment.data.corpus.raw import Collector, RawCorpus, text_of
 from sentiment.data.corpus.reading import Reading
 from sentiment.data.corpus.source import tell, tell_corpus
 from sentiment.data.rows import Form, Row, columns_of
@@ -62,33 +53,19 @@ def read_memory(corpus: Any, config: CorpusConfig, say: Say = warn) -> RawCorpus
 
 
 def _read_parts(parts: Mapping[str, Any], config: CorpusConfig) -> RawCorpus:
-    splits: dict[str, RawSplit] = {}
-    reading: Reading | None = None
-    meaning = read_as = None
+    collector = None
     for role in sorted(parts, key=lambda role: role != "train"):
         rows, columns, head = columns_of(rows_of(parts[role], role))
         if not head:
             raise UsageError(f"{role}: there are no rows in it")
         labelled = role != "unlabelled"
-        like = reading.choice if reading else None
+        like = collector.reading.choice if collector else None
         choice = find(columns, head, role, config.text_column, config.label_column, like, labelled)
-        if reading is None or meaning is None or read_as is None:
-            reading, read_as = Reading(Form("memory"), choice), input_of(head, choice.text)
-            values = [row.values.get(choice.labels[0]) for row in head]
-            task = find_task(values, choice.labels, config.task, role, choice.one_hot)
-            task = "multilabel" if config.label_separator and config.task == "auto" else task
-            meaning = meaning_of(config, task, config.task != "auto")
-        found, said = collect_by_split(rows, role, choice, read_as.read, meaning)
-        notes = (*reading.notes, *said, *take_parts(splits, role, found, parts))
-        reading = replace(reading, notes=notes)
-    assert reading is not None
-    assert meaning is not None
-    assert read_as is not None
-    order = None
-    if len(reading.choice.labels) > 1:
-        order, said = marked_columns(splits["train"], list(map(meaning.named, reading.choice.labels)))
-        reading = replace(reading, notes=(*reading.notes, *said))
-    return RawCorpus("memory", "memory", None, splits, order, meaning.task, reading, read_as)
+        if collector is None:
+            collector = Collector.of(head, Reading(Form("memory"), choice), config, role)
+        collector.take(role, collector.sort(rows, role, choice), parts)
+    assert collector is not None
+    return collector.corpus("memory", "memory", collector.marked_labels())
 
 
 def rows_of(data: Any, where: str) -> Iterator[Row]:
@@ -180,8 +157,6 @@ def texts_to_classify(data: Any, like: Reading | None, say: Say = warn) -> Itera
     )
     if not table:
         return None
-    from sentiment.data.corpus.raw import text_of
-
     rows, columns, head = columns_of(rows_of(data, "row"))
     if not head:
         return iter(())

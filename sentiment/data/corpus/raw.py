@@ -1,7 +1,7 @@
 """What a source gives before it is checked and divided."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sentiment.core.errors import CorpusError
@@ -11,24 +11,6 @@ from sentiment.data.corpus.labels import Label, Meaning, Task, is_list, label_na
 from sentiment.data.corpus.reading import Choice, Reading
 from sentiment.data.inputs import FeatureInput, Input, TextInput
 from sentiment.data.rows import NoLabel, Row, guess_encoding, read_text
-
-__all__ = [
-    "Label",
-    "Meaning",
-    "RawCorpus",
-    "RawSplit",
-    "Task",
-    "collect",
-    "collect_by_split",
-    "find_task",
-    "input_of",
-    "marked_columns",
-    "meaning_of",
-    "names_in",
-    "read_label",
-    "take_parts",
-    "text_of",
-]
 
 BETWEEN = "\n"  # of texts in several columns
 RUN = 4096  # rows of one split that are sorted at once
@@ -120,6 +102,97 @@ class RawCorpus:
     reading: Reading | None = None
     input: Input = field(default_factory=TextInput)
 
+    @property
+    def several(self) -> bool:
+        """Whether a text may have several labels."""
+        return self.task == "multilabel"
+
+    @property
+    def noun(self) -> str:
+        """What messages call a label."""
+        return "label" if self.several else "class"
+
+
+@dataclass
+class Collector:
+    """A corpus while its rows are read: what its first rows say, and its splits so far.
+
+    Attributes
+    ----------
+    reading
+        How it is read, with notes on what was met.
+    input, meaning
+        What its texts and its labels are.
+    splits
+        By role.
+    """
+
+    reading: Reading
+    input: Input
+    meaning: Meaning
+    splits: dict[str, RawSplit] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, head: Sequence[Row], reading: Reading, config: CorpusConfig, where: str) -> "Collector":
+        """Tell by the first rows what texts and labels are."""
+        labels = reading.choice.labels
+        values = [row.values.get(labels[0]) for row in head]
+        if config.label_separator is not None and len(labels) == 1 and config.task == "auto":
+            task: Task = "multilabel"
+        else:
+            task = find_task(values, labels, config.task, where, reading.choice.one_hot)
+        meaning = meaning_of(config, task, config.task != "auto")
+        return cls(reading, input_of(head, reading.choice.text), meaning)
+
+    def note(self, note: str) -> None:
+        """Add what is said of the corpus to its reading."""
+        self.reading = replace(self.reading, notes=(*self.reading.notes, note))
+
+    def sort(self, rows: Iterable[Row], role: str, choice: Choice) -> dict[str, RawSplit]:
+        """Return usable rows by split, as `collect` does.
+
+        All are of one, `role`; but what is given as ``train`` may have a column that says the split. There a
+        row that says none is of train; if none is of train, it is a part of a corpus, and all are taken.
+        """
+        if choice.split is None or role != "train":
+            return {role: collect(rows, choice, self.input.read, self.meaning)}
+        parts: dict[str, RawSplit] = {}
+        for part, run in _runs(rows, choice.split):
+            split = collect(run, choice, self.input.read, self.meaning)
+            parts.setdefault(part, RawSplit()).extend(split)
+        if "train" in parts:
+            return parts
+        every = RawSplit()
+        for split in parts.values():
+            every.extend(split)
+        self.note(f"the column {choice.split!r} has no row of train, so all rows are taken")
+        return {"train": every}
+
+    def take(self, role: str, parts: Mapping[str, RawSplit], given: Collection[str], where: str = "") -> None:
+        """Add the parts of what is given as `role`, but those that are given besides."""
+        for part, split in parts.items():
+            if part != role and part in given:
+                self.note(f"{where}the {part} texts among those of {role} were left: others are given")
+            else:
+                self.splits.setdefault(part, RawSplit()).extend(split)
+
+    def marked_labels(self) -> tuple[str, ...] | None:
+        """Return the names of several label columns that have a 1 in training texts; None of a single one."""
+        columns, train = self.reading.choice.labels, self.splits.get("train")
+        if len(columns) == 1 or train is None:
+            return None
+        marked = {name for label in train.labels for name in names_in(label)}
+        names = [self.meaning.named(column) for column in columns]
+        for name in names:
+            if train.labelled and name not in marked:
+                self.note(f"the label column {name!r} has no 1 in the training texts, and was left out")
+        return tuple(name for name in names if name in marked or not train.labelled)
+
+    def corpus(self, name: str, source: str, label_order: tuple[str, ...] | None) -> RawCorpus:
+        """Return what was read."""
+        task, reading = self.meaning.task, self.reading
+        return RawCorpus(name, source, None, self.splits, label_order, task, reading, self.input)
+
 
 def input_of(head: Sequence[Row], columns: Sequence[str]) -> Input:
     """Say what a column holds: features if the first rows have only lists there, not of words."""
@@ -179,25 +252,6 @@ def meaning_of(config: CorpusConfig, task: Task, lists: bool = False) -> Meaning
     return Meaning(task, config.label_separator, names, config.label_spelling == "fold", lists)
 
 
-def read_label(values: Mapping[str, Any], columns: Sequence[str], task: Task) -> Label | None:
-    """Return the label that a row has in one column, or the labels; None if it has none.
-
-    Raises
-    ------
-    ValueError
-        If what is there is none.
-    """
-    return Meaning(task).read(values, columns)
-
-
-def marked_columns(split: RawSplit, columns: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
-    """Return those of several label columns that have a 1, and say which were left for having none."""
-    found = {name for label in split.labels for name in names_in(label)}
-    empty = [name for name in columns if split.labelled and name not in found]
-    notes = [f"the label column {name!r} has no 1 in the training texts, and was left out" for name in empty]
-    return tuple(name for name in columns if name not in empty), notes
-
-
 def collect(
     rows: Iterable[Row],
     choice: Choice,
@@ -237,27 +291,6 @@ def collect(
     return split
 
 
-def collect_by_split(
-    rows: Iterable[Row], role: str, choice: Choice, read: Callable[[object], Any], meaning: Meaning
-) -> tuple[dict[str, RawSplit], list[str]]:
-    """Sort rows as `collect` does into splits, and say what is odd of these.
-
-    All are of one, `role`; but what is given as ``train`` may have a column that says the split. There a row
-    that says none is of train; if none is of train, it is a part of a corpus, and all are taken.
-    """
-    if choice.split is None or role != "train":
-        return {role: collect(rows, choice, read, meaning)}, []
-    parts: dict[str, RawSplit] = {}
-    for part, run in _runs(rows, choice.split):
-        parts.setdefault(part, RawSplit()).extend(collect(run, choice, read, meaning))
-    if "train" in parts:
-        return parts, []
-    every = RawSplit()
-    for split in parts.values():
-        every.extend(split)
-    return {"train": every}, [f"the column {choice.split!r} has no row of train, so all rows are taken"]
-
-
 def _runs(rows: Iterable[Row], column: str) -> Iterator[tuple[str, list[Row]]]:
     """Yield runs of rows of the same split."""
     run: list[Row] = []
@@ -271,19 +304,6 @@ def _runs(rows: Iterable[Row], column: str) -> Iterator[tuple[str, list[Row]]]:
         run.append(row)
     if run:
         yield role, run
-
-
-def take_parts(
-    splits: dict[str, RawSplit], role: str, parts: Mapping[str, RawSplit], given: Collection[str]
-) -> list[str]:
-    """Add the parts of what is given as `role`; those that are given besides are left, and it is said."""
-    notes = []
-    for part, split in parts.items():
-        if part != role and part in given:
-            notes.append(f"the {part} texts among those of {role} were left: others are given")
-        else:
-            splits.setdefault(part, RawSplit()).extend(split)
-    return notes
 
 
 def _escaped(texts: Collection[str]) -> bool:

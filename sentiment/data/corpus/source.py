@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,8 @@ from sentiment.core.strings import printable
 from sentiment.data.corpus.columns import NoColumn, Unclear, find
 from sentiment.data.corpus.folders import files_left, files_of_rows, read_folder
 from sentiment.data.corpus.label_audit import odd_labels
-from sentiment.data.corpus.labels import is_list
 from sentiment.data.corpus.presets import PRESETS, Preset
-from sentiment.data.corpus.raw import (
-    Meaning,
-    RawCorpus,
-    RawSplit,
-    Task,
-    collect,
-    collect_by_split,
-    find_task,
-    input_of,
-    marked_columns,
-    meaning_of,
-    take_parts,
-)
+from sentiment.data.corpus.raw import Collector, RawCorpus, RawSplit, collect
 from sentiment.data.corpus.reading import Choice, Reading
 from sentiment.data.inputs import Input
 from sentiment.data.rows import (
@@ -152,15 +139,6 @@ def _looks_like_file(name: str) -> bool:
     return "/" in name and Path(name).parent.is_dir()
 
 
-@dataclass(frozen=True)
-class _Form:
-    """What the first file of a corpus has, and so the next ones too."""
-
-    input: Input
-    reading: Reading
-    meaning: Meaning
-
-
 def _read_files(
     files: dict[str, list[Path]], config: CorpusConfig, name: str, source: str, like: Reading | None
 ) -> RawCorpus:
@@ -169,52 +147,41 @@ def _read_files(
     given = {
         role: [Path(file)] for role in ("validation", "test") if (file := getattr(config, role)) is not None
     }
-    roles = {role: paths for role, paths in (files | given).items() if role != "unlabelled"}
-    splits: dict[str, RawSplit] = {}
-    seen: dict[str, set[Any]] = {}  # the first texts of each file
+    roles = files | given
     several = sum(map(len, files.values())) > 1
+    beginnings: dict[str, set[Any]] = {}  # the first texts of each file
     first = None
-    for role in sorted(roles, key=("train", "validation", "test").index):
-        for path in roles[role]:
+    for role in ("train", "validation", "test"):
+        for path in roles.get(role, ()):
             try:
-                found, first = _read_file(path, config, first, like, role)
+                parts, first = _read_file(path, config, first, like, role)
             except Unclear as error:
                 if first is None or role != "test" or role in given:
                     raise
-                first = _noted(first, f"{path.name} was left: {error}")
+                first.note(f"{path.name} was left: {error}")
                 continue
-            texts = set(found[role].texts[:LOOK_AHEAD]) if several and role in found else set()
-            for other, theirs in seen.items():
-                if texts and texts <= theirs:
-                    first = _noted(first, f"{path.name} seems to have the same texts as {other}")
-            seen[path.name] = texts
-            for note in take_parts(splits, role, found, given):
-                first = _noted(first, f"{path.name}: {note}")
+            begin = set(parts[role].texts[:LOOK_AHEAD]) if several and role in parts else set()
+            for other, texts in beginnings.items():
+                if begin and begin <= texts:
+                    first.note(f"{path.name} seems to have the same texts as {other}")
+            beginnings[path.name] = begin
+            first.take(role, parts, given, f"{path.name}: ")
     assert first is not None
     if several:
         told = (f"{role}: {', '.join(path.name for path in paths)}" for role, paths in files.items())
-        first = _noted(first, f"its files: {'; '.join(told)}")
+        first.note(f"its files: {'; '.join(told)}")
     if Path(source).is_dir() and (others := files_left(Path(source), files)):
-        first = _noted(first, f"files that were left: {listed(others)}")
-    labels = first.reading.choice.labels
-    order = None
-    if len(labels) > 1 and "train" in splits:
-        order, notes = marked_columns(splits["train"], list(map(first.meaning.named, labels)))
-        for note in notes:
-            first = _noted(first, note)
+        first.note(f"files that were left: {listed(others)}")
+    order = first.marked_labels()
     for path in files.get("unlabelled", []):
-        splits.setdefault("unlabelled", RawSplit()).extend(_read_unlabelled(path, config, first.input))
-    return RawCorpus(name, source, None, splits, order, first.meaning.task, first.reading, first.input)
-
-
-def _noted(first: _Form, note: str) -> _Form:
-    return replace(first, reading=replace(first.reading, notes=(*first.reading.notes, note)))
+        first.splits.setdefault("unlabelled", RawSplit()).extend(_read_unlabelled(path, config, first.input))
+    return first.corpus(name, source, order)
 
 
 def _read_file(
-    path: Path, config: CorpusConfig, first: _Form | None, like: Reading | None, role: str
-) -> tuple[dict[str, RawSplit], _Form]:
-    """Return what is in a file, by split, and its form."""
+    path: Path, config: CorpusConfig, first: Collector | None, like: Reading | None, role: str
+) -> tuple[dict[str, RawSplit], Collector]:
+    """Return the usable rows of a file by split, and what the first file of the corpus says of all."""
     goes_with = first.reading if first is not None else like
     if config.label_file is not None and role == "train":
         form, rows = _beside(path, Path(config.label_file).expanduser(), config)
@@ -232,39 +199,20 @@ def _read_file(
         if first is None:
             raise
         choice = find(columns, head, str(path), like=known)  # what is asked for are the columns of training
+    reading = Reading(form, choice)
     if first is None:
-        first = _first_form(head, Reading(form, choice), config, str(path))
+        first = Collector.of(head, reading, config, str(path))
+        if any(_is_object(row.values.get(choice.labels[0])) for row in head):
+            first.meaning = replace(first.meaning, lists=True)
     else:
-        notes = [
-            f"{path.name}: {line}"
-            for line in Reading(form, choice).told()
-            if line not in first.reading.told()
-        ]
-        for note in notes:
-            first = _noted(first, note)
-    parts, notes = collect_by_split(rows, role, choice, first.input.read, first.meaning)
-    for note in notes:
-        first = _noted(first, note)
-    return parts, first
+        for line in [line for line in reading.told() if line not in first.reading.told()]:
+            first.note(f"{path.name}: {line}")
+    return first.sort(rows, role, choice), first
 
 
-def _first_form(head: list[Row], reading: Reading, config: CorpusConfig, where: str) -> _Form:
-    labels = reading.choice.labels
-    values = [row.values.get(labels[0]) for row in head]
-    lists = config.task != "auto" or any(
-        is_list(value, False) and isinstance(value, dict) for value in values
-    )
-    one_hot = reading.choice.one_hot
-    if config.label_separator is not None and len(labels) == 1 and config.task == "auto":
-        task: Task = "multilabel"
-    else:
-        task = find_task(values, labels, config.task, where, one_hot)
-    meaning = meaning_of(config, task, lists or any(_has_choices(value) for value in values))
-    return _Form(input_of(head, reading.choice.text), reading, meaning)
-
-
-def _has_choices(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith('{"choices"')
+def _is_object(value: Any) -> bool:
+    """Whether a value is an object of labels, which may have a single one for each text."""
+    return isinstance(value, dict) or (isinstance(value, str) and value.startswith('{"choices"'))
 
 
 def _beside(texts: Path, labels: Path, config: CorpusConfig) -> tuple[Form, Iterator[Row]]:

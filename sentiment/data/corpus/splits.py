@@ -1,8 +1,9 @@
-"""Divide a corpus into train, validation and test so that no text stands on two sides."""
+"""A corpus ready for a model: divided so that no text stands on two sides, or whole, to be scored."""
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,13 @@ from sentiment.core.errors import CorpusError, UsageError, listed
 from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.data import grades
-from sentiment.data.corpus.checks import check_labels, check_rows, leave_rare, leave_unseen
-from sentiment.data.corpus.folds import stratify
-from sentiment.data.corpus.raw import RawCorpus, RawSplit, Task, names_in
+from sentiment.data.corpus.checks import SHOWN, check_labels, check_rows, leave_rare, leave_unseen
+from sentiment.data.corpus.labels import Task, folded, names_in
+from sentiment.data.corpus.raw import RawCorpus, RawSplit
 from sentiment.data.corpus.reading import Reading
+from sentiment.data.corpus.sides import Texts, numbered
 from sentiment.data.corpus.source import read_corpus
+from sentiment.data.identity import near_duplicates
 from sentiment.data.inputs import Input, TextInput
 
 
@@ -35,6 +38,12 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @classmethod
+    def of(cls, split: RawSplit, names: Sequence[str], several: bool) -> "Split":
+        """Return usable rows with their labels as numbers."""
+        ids = split.ids if split.ids and None not in split.ids else None
+        return cls(split.texts, numbered(split.labels, names, several), ids)
 
 
 @dataclass(frozen=True)
@@ -136,56 +145,52 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0, say: Say = warn)
     labels = check_labels(raw, splits, config)
     if raw.task == "ordinal":
         labels = grades.in_order(labels, config.grades, raw.label_order, raw.source)
-    pool = Texts.of(splits["train"], labels, raw)
+    pool = Texts.of(splits["train"], raw)
     own: dict[str, Texts] = {
-        role: Texts.of(splits[role], labels, raw) for role in ("validation", "test") if role in splits
+        role: Texts.of(splits[role], raw) for role in ("validation", "test") if role in splits
     }
     test, validation = own.get("test"), own.get("validation")
 
     if test is not None:
-        left_out["training texts in test"] = pool.remove(set(test.keys))
+        left_out["training texts in test"] = pool.remove_equal(test)
         if validation is not None:
-            left_out["validation texts in test"] = validation.remove(set(test.keys))
+            left_out["validation texts in test"] = validation.remove_equal(test)
     if validation is not None:
-        left_out["training texts in validation"] = pool.remove(set(validation.keys))
-    if not pool.texts:
+        left_out["training texts in validation"] = pool.remove_equal(validation)
+    if not pool.keys:
         raise CorpusError(
             f"{raw.source}: all training texts are in {' or '.join(own)} too, and none is left to train on; "
             "give others"
         )
     if config.repeats == "drop":
-        left_out["repeated training texts"] = pool.remove_repeats()
-    _check_sizes(pool, labels, own, raw.source)
-    if validation is not None and not validation.texts:
+        left_out["repeated training texts"] = pool.remove({*range(len(pool.keys))} - {*pool.first.values()})
+    _check_sizes(pool, labels, own, raw)
+    if validation is not None and not validation.keys:
         raise CorpusError(f"{raw.source}: all validation texts are in test too; give others, or none")
     cut = tuple(role for role in ("validation", "test") if role not in own)
     if test is None:
-        pool, test = pool.cut(config.test_share, len(labels), seed, left=1 + (validation is None))
+        pool, test = pool.cut(config.test_share, labels, seed, left=1 + (validation is None))
     if validation is None:
-        pool, validation = pool.cut(config.validation_share, len(labels), seed, left=1)
+        pool, validation = pool.cut(config.validation_share, labels, seed, left=1)
     if config.near_duplicates == "drop":
         if not raw.input.written:
             raise UsageError(f"corpus.near_duplicates=drop is for texts, and these are {raw.input.what}")
-        from sentiment.data.identity import near_duplicates
-
-        kept = [*test.texts, *validation.texts]
-        near = near_duplicates([*kept, *pool.texts], config.similarity)
-        left_out["near-duplicate training texts"] = pool.remove_rows(
+        kept = [*test.split.texts, *validation.split.texts]
+        near = near_duplicates([*kept, *pool.split.texts], config.similarity)
+        left_out["near-duplicate training texts"] = pool.remove(
             {later - len(kept) for _, later in near if later >= len(kept)}
         )
-    unlabelled = raw.splits.get("unlabelled", RawSplit()).texts
-    in_test = set(test.keys)
-    kept_texts = [text for text in unlabelled if raw.input.key(text) not in in_test]
-    left_out["unlabelled texts in test"] = len(unlabelled) - len(kept_texts)
+    unlabelled = Texts.of(raw.splits.get("unlabelled", RawSplit()), raw)
+    left_out["unlabelled texts in test"] = unlabelled.remove_equal(test)
     return Corpus(
         raw.name,
         raw.source,
         raw.revision,
         labels,
-        pool.split(),
-        validation.split(),
-        test.split(),
-        kept_texts,
+        Split.of(pool.split, labels, raw.several),
+        Split.of(validation.split, labels, raw.several),
+        Split.of(test.split, labels, raw.several),
+        unlabelled.split.texts,
         cut,
         {reason: count for reason, count in left_out.items() if count},
         raw.task,
@@ -194,89 +199,78 @@ def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0, say: Say = warn)
     )
 
 
-class Texts:
-    """Texts, labels and normalised keys that are filtered together."""
-
-    def __init__(self, texts: list[Any], labels: NDArray[np.int64], keys: list[str], ids: list[Any]) -> None:
-        self.texts, self.labels, self.keys, self.ids = texts, labels, keys, ids
-
-    @classmethod
-    def of(cls, split: RawSplit, names: tuple[str, ...], raw: RawCorpus) -> "Texts":
-        numbers = {name: number for number, name in enumerate(names)}
-        if raw.task == "multilabel":
-            labels = np.zeros((len(split.labels), len(names)), np.int64)
-            for row, label in enumerate(split.labels):
-                labels[row, [numbers[name] for name in names_in(label)]] = 1
-        else:
-            labels = np.array([numbers[str(label)] for label in split.labels], np.int64)
-        ids = split.ids or [None] * len(labels)
-        return cls(split.texts, labels, [raw.input.key(text) for text in split.texts], ids)
-
-    def split(self) -> Split:
-        return Split(self.texts, self.labels, None if None in self.ids else self.ids)
-
-    def take(self, rows: Iterable[int]) -> "Texts":
-        rows = list(rows)
-        texts, keys, ids = ([column[i] for i in rows] for column in (self.texts, self.keys, self.ids))
-        return Texts(texts, self.labels[rows], keys, ids)
-
-    def remove_rows(self, rows: set[int]) -> int:
-        kept = self.take(i for i in range(len(self.texts)) if i not in rows)
-        self.texts, self.labels, self.keys, self.ids = kept.texts, kept.labels, kept.keys, kept.ids
-        return len(rows)
-
-    def remove(self, keys: set[str]) -> int:
-        return self.remove_rows({i for i, key in enumerate(self.keys) if key in keys})
-
-    def remove_repeats(self) -> int:
-        first: dict[str, int] = {}
-        for row, key in enumerate(self.keys):
-            first.setdefault(key, row)
-        return self.remove_rows(set(range(len(self.keys))) - set(first.values()))
-
-    def cut(self, share: float, classes: int, seed: int, left: int) -> tuple["Texts", "Texts"]:
-        """Divide the groups of equal texts, stratified by the label of each group's first text.
-
-        At least one group of each class is cut, and `left` of them stay; of several labels, if they can.
-        """
-        first: dict[str, int] = {}
-        for row, key in enumerate(self.keys):
-            first.setdefault(key, row)
-        groups, labels = np.array(list(first), object), self.labels[list(first.values())]
-        generator = np.random.default_rng(seed)
-        chosen: set[str] = set()
-        if labels.ndim == 2:
-            counts, size = labels.sum(0), len(groups)
-            taken = np.maximum(0, np.minimum(np.maximum(1, share * counts), counts - left))
-            wanted, sizes = np.stack([counts - taken, taken]), np.array([1 - share, share]) * size
-            chosen = set(groups[stratify(labels, wanted, sizes, generator) == 1])
-        else:
-            for label in range(classes):
-                mine = generator.permutation(groups[labels == label])
-                chosen |= set(mine[: max(0, min(max(1, round(share * len(mine))), len(mine) - left))])
-        sides = ([], [])  # type: tuple[list[int], list[int]]
-        for row, key in enumerate(self.keys):
-            sides[key in chosen].append(row)
-        return self.take(sides[0]), self.take(sides[1])
-
-
-def _check_sizes(pool: "Texts", labels: tuple[str, ...], own: dict[str, "Texts"], source: str) -> None:
+def _check_sizes(pool: Texts, labels: tuple[str, ...], own: dict[str, Texts], raw: RawCorpus) -> None:
     """Refuse a class with too few different training texts to be on every side."""
     sides = 3 - len(own)
-    groups = dict(zip(pool.keys, pool.labels, strict=True))
-    several = pool.labels.ndim == 2
-    counts = sum(groups.values(), np.zeros(len(labels), np.int64)) if several else Counter(groups.values())
-    rare = {name: int(counts[number]) for number, name in enumerate(labels) if counts[number] < sides}
+    groups = dict(zip(pool.keys, pool.split.labels, strict=True))
+    counts = Counter(name for label in groups.values() for name in names_in(label))
+    rare = {name: counts[name] for name in labels if counts[name] < sides}
     if rare:
-        what = "label" if several else "class"
         wanted = ["training", *(role for role in ("validation", "test") if role not in own)]
         if len(rare) == 1:
             name, count = next(iter(rare.items()))
-            who = f"the {what} {name!r} has {count} different texts"
+            who = f"the {raw.noun} {name!r} has {count} different texts"
         else:
             names = listed(f"{name!r} ({count})" for name, count in rare.items())
-            who = f"{len(rare)} {what}{'s' if several else 'es'} have too few different texts: {names}"
+            nouns = "labels" if raw.several else "classes"
+            who = f"{len(rare)} {nouns} have too few different texts: {names}"
         raise CorpusError(
-            f"{source}: {who}, and {sides} are needed for {', '.join(wanted)}; add texts, give --validation "
-            "and --test, or leave them out with --set corpus.rare_classes=drop (merge: one class of them all)"
+            f"{raw.source}: {who}, and {sides} are needed for {', '.join(wanted)}; add texts, give "
+            "--validation and --test, or leave them out with --set corpus.rare_classes=drop (merge: one "
+            "class of them all)"
         )
+
+
+def load_for_scoring(
+    config: CorpusConfig,
+    labels: tuple[str, ...],
+    takes: Input,
+    like: Reading | None = None,
+    say: Say = warn,
+) -> tuple[dict[str, Any], Split]:
+    """Read what a corpus offers to score a model of known `labels` on: its test split, or all of it.
+
+    Parameters
+    ----------
+    takes
+        What the model takes.
+    like
+        How the corpus of the model was read; its columns come first.
+
+    Returns
+    -------
+    dict, Split
+        What the report says of the corpus, and the texts.
+
+    Raises
+    ------
+    CorpusError
+        If it has labels that the model does not know, or other features.
+    """
+    raw, left_out = check_rows(read_corpus(config, like, say), config, say)
+    role = "test" if raw.splits.get("test", RawSplit()).texts else "train"
+    split = raw.splits[role]
+    if split.texts and raw.input != takes:
+        raise CorpusError(f"{raw.source}: it has {raw.input}, but the model is of {takes}")
+    if not split.labelled:
+        raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
+    unknown = sorted({name for label in split.labels for name in names_in(label)} - set(labels))
+    if unknown:
+        alike = {folded(label): label for label in labels}
+        names = {name: alike.get(folded(name), "…") for name in unknown[:SHOWN]}
+        raise CorpusError(
+            f"{raw.source}: the model knows the labels {listed(labels)}, but not "
+            f"{listed(unknown)}; train on this corpus, or say for each which of the model's it is: --set "
+            f"'corpus.labels={json.dumps(names, ensure_ascii=False)}'"
+        )
+    about = {
+        "name": raw.name,
+        "source": raw.source,
+        "revision": raw.revision,
+        "sizes": {"test": len(split.texts)},
+        "scored_split": role,
+        "labels": list(labels),
+        "left_out": {"invalid rows": left_out} if left_out else {},
+        "reading": raw.reading.as_dict() if raw.reading is not None else None,
+    }
+    return about, Split.of(split, labels, raw.several)

@@ -15,7 +15,7 @@ from sentiment.inference import pretrained
 from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
-from sentiment.models.forward import infer
+from sentiment.models.network import infer
 from sentiment.report.comparison import listed
 from sentiment.report.phrases import number, seconds
 from sentiment.runs.prepare import Prepared, prepare, tell_of_kernel
