@@ -4,9 +4,11 @@
 nearest known one. The filled settings are stored in every bundle.
 """
 
+from collections.abc import Iterator
+
 import pydantic
 
-from sentiment.core.sections.base import SEEDS, Section, setting
+from sentiment.core.sections import SEEDS, Section, setting
 from sentiment.core.sections.data import CorpusConfig, FeaturesConfig, TokenizerConfig
 from sentiment.core.sections.model import EmbeddingConfig, ModelConfig, NGramsConfig
 from sentiment.core.sections.run import DecisionConfig, ReportConfig, RuntimeConfig
@@ -32,96 +34,75 @@ class Config(Section):
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> "Config":
-        for contradict, message in (*reading_rules(self), *training_rules(self)):
-            if contradict:
-                raise ValueError(message)
+        if faults := [*reading_faults(self), *training_faults(self)]:
+            raise ValueError(faults[0])
         return self
 
 
-def reading_rules(config: Config) -> list[tuple[object, str]]:
-    """Rules between settings of what reads a text: whether each is broken, and how to mend it."""
-    return [
-        (
-            config.embedding.source == "pretrained" and not config.embedding.vectors,
+def reading_faults(config: Config) -> Iterator[str]:
+    """Yield which settings of what reads a text contradict each other, and how to mend it."""
+    embedding, model, tokenizer = config.embedding, config.model, config.tokenizer
+    if embedding.source == "pretrained" and not embedding.vectors:
+        yield (
             "embedding.source = 'pretrained' needs embedding.vectors, "
-            "for instance --set embedding.vectors=glove.6B.100d",
-        ),
-        (
-            config.embedding.vectors and config.embedding.source != "pretrained",
-            f"embedding.vectors is set but embedding.source is {config.embedding.source!r}; "
-            "add --set embedding.source=pretrained",
-        ),
-        (
-            config.model.init_from is not None and config.embedding.source not in ("auto", "random"),
+            "for instance --set embedding.vectors=glove.6B.100d"
+        )
+    if embedding.vectors and embedding.source != "pretrained":
+        yield (
+            f"embedding.vectors is set but embedding.source is {embedding.source!r}; "
+            "add --set embedding.source=pretrained"
+        )
+    if model.init_from is not None and embedding.source not in ("auto", "random"):
+        yield (
             f"model.init_from brings its own embeddings, but embedding.source is "
-            f"{config.embedding.source!r}; add --set embedding.source=random",
-        ),
-        (
-            config.model.init_from is not None and config.pretraining.first,
-            "model.init_from and pretraining.first both bring an encoder; leave one of them out",
-        ),
-        (
-            config.tokenizer.kmer_stride > config.tokenizer.kmer,
-            f"tokenizer.kmer_stride = {config.tokenizer.kmer_stride} would skip symbols; it is at most "
-            f"tokenizer.kmer, {config.tokenizer.kmer}",
-        ),
-        (
-            config.training.reverse_complement and config.tokenizer.kind == "word",
+            f"{embedding.source!r}; add --set embedding.source=random"
+        )
+    if model.init_from is not None and config.pretraining.first:
+        yield "model.init_from and pretraining.first both bring an encoder; leave one of them out"
+    if tokenizer.kmer_stride > tokenizer.kmer:
+        yield (
+            f"tokenizer.kmer_stride = {tokenizer.kmer_stride} would skip symbols; it is at most "
+            f"tokenizer.kmer, {tokenizer.kmer}"
+        )
+    if config.training.reverse_complement and tokenizer.kind == "word":
+        yield (
             "training.reverse_complement is for sequences of nucleotides, which are no words; "
-            "add --set tokenizer.kind=kmer",
-        ),
-        (
-            config.model.layer_dropout and config.model.layers < 2,
-            f"model.layer_dropout = {config.model.layer_dropout} needs model.layers >= 2, "
-            f"not {config.model.layers}",
-        ),
-        (
-            config.corpus.grades is not None and config.corpus.task != "ordinal",
-            "corpus.grades is of ordinal labels; add --set corpus.task=ordinal",
-        ),
-        (
-            config.tokenizer.truncation == "windows"
-            and 2 * config.tokenizer.window_overlap > config.tokenizer.max_length,
-            f"tokenizer.window_overlap = {config.tokenizer.window_overlap} is more than half of "
-            f"tokenizer.max_length = {config.tokenizer.max_length}; lower it",
-        ),
-        (
-            config.tokenizer.truncation == "windows" and "middle" in config.model.pooling,
+            "add --set tokenizer.kind=kmer"
+        )
+    if model.layer_dropout and model.layers < 2:
+        yield f"model.layer_dropout = {model.layer_dropout} needs model.layers >= 2, not {model.layers}"
+    if config.corpus.grades is not None and config.corpus.task != "ordinal":
+        yield "corpus.grades is of ordinal labels; add --set corpus.task=ordinal"
+    if tokenizer.truncation == "windows" and 2 * tokenizer.window_overlap > tokenizer.max_length:
+        yield (
+            f"tokenizer.window_overlap = {tokenizer.window_overlap} is more than half of "
+            f"tokenizer.max_length = {tokenizer.max_length}; lower it"
+        )
+    if tokenizer.truncation == "windows" and "middle" in model.pooling:
+        yield (
             "model.pooling = 'middle' is of texts cut around what matters, and windows have no such "
-            "middle; choose another, or another tokenizer.truncation",
-        ),
-    ]
+            "middle; choose another, or another tokenizer.truncation"
+        )
 
 
-def training_rules(config: Config) -> list[tuple[object, str]]:
-    """Rules between settings of the optimisation and the decision, likewise."""
-    return [
-        (
-            config.training.focal and config.distillation.teachers,
+def training_faults(config: Config) -> Iterator[str]:
+    """Yield which settings of the optimisation and the decision contradict each other, likewise."""
+    distillation, training, decision = config.distillation, config.training, config.decision
+    if training.focal and distillation.teachers:
+        yield (
             "training.focal is for labels, and distillation.teachers give probabilities; "
-            "leave one of them out",
-        ),
-        (
-            config.training.class_weights == config.training.sampling == "balanced",
-            "training.class_weights and training.sampling both balance the classes; leave one of them out",
-        ),
-        (
-            config.decision.target
-            and config.decision.false_positive_cost != config.decision.false_negative_cost,
-            "decision.target and costs both ask for a threshold; leave one of them out",
-        ),
-        (
-            config.training.reverse_complement and config.distillation.teachers,
-            "training.reverse_complement and distillation.teachers do not go together",
-        ),
-        (
-            not config.distillation.teachers
-            and (config.distillation.ngrams or config.distillation.generations > 1),
+            "leave one of them out"
+        )
+    if training.class_weights == training.sampling == "balanced":
+        yield "training.class_weights and training.sampling both balance the classes; leave one of them out"
+    if decision.target and decision.false_positive_cost != decision.false_negative_cost:
+        yield "decision.target and costs both ask for a threshold; leave one of them out"
+    if training.reverse_complement and distillation.teachers:
+        yield "training.reverse_complement and distillation.teachers do not go together"
+    if not distillation.teachers and (distillation.ngrams or distillation.generations > 1):
+        yield (
             "distillation.ngrams and distillation.generations add teachers to others; "
-            "add --set distillation.teachers=1, or more",
-        ),
-        (
-            len(set(config.model.pooling)) < len(config.model.pooling),
-            f"model.pooling names one pooling twice: {config.model.pooling}",
-        ),
-    ]
+            "add --set distillation.teachers=1, or more"
+        )
+    if len(set(config.model.pooling)) < len(config.model.pooling):
+        yield f"model.pooling names one pooling twice: {config.model.pooling}"

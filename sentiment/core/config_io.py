@@ -11,7 +11,7 @@ import tomlkit
 
 from sentiment.core.config import Config
 from sentiment.core.errors import UsageError, did_you_mean
-from sentiment.core.sections.base import Section
+from sentiment.core.sections import Section
 
 MAPS = {"corpus.labels"}  # settings that are tables themselves
 

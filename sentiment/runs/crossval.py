@@ -12,7 +12,7 @@ import numpy as np
 from sentiment.core import config_io, files
 from sentiment.core.config import Config
 from sentiment.core.schema.runs import Crossval, Spread
-from sentiment.core.sections.base import SEEDS
+from sentiment.core.sections import SEEDS
 from sentiment.data.corpus import Corpus, RawCorpus, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.features import digest
@@ -20,7 +20,7 @@ from sentiment.inference import bundle
 from sentiment.inference.bundle import MANIFEST, PREDICTIONS
 from sentiment.metrics.significance import corrected_t
 from sentiment.runs import train
-from sentiment.runs.folder import Job, Run, newest, now
+from sentiment.runs.folder import Job, Run, identity, newest, now
 from sentiment.training.events import Listener
 
 SCHEMA = 1
@@ -68,13 +68,7 @@ def crossval(
     Interrupted
         On Ctrl-C or SIGTERM, after saving; the message says how to go on.
     """
-    run = Run.new(CROSSVAL, settings, out, listener)
-    run.listener.stage(f"loading {settings.corpus.name}")
-    pool = read_pool(run.corpus_settings, run.listener.notice)
-    cut(pool, folds, 0)  # fails now if it cannot be done
-    state = {"folds": folds, "seeds": seeds, "revision": pool.revision, "fingerprint": fingerprint(pool)}
-    with run.begin(pool.name, state):
-        return _run(run, pool)
+    return _run(Run.new(CROSSVAL, settings, out, listener), folds, seeds)
 
 
 def resume(out: Path | None = None, listener: Listener | None = None, device: str | None = None) -> Crossval:
@@ -92,13 +86,20 @@ def resume(out: Path | None = None, listener: Listener | None = None, device: st
         listener.stage(f"{out} is finished already")
         return cast(Crossval, files.read_json(out / RESULT, "corpus", "model", "baselines"))
     run = Run.unfinished(CROSSVAL, out, listener, device)
-    listener.stage(f"going on with {out}")
+    return _run(run, run.state["folds"], run.state["seeds"])
+
+
+def _run(run: Run, folds: int, seeds: int) -> Crossval:
+    run.announce()
     pool = read_pool(run.corpus_settings, run.listener.notice)
-    with run.go_on(fingerprint(pool)):
-        return _run(run, pool)
+    if not run.state:
+        cut(pool, folds, 0)  # fails now if it cannot be done
+    state = {"folds": folds, "seeds": seeds, "revision": pool.revision, "fingerprint": fingerprint(pool)}
+    with run.work(pool.name, state):
+        return _work(run, pool)
 
 
-def _run(run: Run, pool: RawCorpus) -> Crossval:
+def _work(run: Run, pool: RawCorpus) -> Crossval:
     """Train what is not trained yet, then sum up."""
     settings, state, out, listener = run.settings, run.state, run.out, run.listener
     folds: list[dict[str, Any]] = []
@@ -118,10 +119,7 @@ def _run(run: Run, pool: RawCorpus) -> Crossval:
         "schema": SCHEMA,
         "created": now(),
         "corpus": {
-            "name": pool.name,
-            "source": pool.source,
-            "revision": pool.revision,
-            "fingerprint": state["fingerprint"],
+            **identity(pool, state["fingerprint"]),
             "texts": len(pool.splits["train"].texts),
         },
         "folds": state["folds"],

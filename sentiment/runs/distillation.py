@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from sentiment.core import files
 from sentiment.core.config import Config
-from sentiment.core.sections.base import SEEDS
+from sentiment.core.sections import SEEDS
 from sentiment.data.sequences import Encoded, Sequences
 from sentiment.inference import bundle
 from sentiment.inference.bundle import CHECKPOINT

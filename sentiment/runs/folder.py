@@ -16,7 +16,9 @@ from sentiment.core import config_io, files
 from sentiment.core.config import Config
 from sentiment.core.errors import BundleError, CorpusError, Interrupted, UsageError
 from sentiment.core.files import ARTIFACTS
+from sentiment.core.schema.corpus import CorpusIdentity
 from sentiment.core.sections.data import CorpusConfig
+from sentiment.data.corpus import Corpus, RawCorpus
 from sentiment.models import runtime
 from sentiment.training.events import Listener
 
@@ -27,27 +29,17 @@ class Job:
 
     Attributes
     ----------
-    verb
-        Of the command line.
-    state
-        A file in an unfinished run: what a resumed one must find again. It has the `keys`.
-    progress
-        Pattern of the files that a run can go on from.
-    name
-        Of an unfinished run, in messages.
-    suffix
-        Of the name of the folder, where none is given.
     kept
         Words before the command that goes on, if the run is a series of trainings: it works in its folder
         from the start, and every interruption keeps it. Else the folder has its name when it is whole.
     """
 
     verb: str
-    state: str
-    keys: tuple[str, ...]
-    progress: str = "**/*.safetensors"
-    name: str = "unfinished run"
-    suffix: str = ""
+    state: str  # a file in an unfinished run: what a resumed one must find again
+    keys: tuple[str, ...]  # in that file
+    progress: str = "**/*.safetensors"  # pattern of the files that a run can go on from
+    name: str = "unfinished run"  # in messages
+    suffix: str = ""  # of the name of the folder, where none is given
     kept: str | None = None
 
 
@@ -56,8 +48,6 @@ class Run:
 
     Parameters
     ----------
-    settings
-        Of the run.
     out
         The folder of its results; named after the corpus when it begins, if it is None.
     listener
@@ -108,15 +98,7 @@ class Run:
     def unfinished(
         cls, job: Job, out: Path | None, listener: Listener | None, device: str | None = None
     ) -> "Run":
-        """Return a run to go on with, by default the newest, on another device if one is given.
-
-        Raises
-        ------
-        UsageError
-            If there is none.
-        BundleError
-            If what is there cannot be read.
-        """
+        """Return a run to go on with, by default the newest, on another device if one is given."""
         out = out or newest(job)
         folder = out if job.kept else files.partial(out)
         mark = folder if job.verb == "train" else folder / job.state
@@ -131,39 +113,53 @@ class Run:
         """Choose the device and seed what draws on it, until the run ends."""
         with runtime.prepared(self.settings.runtime, self.settings.seed) as self.device:
             runtime.choose_precision(self.settings.runtime.precision, self.device)
-            if self.state:
-                self.listener.stage(f"going on with {self.out}")
             yield
+
+    def announce(self) -> None:
+        """Say what the run begins with."""
+        self.listener.stage(
+            f"going on with {self.out}" if self.state else f"loading {self.settings.corpus.name}"
+        )
 
     @property
     def corpus_settings(self) -> CorpusConfig:
         """By which the corpus is read: of a run that goes on, at the commit that it had."""
-        return pinned(self.settings, self._corpus.get("revision")).corpus
+        return pinned(self.settings, of_corpus(self.state).get("revision")).corpus
 
     @contextmanager
-    def begin(self, corpus: str, state: dict[str, Any]) -> Iterator[None]:
-        """Make the folder, and keep what comes of the work; `corpus` names it, if nobody did."""
-        if not self.named:
-            stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-            self._name(ARTIFACTS / f"{corpus}{self.job.suffix}-{stamp}")
-            self._check_new()
-        self.working.mkdir(parents=True)
-        self.state = state
-        with self.keep():
-            self.write_settings()
-            self.write_state()
-            yield
+    def work(self, corpus: str, state: dict[str, Any]) -> Iterator[None]:
+        """Keep what comes of the work, in a new folder unless the run goes on.
 
-    @contextmanager
-    def go_on(self, fingerprint: str) -> Iterator[None]:
-        """Keep what comes of the work; CorpusError if it is another corpus than before."""
-        if fingerprint != self._corpus["fingerprint"]:
+        Parameters
+        ----------
+        corpus
+            Its name, which the folder gets if nobody gave one.
+        state
+            What is stored of a new run; at least the fingerprint of the corpus.
+
+        Raises
+        ------
+        CorpusError
+            If the run goes on, and had another corpus before.
+        """
+        new = not self.state
+        if new:
+            if not self.named:
+                stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+                self._name(ARTIFACTS / f"{corpus}{self.job.suffix}-{stamp}")
+                self._check_new()
+            self.working.mkdir(parents=True)
+            self.state = state
+        elif of_corpus(state)["fingerprint"] != of_corpus(self.state)["fingerprint"]:
             raise CorpusError(
                 f"{self.settings.corpus.name}: the corpus has changed since this "
                 f"{self.job.name if self.job.verb == 'tune' else 'run'} began; "
                 f"start again (and remove {self.working})"
             )
         with self.keep():
+            if new:
+                self.write_settings()
+                self.write_state()
             yield
 
     @contextmanager
@@ -209,11 +205,6 @@ class Run:
         """Store what a resumed run must find again."""
         files.write_json(self.working / self.job.state, self.state)
 
-    @property
-    def _corpus(self) -> dict[str, Any]:
-        """What is stored of the corpus."""
-        return dict(self.state.get("corpus", self.state))
-
     def _check_new(self) -> None:
         if not self.job.kept:
             files.check_new(self.out)
@@ -251,6 +242,17 @@ def pinned(settings: Config, revision: str | None) -> Config:
     if revision is not None:
         settings.corpus.name = f"{settings.corpus.name.partition('@')[0]}@{revision}"
     return settings
+
+
+def of_corpus(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what is stored of the corpus."""
+    return dict(state.get("corpus", state))
+
+
+def identity(corpus: Corpus | RawCorpus, fingerprint: str) -> CorpusIdentity:
+    """Return what a corpus is, for a file of results."""
+    name, source, revision = corpus.name, corpus.source, corpus.revision
+    return {"name": name, "source": source, "revision": revision, "fingerprint": fingerprint}
 
 
 def now() -> str:

@@ -19,7 +19,7 @@ from sentiment.inference.bundle import CHECKPOINT
 from sentiment.inference.pretrained import STATE, Encoder
 from sentiment.models import embeddings, runtime
 from sentiment.models.language_model import LanguageModel
-from sentiment.runs.folder import Job, Run, newest, now, stored_settings
+from sentiment.runs.folder import Job, Run, identity, newest, now, stored_settings
 from sentiment.runs.prepare import tell_of_kernel
 from sentiment.training.events import Epoch, Listener
 from sentiment.training.pretrainer import Pretrainer
@@ -61,14 +61,9 @@ def pretrain(
     """
     ends = _end(minutes)
     run = Run.new(PRETRAIN, settings, out, listener)
-    with run.on_device():
-        if settings.model.init_from is not None:
-            raise UsageError("model.init_from is for training; a pretraining begins anew")
-        run.listener.stage(f"loading {settings.corpus.name}")
-        corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
-        state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-        with run.begin(corpus.name, state):
-            return _run(run, corpus, ends)
+    if settings.model.init_from is not None:
+        raise UsageError("model.init_from is for training; a pretraining begins anew")
+    return _run(run, ends)
 
 
 def within(whole: Run, corpus: Corpus, folder: Path) -> Encoder:
@@ -83,7 +78,7 @@ def within(whole: Run, corpus: Corpus, folder: Path) -> Encoder:
             run.state = {"revision": corpus.revision}
             run.write_settings()
             run.write_state()
-        _run(run, corpus, math.inf)
+        _work(run, corpus, math.inf)
     return pretrained.load(folder)
 
 
@@ -105,19 +100,22 @@ def resume(
     ends, out = _end(minutes), out or newest(PRETRAIN)
     if not (files.partial(out) / STATE).is_file() and (out / bundle.ENCODER).is_file():
         return _summary(out, pretrained.load(out).about, finished=True)
-    run = Run.unfinished(PRETRAIN, out, listener, device)
-    with run.on_device():
-        settings = run.settings
-        corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
-        with run.go_on(corpus.fingerprint()):
-            return _run(run, corpus, ends)
+    return _run(Run.unfinished(PRETRAIN, out, listener, device), ends)
 
 
 def _end(minutes: float | None) -> float:
     return math.inf if minutes is None else time.monotonic() + 60 * minutes
 
 
-def _run(run: Run, corpus: Corpus, ends: float) -> dict[str, Any]:
+def _run(run: Run, ends: float) -> dict[str, Any]:
+    with run.on_device():
+        run.announce()
+        corpus = load_corpus(run.corpus_settings, run.settings.seed, run.listener.notice)
+        with run.work(corpus.name, {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}):
+            return _work(run, corpus, ends)
+
+
+def _work(run: Run, corpus: Corpus, ends: float) -> dict[str, Any]:
     """Do what comes after the corpus, from wherever an earlier run has come to, until time is up."""
     if not corpus.input.written:
         raise UsageError(f"{corpus.source} is a corpus of {corpus.input.what}, and pretraining is for texts")
@@ -146,12 +144,7 @@ def _run(run: Run, corpus: Corpus, ends: float) -> dict[str, Any]:
         pretrainer.restore(working / CHECKPOINT)
     about = {
         "created": now(),
-        "corpus": {
-            "name": corpus.name,
-            "source": corpus.source,
-            "revision": corpus.revision,
-            "fingerprint": corpus.fingerprint(),
-        },
+        "corpus": identity(corpus, corpus.fingerprint()),
         "texts": {
             "training": len(corpus.train),
             "unlabelled": len(corpus.unlabelled),

@@ -33,7 +33,7 @@ from sentiment.metrics.task import task
 from sentiment.models import ngrams
 from sentiment.models.ngrams import Counted, NGrams
 from sentiment.runs import assemble, distillation, pretrain
-from sentiment.runs.folder import Job, Run, newest, now
+from sentiment.runs.folder import Job, Run, identity, newest, now
 from sentiment.runs.prepare import VECTORS, Prepared, check_kind, fit, prepare
 from sentiment.training import tensorboard
 from sentiment.training.events import Listener
@@ -68,16 +68,7 @@ def train(
     Interrupted
         On Ctrl-C or SIGTERM, after saving; the message says how to go on.
     """
-    run = Run.new(TRAIN, settings, out, listener)
-    with run.on_device():
-        if settings.training.tensorboard:
-            tensorboard.check()
-        if corpus is None:
-            run.listener.stage(f"loading {settings.corpus.name}")
-        corpus, raw = _read(run, corpus)
-        state = {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}
-        with run.begin(corpus.name, state):
-            return _run(run, corpus, raw)
+    return _run(Run.new(TRAIN, settings, out, listener), corpus)
 
 
 def resume(
@@ -105,28 +96,30 @@ def resume(
     if (working / pretrained.STATE).is_file():
         raise UsageError(f"{out}: a pretraining; go on with: sentiment pretrain --resume --out {out}")
     run = Run.unfinished(TRAIN, out, listener, device)
+    if corpus is None and run.settings.corpus.name == MEMORY:
+        raise UsageError(
+            f"{out}: it trains on texts from memory; go on in Python, with "
+            "sentiment.runs.train.resume(corpus=…)"
+        )
+    return _run(run, corpus)
+
+
+def _run(run: Run, corpus: Corpus | RawCorpus | None) -> Predictor:
+    """Read and divide the corpus, as far as it is not, and do the work."""
     if run.settings.training.tensorboard:
         tensorboard.check()
     with run.on_device():
-        if corpus is None and run.settings.corpus.name == MEMORY:
-            raise UsageError(
-                f"{out}: it trains on texts from memory; go on in Python, with "
-                "sentiment.runs.train.resume(corpus=…)"
-            )
-        corpus, raw = _read(run, corpus)
-        with run.go_on(corpus.fingerprint()):
-            return _run(run, corpus, raw)
+        if corpus is None or run.state:
+            run.announce()
+        raw = None
+        if not isinstance(corpus, Corpus):
+            raw = corpus or read_corpus(run.corpus_settings, say=run.listener.notice)
+            corpus = divide(raw, run.settings.corpus, run.settings.seed, run.listener.notice)
+        with run.work(corpus.name, {"revision": corpus.revision, "fingerprint": corpus.fingerprint()}):
+            return _work(run, corpus, raw)
 
 
-def _read(run: Run, corpus: Corpus | RawCorpus | None) -> tuple[Corpus, RawCorpus | None]:
-    """Return the corpus, read and divided as far as it is not, and as it was read, if that is known."""
-    if isinstance(corpus, Corpus):
-        return corpus, None
-    raw = corpus or read_corpus(run.corpus_settings, say=run.listener.notice)
-    return divide(raw, run.settings.corpus, run.settings.seed, run.listener.notice), raw
-
-
-def _run(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
+def _work(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
     """Do what comes after the corpus, from wherever an earlier run has come to."""
     settings, working = run.settings, run.working
     check_kind(settings, corpus)  # what does not fit is refused before the work
@@ -204,10 +197,7 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
         "labels": list(corpus.labels),
         "model": ready.sizes,
         "corpus": {
-            "name": corpus.name,
-            "source": corpus.source,
-            "revision": corpus.revision,
-            "fingerprint": corpus.fingerprint(),
+            **identity(corpus, corpus.fingerprint()),
             "test_fingerprint": corpus.test_fingerprint(),
         },
     }

@@ -26,7 +26,7 @@ class Heard(Listener):
 def stopped(job, out, error, progress=False, listener=None):
     """Begin a run that ends by an error, perhaps after some work."""
     run = Run.new(job, config_io.load(), out, listener)
-    with run.begin("corpus", dict(STATES[job])):
+    with run.work("corpus", dict(STATES[job])):
         if progress:
             path = run.working / PROGRESS[job]
             path.parent.mkdir(exist_ok=True)
@@ -80,9 +80,12 @@ def test_the_newest_is_gone_on_with_if_the_corpus_is_the_same(job, tmp_path, mon
     run = Run.unfinished(job, None, None)
     assert run.out == newest(job)
     assert run.out.name.startswith("corpus-")
-    with pytest.raises(CorpusError, match="the corpus has changed since this run began"), run.go_on("abd"):
+    with (
+        pytest.raises(CorpusError, match="the corpus has changed since this run began"),
+        run.work("", {"fingerprint": "abd"}),
+    ):
         pass
-    with run.go_on("abc"):
+    with run.work("", {"fingerprint": "abc"}):
         pass
     (run.working / job.state).write_text("{}")
     with pytest.raises(BundleError, match="lacks"):

@@ -15,7 +15,7 @@ from scipy import stats
 from sentiment.core import config, config_io, recipes
 from sentiment.core.errors import Interrupted, SentimentError, UsageError
 from sentiment.runs import tuning
-from sentiment.runs.tuning import outcome, space, study, trial
+from sentiment.runs.tuning import outcome, space, trial
 from sentiment.runs.tuning.space import SPACE, Between, OneOf
 from sentiment.training.events import Listener
 
@@ -176,7 +176,7 @@ def test_a_stopped_search_goes_on_and_ends_like_one_that_was_not(finished, corpu
     rows = [json.loads(line) for line in (out / "trials.jsonl").read_text("utf-8").splitlines()]
     assert [one["state"] for one in rows] == ["finished", "finished", "stopped"]
     assert recipes.read(str(out / "recipe.toml")).settings
-    study.open_study(out).ask()  # a process that was killed leaves a trial that is running
+    trial.open_study(out).ask()  # a process that was killed leaves a trial that is running
     with (out / "study.journal").open("a") as file:
         file.write('{"op_code')  # and may have been writing
     result = tuning.resume(out)
@@ -189,7 +189,7 @@ def test_a_stopped_search_goes_on_and_ends_like_one_that_was_not(finished, corpu
 def test_the_budget_ends_a_trial_and_more_can_be_given(corpus, tmp_path, monkeypatch):
     """By a clock that goes on a second with each update."""
     clock = [0.0]
-    for module in (tuning, study):
+    for module in (tuning, trial):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
 
     class Clock(Listener):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pydantic
 
-from sentiment.core.sections.base import SEEDS, Dropout, Section, Share, setting
+from sentiment.core.sections import SEEDS, Dropout, Section, Share, setting
 
 
 class CorpusConfig(Section):

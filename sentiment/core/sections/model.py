@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from sentiment.core.sections.base import SIZES, Dropout, Section, setting
+from sentiment.core.sections import SIZES, Dropout, Section, setting
 
 Pooling = Literal["last", "max", "mean", "attention", "middle"]
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from sentiment.core.sections.base import Section, setting
+from sentiment.core.sections import Section, setting
 
 
 class RuntimeConfig(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sentiment.core.sections.base import Dropout, Epochs, Section, setting
+from sentiment.core.sections import Dropout, Epochs, Section, setting
 
 
 class PretrainingConfig(Section):

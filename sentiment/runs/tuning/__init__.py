@@ -17,11 +17,10 @@ from sentiment.core.errors import BundleError, UsageError
 from sentiment.data.corpus import Corpus, Split, load_corpus
 from sentiment.metrics.catalogue import metric_of
 from sentiment.models import runtime
-from sentiment.runs.folder import Run
+from sentiment.runs.folder import Run, identity
 from sentiment.runs.prepare import check_kind
 from sentiment.runs.tuning import outcome, space
-from sentiment.runs.tuning.study import TUNE, Search
-from sentiment.runs.tuning.trial import attempt
+from sentiment.runs.tuning.trial import TUNE, Search, attempt
 from sentiment.training.events import Listener
 
 __all__ = ["check", "resume", "tune"]
@@ -78,13 +77,13 @@ def tune(
     check()
     run = Run.new(TUNE, settings.model_copy(deep=True), out, listener)
     settings = run.settings
+    if settings.pretraining.first or settings.distillation.teachers:
+        raise UsageError(
+            "a search is of single trainings; leave out pretraining.first and distillation.teachers, "
+            "and give them to train beside the recipe"
+        )
     with run.on_device():
-        if settings.pretraining.first or settings.distillation.teachers:
-            raise UsageError(
-                "a search is of single trainings; leave out pretraining.first and distillation.teachers, "
-                "and give them to train beside the recipe"
-            )
-        run.listener.stage(f"loading {settings.corpus.name}")
+        run.announce()
         corpus = load_corpus(run.corpus_settings, settings.seed, run.listener.notice)
         check_kind(settings, corpus)
         settings.training.metric = metric_of(settings.training.metric, corpus.task)
@@ -92,10 +91,7 @@ def tune(
         searched = space.free(settings, fixed)
         state = {
             "corpus": {
-                "name": corpus.name,
-                "source": corpus.source,
-                "revision": corpus.revision,
-                "fingerprint": corpus.fingerprint(),
+                **identity(corpus, corpus.fingerprint()),
                 "sizes": {role: size for role, size in corpus.sizes.items() if role != "test"},
             },
             "device": runtime.describe(run.device),
@@ -105,7 +101,7 @@ def tune(
             "trials": trials,
             "seconds": 0.0,
         }
-        with run.begin(corpus.name, state):
+        with run.work(corpus.name, state):
             search = Search(run, searched, begun)
             _run(search, corpus)
     return outcome.summary(search.study, run)
@@ -145,9 +141,10 @@ def resume(
         run.listener.stage(f"{out} is finished; --budget or --trials adds to it")
         return outcome.summary(search.study, run)
     with run.on_device():
+        run.announce()
         state["device"] = runtime.describe(run.device)
         corpus = load_corpus(run.corpus_settings, run.settings.seed, run.listener.notice)
-        with run.go_on(corpus.fingerprint()):
+        with run.work(corpus.name, {"fingerprint": corpus.fingerprint()}):
             _run(search, corpus)
     return outcome.summary(search.study, run)
 

@@ -1,37 +1,126 @@
-"""A trial of a search: settings are suggested, trained with, and judged on the validation texts."""
+"""A search under way, and its trials: settings are suggested, trained with, judged on validation texts."""
 
 import hashlib
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from sentiment.core import files
 from sentiment.core.config import Config
-from sentiment.core.errors import CorpusError, Diverged, UsageError
+from sentiment.core.errors import BundleError, CorpusError, Diverged, UsageError
 from sentiment.data.corpus import Corpus
 from sentiment.inference import pretrained
 from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
 from sentiment.models.network import infer
-from sentiment.report.comparison import listed
+from sentiment.report.comparison import listed, ranked
 from sentiment.report.phrases import number, seconds
+from sentiment.runs.folder import Job, Run
 from sentiment.runs.prepare import Prepared, prepare, tell_of_kernel
-from sentiment.runs.tuning import space
-from sentiment.runs.tuning.study import Search
+from sentiment.runs.tuning import outcome, space
+from sentiment.runs.tuning.outcome import RECIPE
+from sentiment.runs.tuning.space import Space
 from sentiment.training.events import Epoch
 from sentiment.training.trainer import Trainer
 
 if TYPE_CHECKING:
-    from optuna import Trial
+    from optuna import Study, Trial
 
+STUDY, TRIALS = "study.journal", "trials.jsonl"
+TUNE = Job(
+    "tune", "tuning.json", ("corpus", "device", "fixed", "space", "budget", "trials", "seconds"), TRIALS,
+    "search", "-tune", "ended trials are kept; ",
+)  # fmt: skip
+JUDGES, WARM_UP = 4, 5  # finished trials, and tenths of a training, before one is pruned
 TENTHS = 10  # trials of more and of fewer epochs are compared at the same tenth of the training
 TIE = 1e-6  # weight of the log loss beside the metric: only their order matters to TPE
 KEPT_READY = 6  # tokenized corpora with their vectors, in memory
 # What settings may do to a trial; that of the first one, the starting settings, is an error of the search.
 UNFIT = (Diverged, CorpusError, UsageError, torch.OutOfMemoryError, MemoryError)
+
+
+class Search:
+    """A run that tries settings.
+
+    Attributes
+    ----------
+    space
+        What is searched.
+    study
+        What Optuna knows of it; on disk, too.
+    ready
+        Tokenized corpora with their vectors, by the settings that they follow from.
+    """
+
+    def __init__(self, run: Run, space: Space, begun: float) -> None:
+        self.run, self.space, self.begun = run, space, begun
+        self.study = open_study(run.out)
+        self.before: float = run.state["seconds"]  # spent in earlier runs
+        self.ready: dict[str, Prepared] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Spent so far."""
+        return self.before + time.monotonic() - self.begun
+
+    @property
+    def done(self) -> int:
+        """Trials that count."""
+        return sum(trial["state"] != "stopped" for trial in outcome.rows(self.study))
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is spent."""
+        return self.run.state["budget"] is not None and self.seconds >= self.run.state["budget"]
+
+    @property
+    def over(self) -> bool:
+        """Whether the time or the trials are spent."""
+        return self.late or (self.run.state["trials"] is not None and self.done >= self.run.state["trials"])
+
+    def write(self) -> None:
+        """Bring what lies beside the study up to date."""
+        run = self.run
+        run.state["seconds"] = self.seconds
+        run.write_state()
+        trials = outcome.rows(self.study)
+        files.write_text(run.out / TRIALS, files.json_lines(trials))
+        if ranked(trials, run.settings.training.metric):
+            files.write_text(run.out / RECIPE, outcome.recipe(run.settings, outcome.summary(self.study, run)))
+
+
+def open_study(out: Path) -> "Study":
+    """Open the study of a folder; a trial that was running when its process was killed has failed."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    path = out / STUDY
+    if path.is_file():  # a full disk may have cut the last line short, and the next would be added to it
+        content = path.read_bytes()
+        os.truncate(path, content.rfind(b"\n") + 1)
+    told = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of each study that it makes
+    try:
+        study = optuna.create_study(
+            study_name="tune",
+            storage=JournalStorage(JournalFileBackend(str(path))),
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=JUDGES, n_warmup_steps=WARM_UP),
+        )
+        for trial in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: not a readable study: {error}; remove {out} and start again") from error
+    finally:
+        optuna.logging.set_verbosity(told)
+    return study
 
 
 class Stopped(Exception):
