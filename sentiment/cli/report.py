@@ -119,9 +119,9 @@ def compare(models: tuple[Path, ...], as_json: bool) -> None:
     A file stands for a model too, with the columns of `sentiment report --predictions`.
     """
     from sentiment.evaluation.compare import compare as look_at
-    from sentiment.report.comparison import render
+    from sentiment.report.comparison import render_comparison
 
-    show(look_at(models), as_json, render)
+    show(look_at(models), as_json, render_comparison)
 
 
 @verb(

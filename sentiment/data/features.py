@@ -71,10 +71,10 @@ def _fault(value: Iterable[Any]) -> str:
     width = None
     for number, step in enumerate(value, 1):
         numbers = step if isinstance(step, list | tuple | np.ndarray) else [step]
-        for one in numbers:
-            if isinstance(one, bool) or not isinstance(one, int | float | np.number):
-                return f"step {number} holds {str(one)[:40]!r}, which is no number"
-            if isinstance(one, int) and abs(one) >= 2**63:
+        for item in numbers:
+            if isinstance(item, bool) or not isinstance(item, int | float | np.number):
+                return f"step {number} holds {str(item)[:40]!r}, which is no number"
+            if isinstance(item, int) and abs(item) >= 2**63:
                 return f"step {number} holds a number that is too large"
         if width is not None and len(numbers) != width:
             return f"step {number} has {len(numbers)} features, and the steps before it {width}"

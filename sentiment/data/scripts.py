@@ -40,7 +40,9 @@ def has_words(texts: Sequence[str]) -> bool:
     for text in some:
         for run in word.findall(text):
             letters += len(run)
-            others += len(run) if len(run) > LONGEST else 0 if run.isascii() else _unspaced(run)
+            others += (
+                len(run) if len(run) > LONGEST else 0 if run.isascii() else len(IS_UNSPACED.findall(run))
+            )
     return 2 * others <= letters
 
 
@@ -53,7 +55,3 @@ def long_words(kind: str, length: float) -> str | None:
         "model hardly meets a token twice. Use --set tokenizer.kind=unigram (or char; kmer for sequences "
         "of symbols)."
     )
-
-
-def _unspaced(run: str) -> int:
-    return len(IS_UNSPACED.findall(run))

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import compress, pairwise
+from operator import not_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -144,12 +145,12 @@ class Tokenizer:
         values, counts = array("i"), array("q")
         for encodings in self._encodings(texts):
             for encoding in encodings:
-                found = encoding.ids or [UNKNOWN_ID]
-                values.fromlist(found)
-                counts.append(len(found))
+                ids = encoding.ids or [UNKNOWN_ID]
+                values.fromlist(ids)
+                counts.append(len(ids))
         offsets = np.concatenate([[0], np.cumsum(np.frombuffer(counts, np.int64))]).astype(np.int64)
-        ids = np.frombuffer(values, np.int32)
-        whole = Sequences(ids.astype(np.uint16) if len(self) <= 2**16 else ids, offsets)
+        flat = np.frombuffer(values, np.int32)
+        whole = Sequences(flat.astype(np.uint16) if len(self) <= 2**16 else flat, offsets)
         if not len(whole):
             return self._encoded(whole, np.empty(0))
         unknown = np.add.reduceat(whole.values == UNKNOWN_ID, whole.offsets[:-1], dtype=np.int64)
@@ -173,9 +174,9 @@ class Tokenizer:
             place = cache.place(f"ids-{self._key(texts)}")
         except OSError:  # neither is one that is not there, or not the user's alone
             return self.encode(texts)
-        found = _read(place, len(texts))
-        if found is not None:
-            return self._encoded(*found)
+        stored = _read(place, len(texts))
+        if stored is not None:
+            return self._encoded(*stored)
         encoded = self.encode(texts)
         with suppress(OSError):  # a cache that cannot be written to is no reason to fail
             _keep(place, encoded)
@@ -211,10 +212,8 @@ class Tokenizer:
         character came from; plain texts, if many, are normalized here.
         """
         are_plain = [len(texts) >= MANY and is_plain(text, self.config) for text in texts]
-        plain = normalize_plain(
-            [text for text, one in zip(texts, are_plain, strict=True) if one], self.config
-        )
-        other = [text for text, one in zip(texts, are_plain, strict=True) if not one]
+        plain = normalize_plain([*compress(texts, are_plain)], self.config)
+        other = [*compress(texts, map(not_, are_plain))]
         encoder = self.inner
         if self.config.kind == "kmer":
             encoder = self._bare
@@ -222,7 +221,7 @@ class Tokenizer:
             other = [_spaced(normalized(text, self.inner.normalizer), self.config) for text in other]
         of_plain = iter(self._bare.encode_batch_fast(plain, add_special_tokens=False) if plain else ())
         of_other = iter(encoder.encode_batch_fast(other, add_special_tokens=False) if other else ())
-        return [next(of_plain if one else of_other) for one in are_plain]
+        return [next(of_plain if plainly else of_other) for plainly in are_plain]
 
     @cached_property
     def _bare(self) -> tokenizers.Tokenizer:
@@ -236,8 +235,8 @@ class Tokenizer:
         if self.config.kind == "kmer":
             ids, spans = self._kmers(text)
         else:
-            found = self.inner.encode(text, add_special_tokens=False)
-            ids, spans = found.ids, found.offsets
+            encoding = self.inner.encode(text, add_special_tokens=False)
+            ids, spans = encoding.ids, encoding.offsets
         ids, spans = ids or [UNKNOWN_ID], spans or [(0, len(text))]
         all_tokens = Sequences.of([np.arange(len(ids), dtype=np.int32)])
         read = self.limited(all_tokens)[0].astype(np.int32)
@@ -253,8 +252,8 @@ class Tokenizer:
         if self.inner.normalizer is not None:
             whole.normalize(self.inner.normalizer.normalize)
         pre_tokenizers.FixedLength(length=1).pre_tokenize(whole)
-        found = whole.get_splits(offset_referential="original", offset_type="char")
-        read = [(symbol, span) for symbol, span, _ in found if not symbol.isspace()]
+        symbols = whole.get_splits(offset_referential="original", offset_type="char")
+        read = [(symbol, span) for symbol, span, _ in symbols if not symbol.isspace()]
         if not read:
             return [], []
         joined = "".join(symbol for symbol, _ in read)
@@ -267,7 +266,7 @@ class Tokenizer:
 
 def _spaced(text: str, config: TokenizerConfig) -> str:
     """Write the k-mers of a text with spaces between them; one that spells a special token is unknown."""
-    return " ".join(UNKNOWN if one == PAD else one for one in kmers(text, config.kmer, config.kmer_stride))
+    return " ".join(UNKNOWN if mer == PAD else mer for mer in kmers(text, config.kmer, config.kmer_stride))
 
 
 def _read(place: Path, count: int) -> tuple[Sequences, NDArray[np.float64]] | None:
@@ -313,26 +312,21 @@ def _build(config: TokenizerConfig) -> tuple[tokenizers.Tokenizer, trainers.Trai
     frequency: dict[str, Any] = {"min_frequency": config.min_frequency}
     model: models.Model
     trainer: trainers.Trainer
-    pre: pre_tokenizers.PreTokenizer
+    pre: dict[str, pre_tokenizers.PreTokenizer] = {
+        "word": pre_tokenizers.Whitespace(),  # \w+|[^\w\s]+, several times faster than a Split on a Regex
+        "char": pre_tokenizers.FixedLength(length=1),
+        "kmer": pre_tokenizers.WhitespaceSplit(),  # of texts in which spaces stand between them
+    }
     match config.kind:
-        case "word":
-            # The built-in \w+|[^\w\s]+ is several times faster than a Split on a Regex.
-            model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.Whitespace()
-            trainer = trainers.WordLevelTrainer(**options, **frequency)
-        case "char":
-            model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.FixedLength(length=1)
-            trainer = trainers.WordLevelTrainer(**options, **frequency)
-        case "kmer":  # of texts in which spaces stand between them
-            model, pre = models.WordLevel(unk_token=UNKNOWN), pre_tokenizers.WhitespaceSplit()
-            trainer = trainers.WordLevelTrainer(**options, **frequency)
         case "bpe":
-            model, pre = models.BPE(unk_token=UNKNOWN), subwords
-            trainer = trainers.BpeTrainer(**options, **frequency)
+            model, trainer = models.BPE(unk_token=UNKNOWN), trainers.BpeTrainer(**options, **frequency)
         case "unigram":
-            model, pre = models.Unigram(), subwords
-            trainer = trainers.UnigramTrainer(**options, unk_token=UNKNOWN)
+            model, trainer = models.Unigram(), trainers.UnigramTrainer(**options, unk_token=UNKNOWN)
+        case _:
+            model = models.WordLevel(unk_token=UNKNOWN)
+            trainer = trainers.WordLevelTrainer(**options, **frequency)
     inner = tokenizers.Tokenizer(model)
-    inner.pre_tokenizer = pre
+    inner.pre_tokenizer = pre.get(config.kind, subwords)
     steps = normalizers_of(config)
     if steps:
         inner.normalizer = normalizers.Sequence(steps)

@@ -14,9 +14,9 @@ from sentiment.core.sections.run import ReportConfig
 from sentiment.data.corpus import divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.evaluation import evaluate as evaluation
-from sentiment.evaluation import predictions, redaction
+from sentiment.evaluation import predictions
 from sentiment.evaluation.error_analysis import error_analysis
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.evaluate import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
@@ -62,7 +62,7 @@ def evaluate(
         result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name, columns, say)
     if texts is None:
         texts = settings.report.texts or corpus_name is not None
-    return result if texts else redaction.without_texts(result)
+    return result if texts else evaluation.without_texts(result)
 
 
 def evaluate_predictions(

@@ -63,10 +63,8 @@ def inspect(raw: RawCorpus, similarity: float | None) -> Audit:
     splits = {role: split for role, split in splits.items() if split.texts or split.invalid}
     keys = {role: [raw.input.key(text) for text in split.texts] for role, split in splits.items()}
     train = splits.get("train", RawSplit())
-    if not raw.input.written:
-        similarity = None
-    exact = {role: split.texts for role, split in splits.items()} if raw.input.written else keys
-    searched = raw.input.written and not raw.several
+    written = raw.input.written
+    exact = {role: split.texts for role, split in splits.items()} if written else keys
     return {
         "kind": raw.input.kind,
         "task": raw.task,
@@ -76,8 +74,8 @@ def inspect(raw: RawCorpus, similarity: float | None) -> Audit:
         "splits": {role: _describe(split, raw) for role, split in splits.items()},
         "repeats": _repeats(exact, keys),
         "conflicts": _conflicts(splits, keys, raw.input),
-        "near_duplicates": None if similarity is None else _near(splits, keys, similarity),
-        "leakage": leakage(train.texts, train.labels) if searched else [],
+        "near_duplicates": _near(splits, keys, similarity) if written and similarity is not None else None,
+        "leakage": leakage(train.texts, train.labels) if written and not raw.several else [],
     }
 
 
@@ -91,10 +89,9 @@ def _labels(splits: dict[str, RawSplit], task: Task) -> list[str]:
     """Say what is odd about labels, and which of them no training text has."""
     train = splits.get("train", RawSplit())
     lines = odd_labels(train.labels, [label for split in splits.values() for label in split.labels], task)
-    known = {name for label in train.labels for name in names_in(label)}
+    known = {*train.counts}
     for role in ("validation", "test"):
-        split = splits.get(role, RawSplit())
-        unseen = sorted({name for label in split.labels for name in names_in(label)} - known)
+        unseen = sorted({*splits.get(role, RawSplit()).counts} - known)
         if unseen and known:
             lines.append(f"{role}: labels that no training text has: {', '.join(map(repr, unseen[:SHOWN]))}")
     return lines
@@ -132,7 +129,7 @@ def _repeats(exact: dict[str, list[str]], keys: dict[str, list[str]]) -> list[Re
     """Count texts that repeat another one, exactly and but for case and punctuation."""
     forms = {"exact": exact, "normalised": keys}
     roles = list(keys)
-    found: list[Repeat] = []
+    repeats: list[Repeat] = []
     for index, first in enumerate(roles):
         for second in roles[index:]:
             counts = {}
@@ -143,10 +140,10 @@ def _repeats(exact: dict[str, list[str]], keys: dict[str, list[str]]) -> list[Re
                     known = set(texts[second])
                     counts[form] = sum(text in known for text in texts[first])
             if any(counts.values()):
-                found.append(
+                repeats.append(
                     {"of": first, "in": second, "exact": counts["exact"], "normalised": counts["normalised"]}
                 )
-    return found
+    return repeats
 
 
 def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]], of: Input) -> Conflicts:
@@ -158,11 +155,11 @@ def _conflicts(splits: dict[str, RawSplit], keys: dict[str, list[str]], of: Inpu
             if label is not None:
                 labels.setdefault(key, set()).add(" + ".join(sorted(names_in(label))) or "(none)")
                 first.setdefault(key, text)
-    found = [key for key, names in labels.items() if len(names) > 1]
+    unequal = [key for key, names in labels.items() if len(names) > 1]
     examples: list[Conflict] = [
-        {"text": short(of.shown(first[key])), "labels": sorted(labels[key])} for key in found[:EXAMPLES]
+        {"text": short(of.shown(first[key])), "labels": sorted(labels[key])} for key in unequal[:EXAMPLES]
     ]
-    return {"count": len(found), "examples": examples}
+    return {"count": len(unequal), "examples": examples}
 
 
 def _near(splits: dict[str, RawSplit], keys: dict[str, list[str]], similarity: float) -> NearDuplicates:

@@ -62,16 +62,14 @@ def leave_unseen(
     """
     if "train" not in splits:
         return {}
-    known = {name for label in splits["train"].labels for name in names_in(label)}
+    known = {*splits["train"].counts}
     counts = {}
     for role in ("validation", "test"):
         split = splits.get(role, RawSplit())
         unseen = Counter(name for label in split.labels for name in names_in(label) if name not in known)
         if not unseen:
             continue
-        kept = [
-            row for row, label in enumerate(split.labels) if all(name in known for name in names_in(label))
-        ]
+        kept = [row for row, label in enumerate(split.labels) if known.issuperset(names_in(label))]
         lost = len(split.texts) - len(kept)
         what = f"{lost:,} of {len(split.texts):,} texts of {role} have labels that no training text has: "
         what += listed(f"{name!r} ({count:,})" for name, count in unseen.most_common())
@@ -104,11 +102,11 @@ def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig
     rare = {name for name, count in counts.items() if count < 3 - len(own)}
     if not rare:
         return {}
-    lost = 0
+    leaves, lost = config.rare_classes == "drop" and not raw.several, 0
     for role, split in splits.items():
         hit = [row for row, label in enumerate(split.labels) if rare & set(names_in(label))]
         lost += len(hit)
-        if config.rare_classes == "drop" and not raw.several:
+        if leaves:
             gone = set(hit)
             splits[role] = split.take(row for row in range(len(split.texts)) if row not in gone)
             continue
@@ -117,51 +115,42 @@ def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig
             names = [OTHER if name in rare else name for name in names_in(labels[row])]
             if config.rare_classes == "drop":
                 names = [name for name in names if name != OTHER]
-            labels[row] = tuple(dict.fromkeys(names)) if raw.several else names[0]
+            labels[row] = names[0] if isinstance(labels[row], str) else tuple(dict.fromkeys(names))
         splits[role] = replace(split, labels=labels)
     done = "left out" if config.rare_classes == "drop" else f"joined as {OTHER!r}"
     say(f"{raw.source}: {len(rare)} rare classes were {done}: {listed(sorted(rare))}")
-    merged = config.rare_classes == "merge" or raw.several
-    return {} if merged else {"texts of rare classes": lost}
+    return {"texts of rare classes": lost} if leaves else {}
 
 
 def check_labels(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig) -> tuple[str, ...]:
     """Return the classes of the training texts, in the order that the settings or the source give."""
     if "train" not in splits:
         raise CorpusError(f"{raw.source}: there are no usable texts to train on")
-    counts = {
-        role: Counter(name for label in split.labels for name in names_in(label))
-        for role, split in splits.items()
-    }
     for role, split in splits.items():
         if not split.labelled:
             raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
-    found, texts = counts["train"], len(splits["train"].texts)
-    if raw.several and len(found) < 2:
-        raise CorpusError(
-            f"{raw.source}: the lists of the {texts} training texts have {len(found)} labels, and two or "
-            "more are needed"
+    known, texts = splits["train"].counts, len(splits["train"].texts)
+    if len(known) < 2:
+        lists = (
+            f"the lists of the {texts} training texts have {len(known)} labels, and two or more are needed"
         )
-    if len(found) < 2:
+        same = f"all {texts} training texts have the label {''.join(known)!r}; two classes or more are needed"
+        raise CorpusError(f"{raw.source}: {lists if raw.several else same}")
+    if len(known) > max(2, texts // 2):
         raise CorpusError(
-            f"{raw.source}: all {texts} training texts have the label {next(iter(found))!r}; "
-            "two classes or more are needed"
-        )
-    if len(found) > max(2, texts // 2):
-        raise CorpusError(
-            f"{raw.source}: {len(found)} different labels for {texts} texts; "
+            f"{raw.source}: {len(known)} different labels for {texts} texts; "
             "is that the label column? (--label-column)"
         )
     given = list(
         dict.fromkeys(config.labels.values() if isinstance(config.labels, dict) else config.labels or ())
     )
-    if unknown := [label for label in given if label and label not in found]:
+    if unknown := [label for label in given if label and label not in known]:
         raise CorpusError(
             f"{raw.source}: corpus.labels names {listed(map(repr, unknown))}, and the labels of the "
-            f"training texts are: {listed(sorted(found))}"
+            f"training texts are: {listed(sorted(known))}"
         )
-    order = [*given, *(raw.label_order if raw.label_order is not None else sorted_labels(found))]
-    return tuple(dict.fromkeys(label for label in order if label in found))
+    order = [*given, *(raw.label_order if raw.label_order is not None else sorted_labels(known))]
+    return tuple(dict.fromkeys(label for label in order if label in known))
 
 
 def sorted_labels(labels: Collection[str]) -> list[str]:

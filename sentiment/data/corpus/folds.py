@@ -57,12 +57,15 @@ def cut(pool: RawCorpus, folds: int, seed: int) -> list[RawCorpus]:
     texts = Texts.of(pool.splits["train"], pool)
     first = texts.first  # the groups of equal texts are labelled as their first ones are
     labels = [label for row in first.values() if (label := texts.split.labels[row]) is not None]
-    needed = max(folds, 4 if folds == 2 else 3)  # of two folds, one has to hold training and validation
+    noun, needed = (
+        pool.nouns[0],
+        max(folds, 4 if folds == 2 else 3),
+    )  # of two folds, one has to hold training and validation
     for name, count in sorted(Counter(name for label in labels for name in names_in(label)).items()):
         if count < needed:
             raise CorpusError(
-                f"{pool.source}: the {pool.noun} {name!r} has {count} different texts, and {needed} are "
-                f"needed for {folds} folds; add texts, leave the {pool.noun} out, or take fewer --folds"
+                f"{pool.source}: the {noun} {name!r} has {count} different texts, and {needed} are "
+                f"needed for {folds} folds; add texts, leave the {noun} out, or take fewer --folds"
             )
     groups = np.array(list(first), object)
     result = []

@@ -118,9 +118,9 @@ def _roles(dataset: Any, preset: Preset, config: CorpusConfig, repo: str) -> dic
             raise CorpusError(
                 f"{repo}: no split {asked!r}{did_you_mean(asked, dataset)}; it has: {', '.join(dataset)}"
             )
-        found = asked or next((split for split in usual if split in dataset), None)
-        if found:
-            roles[role] = found
+        split = asked or next((split for split in usual if split in dataset), None)
+        if split:
+            roles[role] = split
     if "train" not in roles:
         if len(dataset) > 1:
             raise CorpusError(
@@ -160,16 +160,16 @@ def _rows(data: Any, where: str, choice: Choice, order: tuple[str, ...] | None) 
     ids, splits = column("id"), column(choice.split)
     both = zip(texts, ids, splits, *columns.values(), strict=True)
     for number, (parts, identity, split, *values) in enumerate(both):
-        found = dict(zip(labels, values, strict=True)) | dict(zip(choice.text, parts, strict=True))
+        cells = dict(zip(labels, values, strict=True)) | dict(zip(choice.text, parts, strict=True))
         more = {} if choice.split is None else {choice.split: split}
-        yield Row(f"{where}:{number}", found | more | {"id": identity})
+        yield Row(f"{where}:{number}", cells | more | {"id": identity})
 
 
 def _named(values: list[Any], order: tuple[str, ...], where: str) -> list[Any]:
     """Return the names of classes that are all given by number, single or in lists; else what is given."""
     given = [value for value in values if value is not None]
-    numbers = [one for value in given for one in (value if isinstance(value, list) else [value])]
-    if not all(isinstance(one, int) for one in numbers):
+    numbers = [number for value in given for number in (value if isinstance(value, list) else [value])]
+    if not all(isinstance(number, int) for number in numbers):
         return values
     if numbers and max(numbers) >= len(order):
         raise CorpusError(
@@ -178,7 +178,7 @@ def _named(values: list[Any], order: tuple[str, ...], where: str) -> list[Any]:
 
     def name(value: Any) -> Any:
         if isinstance(value, list):
-            return [name(one) for one in value]
+            return [name(item) for item in value]
         return order[value] if value is not None and value >= 0 else None
 
     return [name(value) for value in values]

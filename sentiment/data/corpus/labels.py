@@ -67,6 +67,7 @@ class Meaning:
         ValueError
             If the value is no label.
         """
+        multilabel = self.task == "multilabel"
         if len(columns) > 1:
             there = marked(values, columns)
             names = None if there is None else tuple(self.named(name) for name in there)
@@ -76,7 +77,7 @@ class Meaning:
                 value = self._put_right(value)
             if self.separator is not None and isinstance(value, str):
                 value = _divided(value, self.separator)
-            if self.task != "multilabel" and not self.lists and is_list(value, False):
+            if not (multilabel or self.lists) and is_list(value, False):
                 raise ValueError(
                     f"the label is of type {type(value).__name__}, and one label for each text is wanted; "
                     "or a list for each, with corpus.task=multilabel"
@@ -84,10 +85,10 @@ class Meaning:
             single = (
                 isinstance(value, str) and not _is_written_list(value) and not value.startswith('{"choices"')
             )
-            several = self.task == "multilabel" or (self.lists and not single)
+            several = multilabel or (self.lists and not single)
             names = label_names(value) if several else label_single(value)
             names = names and tuple(dict.fromkeys(self.named(name) for name in names))
-        if self.task == "multilabel" or names is None:
+        if multilabel or names is None:
             return names
         if len(names) > 1:
             raise ValueError(
@@ -144,8 +145,7 @@ def label_names(value: Any) -> tuple[str, ...] | None:
     if hasattr(value, "tolist") and not isinstance(value, str | Real):
         value = value.tolist()
     if not isinstance(value, list | tuple | set) or isinstance(value, NoLabel):
-        name = label_name(value)
-        return None if name is None else (name,)
+        return label_single(value)
     value = sorted(value, key=str) if isinstance(value, set) else value
     names = [
         label_name(item["name"] if isinstance(item, dict) and "name" in item else item) for item in value

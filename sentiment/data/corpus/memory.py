@@ -1,7 +1,7 @@
 """Texts and labels of a Python program → `RawCorpus`, or rows to classify."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,8 @@ def rows_of(data: Any, where: str) -> Iterator[Row]:
         twice = next((str(name) for name in data.columns[data.columns.duplicated()]), None)
         if twice is not None:
             raise UsageError(f"{where}: the column {twice!r} is there twice; rename one of them")
-        records = _of_columns({str(name): data[name].tolist() for name in data.columns})
+        columns = {str(name): data[name].tolist() for name in data.columns}
+        records = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     elif kind == "polars" and hasattr(data, "iter_rows"):
         records = data.iter_rows(named=True)
     elif kind == "pyarrow" and hasattr(data, "to_pylist"):
@@ -103,11 +104,6 @@ def rows_of(data: Any, where: str) -> Iterator[Row]:
                 f"{place}: a {type(record).__name__} is no row; a row is a dictionary, or a pair of text "
                 "and label; for lists write train(texts=…, labels=…)"
             )
-
-
-def _of_columns(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
 
 
 def _plain(value: Any) -> Any:

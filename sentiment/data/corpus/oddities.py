@@ -88,8 +88,8 @@ def _of_features(split: RawSplit, lengths: Sequence[int], unit: str) -> dict[str
         ).any(),
     }
     odd = {}
-    for name, found in tests.items():
-        rows = [row for row, array in enumerate(split.texts) if found(array)]
+    for name, is_odd in tests.items():
+        rows = [row for row, array in enumerate(split.texts) if is_odd(array)]
         if rows:
             odd[name] = {"count": len(rows), "example": split.places[rows[0]]}
     constant = np.flatnonzero(np.ptp(steps, 0) == 0)

@@ -1,5 +1,6 @@
 """What a source gives before it is checked and divided."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -47,6 +48,11 @@ class RawSplit:
     def labelled(self) -> bool:
         """Whether any row has a label."""
         return any(label is not None for label in self.labels)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many texts have each label, in the order in which they first come."""
+        return Counter(name for label in self.labels for name in names_in(label))
 
     def take(self, rows: Iterable[int]) -> "RawSplit":
         """Return some of the usable rows, with what is said of the others."""
@@ -108,9 +114,9 @@ class RawCorpus:
         return self.task == "multilabel"
 
     @property
-    def noun(self) -> str:
-        """What messages call a label."""
-        return "label" if self.several else "class"
+    def nouns(self) -> tuple[str, str]:
+        """What messages call a label, and several."""
+        return ("label", "labels") if self.several else ("class", "classes")
 
 
 @dataclass
@@ -181,12 +187,11 @@ class Collector:
         columns, train = self.reading.choice.labels, self.splits.get("train")
         if len(columns) == 1 or train is None:
             return None
-        marked = {name for label in train.labels for name in names_in(label)}
-        names = [self.meaning.named(column) for column in columns]
-        for name in names:
-            if train.labelled and name not in marked:
-                self.note(f"the label column {name!r} has no 1 in the training texts, and was left out")
-        return tuple(name for name in names if name in marked or not train.labelled)
+        names, marked = [self.meaning.named(column) for column in columns], train.counts
+        empty = [name for name in names if train.labelled and name not in marked]
+        for name in empty:
+            self.note(f"the label column {name!r} has no 1 in the training texts, and was left out")
+        return tuple(name for name in names if name not in empty)
 
     def corpus(self, name: str, source: str, label_order: tuple[str, ...] | None) -> RawCorpus:
         """Return what was read."""
@@ -199,7 +204,7 @@ def input_of(head: Sequence[Row], columns: Sequence[str]) -> Input:
     column = columns[0]
     values = [row.values[column] for row in head if row.values.get(column) is not None]
     lists = bool(values) and all(isinstance(value, list) for value in values)
-    words = lists and all(isinstance(one, str) for value in values for one in value)
+    words = lists and all(isinstance(item, str) for value in values for item in value)
     return FeatureInput() if lists and not words else TextInput()
 
 
@@ -280,7 +285,7 @@ def collect(
         except ValueError as error:
             split.invalid.append(f"{row.where}: {error}")
             if len(odd) < LOOKED and "UTF-8" in str(error):
-                odd += [one for one in row.values.values() if isinstance(one, str)]
+                odd += [value for value in row.values.values() if isinstance(value, str)]
         else:
             split.texts.append(text)
             split.labels.append(label)

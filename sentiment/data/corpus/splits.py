@@ -209,11 +209,10 @@ def _check_sizes(pool: Texts, labels: tuple[str, ...], own: dict[str, Texts], ra
         wanted = ["training", *(role for role in ("validation", "test") if role not in own)]
         if len(rare) == 1:
             name, count = next(iter(rare.items()))
-            who = f"the {raw.noun} {name!r} has {count} different texts"
+            who = f"the {raw.nouns[0]} {name!r} has {count} different texts"
         else:
             names = listed(f"{name!r} ({count})" for name, count in rare.items())
-            nouns = "labels" if raw.several else "classes"
-            who = f"{len(rare)} {nouns} have too few different texts: {names}"
+            who = f"{len(rare)} {raw.nouns[1]} have too few different texts: {names}"
         raise CorpusError(
             f"{raw.source}: {who}, and {sides} are needed for {', '.join(wanted)}; add texts, give "
             "--validation and --test, or leave them out with --set corpus.rare_classes=drop (merge: one "
@@ -254,7 +253,7 @@ def load_for_scoring(
         raise CorpusError(f"{raw.source}: it has {raw.input}, but the model is of {takes}")
     if not split.labelled:
         raise CorpusError(f"{raw.source} ({role}): none of its {len(split.texts)} texts has a label")
-    unknown = sorted({name for label in split.labels for name in names_in(label)} - set(labels))
+    unknown = sorted({*split.counts} - {*labels})
     if unknown:
         alike = {folded(label): label for label in labels}
         names = {name: alike.get(folded(name), "…") for name in unknown[:SHOWN]}

@@ -280,10 +280,10 @@ def _split_once(lines: Iterable[str], form: Form) -> Iterator[Record]:
         if "\0" in text:
             yield number, None, NUL
         else:
-            first, found, last = (
+            first, there, last = (
                 text.partition(separator) if form.split == "first" else text.rpartition(separator)
             )
-            if found:
+            if there:
                 yield number, [_unquote(first.strip()), _unquote(last.strip())], None
             else:
                 yield (

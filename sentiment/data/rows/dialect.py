@@ -90,7 +90,7 @@ def _separator(lines: Sequence[str], form: Form, kind: str, asked: Asked, labell
     if most == 0 and asked.separator is None:
         return replace(form, separator=None if kind != "tsv" else "\t")
     if best.separator != SEPARATORS.get(kind, ",")[0] and asked.separator is None:
-        best = replace(best, notes=(*best.notes, f"its columns stand between {best.separator!r}"))
+        return best.noted(f"its columns stand between {best.separator!r}")
     return best
 
 
@@ -267,8 +267,7 @@ def _once(lines: Sequence[str], form: Form, separators: Sequence[str]) -> Form |
             if there and few and short and again and several and texts > 0.9 * len(rows):
                 called = "space" if separator == " " else repr(separator)
                 note = f"each line is a label and a text; the {side} {called} stands between them"
-                notes = (*form.notes, note)
-                return replace(form, separator=separator, split=side, notes=notes)
+                return replace(form.noted(note), separator=separator, split=side)
     return None
 
 
@@ -304,7 +303,7 @@ def _cells(rows: Sequence[Sequence[str]], width: int) -> list[Cells]:
         words = max(len(cell.split()) for cell in cells)
         values = few.get(column)
         # Where rows are sorted by a column, others of its values may come after the sample.
-        runs = 1 + sum(one != other for one, other in pairwise(cells))
+        runs = 1 + sum(cell != other for cell, other in pairwise(cells))
         closed = frozenset(values) if values is not None and runs > len({*cells}) else None
         length = 2 * max(map(len, cells))
         if closed is not None or number or (words <= SHORT and all(cell == cell.strip() for cell in cells)):

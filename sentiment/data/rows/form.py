@@ -1,7 +1,7 @@
 """How a file is read: the options that were given, and the form that was found."""
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 
@@ -76,6 +76,10 @@ class Form:
     header: bool = True
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def noted(self, note: str) -> "Form":
+        """Return it with a further note."""
+        return replace(self, notes=(*self.notes, note))
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary, ready for JSON, without the notes."""

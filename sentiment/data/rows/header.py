@@ -51,7 +51,7 @@ def judge_header(
         f"its first row looks like data ({shown}), so its columns are numbered from 1; if it is a header, "
         "say so with --header"
     )
-    return replace(form, header=False, notes=(*form.notes, note))
+    return replace(form.noted(note), header=False)
 
 
 def column_names(

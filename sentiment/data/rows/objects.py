@@ -3,8 +3,8 @@
 import io
 import json
 import shlex
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from sentiment.core.errors import CorpusError
@@ -101,7 +101,9 @@ def _values(text: io.TextIOBase, name: str, begin: str) -> Iterator[tuple[int, A
             further = text.read(max(PART, len(part) - place)) if cut and len(part) < LONGEST else ""
             more = bool(further)
             if not further:
-                raise CorpusError(f"{name}:{line}: not valid JSON from here on: {_short(error)}") from error
+                raise CorpusError(
+                    f"{name}:{line}: not valid JSON from here on: {getattr(error, 'msg', None) or error}"
+                ) from error
             part, place = part[place:] + further, 0
             continue
         yield line, value
@@ -109,22 +111,28 @@ def _values(text: io.TextIOBase, name: str, begin: str) -> Iterator[tuple[int, A
         place = end
 
 
-def _short(error: Exception) -> str:
-    return getattr(error, "msg", None) or str(error)
+def read(text: io.TextIOBase, name: str, sample: Sequence[str]) -> tuple[str, Iterator[Row]]:
+    """Return the format, "jsonl" (an object a line) or "array", told by the beginning, and the rows.
 
+    Parameters
+    ----------
+    sample
+        Lines that were read of the text already.
+    """
+    lines, number = list(sample), 0
 
-def read(text: io.TextIOBase, name: str) -> tuple[str, Iterator[Row]]:
-    """Return the format, "jsonl" (an object a line) or "array", told by the beginning, and the rows."""
-    lines: list[str] = []
-    while not (lines and lines[-1].strip()):
-        line = text.readline()
-        if not line:
-            return "jsonl", iter(())
-        lines.append(line)
-    begin = lines[-1].lstrip("\ufeff \t\r\n")
+    def line_at(number: int) -> str:
+        while len(lines) <= number and (line := text.readline()):
+            lines.append(line)
+        return lines[number] if number < len(lines) else ""
+
+    while (line := line_at(number)) and not line.strip():
+        number += 1
+    if not line:
+        return "jsonl", iter(())
+    begin = line.lstrip("\ufeff \t\r\n")
     listed = begin.startswith("[")
-    second = text.readline() if listed else ""
-    lines += [second] if second else []
+    second = line_at(number + 1) if listed else ""
     pairs = second.lstrip().startswith("[") and _is_pair(begin)  # of a text and its label, one a line
     if not pairs and (listed or (begin.rstrip().endswith(("{", "[", ",")) and not _is_whole(begin))):
         rows, form = read_stream(text, name, "".join(lines)), "array"
@@ -147,16 +155,10 @@ def _is_pair(line: str) -> bool:
 
 def _refuse_single(rows: Iterator[Row], name: str) -> Iterator[Row]:
     """Refuse a file of one object that has all rows in it."""
-    first = next(rows, None)
-    if first is None:
-        return
-    second = next(rows, None)
-    if second is None:
-        if first.error is None:
-            _check_single(first.values, name)
-        yield first
-        return
-    yield from chain((first, second), rows)
+    first = list(islice(rows, 2))
+    if len(first) == 1 and first[0].error is None:
+        _check_single(first[0].values, name)
+    yield from chain(first, rows)
 
 
 def _check_single(values: dict[str, Any], name: str) -> None:

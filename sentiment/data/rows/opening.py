@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from sentiment.core.errors import CorpusError
+from sentiment.core.errors import CorpusError, did_you_mean
 
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ\0": "xz"}
@@ -279,8 +279,6 @@ def _east_asian(data: bytes) -> str | None:
 
 def missing(path: Path, error: OSError) -> CorpusError:
     """Return what to raise for a file that is not there, or is a folder."""
-    from sentiment.core.errors import did_you_mean
-
     if path.is_dir():
         return CorpusError(f"{path}: Is a directory; give a file in it, or train on the folder")
     others = os.listdir(path.parent) if path.parent.is_dir() else []

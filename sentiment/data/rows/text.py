@@ -35,20 +35,15 @@ def read_decoded(
     lines: bool,
     form: Form,
 ) -> Iterator[Form | Row]:
-    rows: Iterable[Row]
-    if kind == "jsonl":
-        format_, rows = objects.read(text, name)
-        more, rows = adapted(iter(rows))
-        yield replace(form, format=format_, notes=form.notes + more)
-        yield from rows
-        return
-    sample = _sample(text)
+    sample = [] if kind == "jsonl" else _sample(text)
     content = [line for line in sample if line.strip()]
     if kind in (None, "csv", "tsv") and content and content[0].lstrip().startswith(("[{", '{"', "[\n")):
-        note = "it is JSON, though its name does not say so"
-        yield from read_decoded(
-            _Again(sample, text), "jsonl", name, asked, like, lines, replace(form, notes=(*form.notes, note))
-        )
+        kind, form = "jsonl", form.noted("it is JSON, though its name does not say so")
+    if kind == "jsonl":
+        format_, rows = objects.read(text, name, sample)
+        more, rows = adapted(rows)
+        yield replace(form, format=format_, notes=form.notes + more)
+        yield from rows
         return
     everything = chain(sample, text)
     if kind in (None, "txt") and content and _is_fasttext(content):
@@ -70,12 +65,12 @@ def read_decoded(
     if titles:
         first = sample[0].strip()[:40]
         note = f"its header is line {titles + 1}; what stands above is left, such as {first!r}"
-        form, everything = replace(form, notes=(*form.notes, note)), chain(sample[titles:], text)
+        form, everything = form.noted(note), chain(sample[titles:], text)
     sample = sample[titles:]
     content = [line for line in sample if line.strip()]
     form, width, known = judge(sample, replace(form, format="csv"), kind or "", asked, like, not lines)
     if not several and asked.header is None and not are_columns(sample, form, known, like):
-        yield replace(plain, format="txt", notes=(*plain.notes, PLAIN))
+        yield replace(plain.noted(PLAIN), format="txt")
         yield from _read_lines(everything, name)
         return
     if not lines and kind in (None, "txt") and form.separator is None:
@@ -91,29 +86,6 @@ def read_decoded(
     rest = chain(sample[begin:], text)
     yield form
     yield from _read_delimited(rest, name, form, width, known, titles + begin, content[skipped:])
-
-
-class _Again(io.TextIOBase):
-    """A text whose first lines were read already."""
-
-    def __init__(self, lines: Sequence[str], text: io.TextIOBase) -> None:
-        self.begin, self.text = "".join(lines), text
-
-    def read(self, size: int | None = -1) -> str:
-        begin, self.begin = self.begin, ""
-        return begin or self.text.read(size)
-
-    def readline(self, size: int = -1) -> str:  # type: ignore[override]
-        if not self.begin:
-            return self.text.readline()
-        line, end, self.begin = self.begin.partition("\n")
-        return line + end
-
-    def __next__(self) -> str:  # type: ignore[override]
-        line = self.readline()
-        if not line:
-            raise StopIteration
-        return line
 
 
 def _sample(text: Iterable[str]) -> list[str]:

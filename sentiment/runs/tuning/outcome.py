@@ -12,8 +12,8 @@ from sentiment.core.config import Config
 from sentiment.core.errors import SentimentError
 from sentiment.inference import bundle
 from sentiment.metrics.catalogue import SCORES, signed
+from sentiment.report.comparison import caution, ranked
 from sentiment.report.phrases import seconds
-from sentiment.report.tuning import caution, ranked
 from sentiment.runs.folder import Run, now
 from sentiment.runs.tuning import space
 
