@@ -35,6 +35,7 @@ from sentiment.models.numpy_engine import NumpyClassifier, shapes
 
 if TYPE_CHECKING:
     from sentiment.core.config import Config
+    from sentiment.data.corpus.reading import Reading
     from sentiment.models.network import Network
 
 SCHEMA = 2
@@ -93,6 +94,14 @@ class Bundle:
     def input(self) -> Input:
         """What the model reads: texts, or features."""
         return of_kind(self.manifest.get("kind"), getattr(self.tokenizer, "width", None))
+
+    @property
+    def reading(self) -> Reading | None:
+        """How the corpus was read, or None of a model that does not say."""
+        from sentiment.data.corpus.reading import Reading
+
+        content = self.manifest.get("reading")
+        return Reading.from_dict(content) if content else None
 
     @cached_property
     def config(self) -> Config:

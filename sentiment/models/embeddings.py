@@ -91,7 +91,9 @@ def build(
         fits = config.size == ENGLISH_SIZE and counts[has_vector].sum() >= ENOUGH * counts.sum()
         source = "english" if fits else "random"
     if source == "random":
-        return Vectors(_random(generator, len(vocabulary), config.size), source)
+        matrix = generator.normal(0, SPREAD, (len(vocabulary), config.size))
+        matrix[0] = 0
+        return Vectors(matrix.astype(np.float32), source)
     if not has_vector.any():
         raise CorpusError(
             f"{config.vectors or source}: none of the {len(vocabulary)} tokens of the vocabulary has a "
@@ -108,12 +110,6 @@ def build(
         float(has_vector[SPECIAL:].mean()),
         float(counts[has_vector].sum() / max(1, counts.sum())),
     )
-
-
-def _random(generator: np.random.Generator, rows: int, size: int) -> NDArray[np.float32]:
-    matrix = generator.normal(0, SPREAD, (rows, size)).astype(np.float32)
-    matrix[0] = 0
-    return matrix
 
 
 def _english(vocabulary: list[str]) -> dict[str, NDArray[np.float32]]:
@@ -172,16 +168,9 @@ def _train_skipgram(
 
     # A single thread, so that runs are repeatable.
     model = Word2Vec(
-        Sentences(),
-        vector_size=config.size,
-        sg=1,
-        negative=5,
-        window=5,
-        min_count=1,
-        epochs=config.skipgram_epochs,
-        seed=seed + 1,
-        workers=1,
-    )
+        Sentences(), vector_size=config.size, sg=1, negative=5, window=5, min_count=1,
+        epochs=config.skipgram_epochs, seed=seed + 1, workers=1,
+    )  # fmt: skip
     matrix = np.full((len(vocabulary), config.size), np.nan, np.float32)
     for row, token in enumerate(vocabulary):
         if token in model.wv:
@@ -190,7 +179,9 @@ def _train_skipgram(
 
 
 def _pretrained(vocabulary: list[str], name: str, say: Say) -> dict[str, NDArray[np.float32]]:
-    loaded = _load_file(Path(name).expanduser(), say) if _is_file(name) else _load_named(name, say)
+    path = Path(name).expanduser()
+    is_file = path.exists() or "/" in name or name.endswith((".txt", ".vec", ".gz", ".zst"))
+    loaded = _load_file(path, say) if is_file else _load_named(name, say)
     known = {}
     for token in vocabulary[SPECIAL:]:
         for spelling in (token, token.lower(), token.removeprefix("▁")):  # ▁ begins a word in subwords
@@ -198,10 +189,6 @@ def _pretrained(vocabulary: list[str], name: str, say: Say) -> dict[str, NDArray
                 known[token] = loaded.vectors[loaded.stoi[spelling]].numpy()
                 break
     return known
-
-
-def _is_file(name: str) -> bool:
-    return Path(name).expanduser().exists() or "/" in name or name.endswith((".txt", ".vec", ".gz", ".zst"))
 
 
 @contextlib.contextmanager
@@ -244,17 +231,14 @@ def _load_file(path: Path, say: Say) -> Any:
         raise UsageError(f"embedding.vectors: no file {path}")
     # torchtext keeps what it read under the file's name, so the name has to tell the content.
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    plain = f"{digest}.vec"
+        plain = f"{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}.vec"
     with _cache(say) as store:
         cached = store / f"{plain}.pt"
         try:
             with tempfile.TemporaryDirectory() as folder, _tamed():
-                if not cached.exists():
-                    _unpack(path, Path(folder) / plain)
-                else:
-                    (Path(folder) / plain).touch()
-                return TextVectors(str(Path(folder) / plain), cache=str(store))
+                unpacked = Path(folder) / plain
+                unpacked.touch() if cached.exists() else _unpack(path, unpacked)
+                return TextVectors(str(unpacked), cache=str(store))
         except TypeError as error:  # torchtext found no dimension
             raise CorpusError(
                 f"{path}: no usable vectors: no line with a word and three numbers or more"
@@ -286,8 +270,7 @@ def _tamed() -> Iterator[None]:
     """Undo that torchtext 0.6 stops checking certificates, process-wide, and draws bars into logs."""
     from torchtext import vocab
 
-    before = ssl._create_default_https_context
-    bar = vocab.tqdm
+    before, bar = ssl._create_default_https_context, vocab.tqdm
     vocab.tqdm = functools.partial(bar, disable=None)  # None: unless stderr is a terminal
     try:
         yield

@@ -39,8 +39,6 @@ class LanguageModel(nn.Module):
     ----------
     config
         Cell, sizes and dropouts, as of a classifier; its pooling is not used.
-    vocab_size, embedding_size
-        V and E.
     tied
         Predict with the embeddings themselves (Press and Wolf 2017).
     vectors
@@ -79,9 +77,8 @@ class LanguageModel(nn.Module):
         self.recurrence.weight_dropout = config.weight_dropout
         self.dropout = nn.Dropout(config.output_dropout)
         directions = 2 if config.bidirectional else 1
-        self.projections = nn.ModuleList(
-            nn.Linear(config.hidden_size, embedding_size) for _ in range(directions)
-        )
+        sizes = config.hidden_size, embedding_size
+        self.projections = nn.ModuleList(nn.Linear(*sizes) for _ in range(directions))
         # Vectors of their own begin as the embeddings.
         self.vectors = None if tied else nn.Parameter(self.embedding.weight.detach().clone())
         self.bias = nn.Parameter(torch.zeros(vocab_size))
@@ -142,12 +139,10 @@ def sampled_softmax(
     ----------
     predicted, targets
         (M, E) and ids (M,).
-    vectors, bias
-        (V, E) and (V,) of the types.
+    vectors, bias, log_rates
+        (V, E), (V,) and (V,) of the types; a rate is the probability that a type is sampled.
     sampled
         (S,) different ids, shared by all predictions.
-    log_rates
-        (V,) logarithm of the probability that a type is sampled.
     """
     offsets = bias - log_rates
     own = (predicted * F.embedding(targets, vectors)).sum(1).float() + offsets[targets]  # (M,)

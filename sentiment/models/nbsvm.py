@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sentiment.metrics.arrays import Array, Labels, Probabilities
+from sentiment.metrics.arrays import Array, Labels, Mask, Probabilities
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import Task
 
-# NB-SVM. Its C, chosen likewise, and the share of the SVM in the mean of SVM and naive Bayes: that of
-# the paper, and 1, which is better where many n-grams are counted (IMDB: 91.4 % instead of 88.7 %).
+# C of the SVM, and its share in the mean of SVM and naive Bayes: that of the paper, and 1, which is better
+# where many n-grams are counted (IMDB: 91.4 % instead of 88.7 %).
 SVM_PENALTIES, SHARES = (0.01, 0.1, 1.0), (0.25, 1.0)
 
 
@@ -24,8 +23,8 @@ class NBSVM:
     Of two classes there is one side, of more or of several labels as many as these.
     """
 
-    weights: NDArray[np.float64]
-    bias: NDArray[np.float64]
+    weights: Array
+    bias: Array
     temperature: float
     penalty: float
     share: float
@@ -52,7 +51,7 @@ def fit_nbsvm(
     sides = [has[:, side] for side in task.sides(classes)]
     best, before = None, np.inf
     for penalty in penalties:
-        machines = [fit_side(train, mine, penalty) for mine in sides]
+        machines = [fit_side(train, side, penalty) for side in sides]
         bias = np.array([machine[2] for machine in machines])
         losses = []
         for share in SHARES:
@@ -71,25 +70,25 @@ def fit_nbsvm(
     return best[1]
 
 
-def fit_side(features: Any, mine: NDArray[np.bool_], penalty: float) -> tuple[Any, Any, float]:
+def fit_side(features: Any, positive: Mask, penalty: float) -> tuple[Any, Any, float]:
     """Return log-count ratios (features,), weights of a linear SVM on what they scale, and its bias."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
 
-    if mine.all() or not mine.any():  # one of several labels that all texts have, or none: nothing to tell
-        return np.zeros(features.shape[1]), np.zeros(features.shape[1]), 10.0 if mine.any() else -10.0
-    shares = [1 + np.asarray(features[side].sum(0)).ravel() for side in (mine, ~mine)]  # 1 for the unseen
+    if positive.all() or not positive.any():  # a label that all texts have, or none: nothing to tell
+        return np.zeros(features.shape[1]), np.zeros(features.shape[1]), 10.0 if positive.any() else -10.0
+    shares = [1 + np.asarray(features[of].sum(0)).ravel() for of in (positive, ~positive)]  # 1 for the unseen
     ratios = np.log(shares[0] / shares[0].sum()) - np.log(shares[1] / shares[1].sum())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # of a C that validation will not choose
-        svm = LinearSVC(C=penalty, random_state=0).fit(features.multiply(ratios).tocsr(), mine)
+        svm = LinearSVC(C=penalty, random_state=0).fit(features.multiply(ratios).tocsr(), positive)
     return ratios, svm.coef_[0], svm.intercept_[0]
 
 
 def margins(features: Any, weights: Any, bias: Any) -> Array:
     """Return the margins as logits (B, C); of two classes, the first has the second's, negated."""
-    found: Array = features @ weights + bias
-    return np.concatenate([-found, found], 1) if found.shape[1] == 1 else found
+    of_sides: Array = features @ weights + bias
+    return np.concatenate([-of_sides, of_sides], 1) if of_sides.shape[1] == 1 else of_sides
 
 
 def log_loss(labels: Labels, probabilities: Probabilities, task: Task) -> float:

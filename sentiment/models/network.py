@@ -33,8 +33,6 @@ class Network(classifier.SequenceClassifier):
     ----------
     num_labels
         C, two or more.
-    config
-        Sizes, pooling and dropouts.
     vocab_size, embedding_size
         V and E of a text model; leave out for feature vectors.
     input_size
@@ -107,14 +105,9 @@ class Network(classifier.SequenceClassifier):
         lengths: Tensor | Sequence[int] | None = None,
         counts: Tensor | None = None,
     ) -> Tensor:
-        """Return logits (B, C), in the order in which the sequences are given.
+        """Return logits (B, C) as the smallest classifier does, or of texts that are read in windows.
 
-        Parameters
-        ----------
-        inputs, lengths
-            As of the smallest classifier.
-        counts
-            (B,) windows of each text: the first counts[0] sequences are those of the first, and so on.
+        With (B,) counts, the first counts[0] sequences are the windows of the first text, and so on.
         """
         if counts is None:
             return super().forward(inputs, lengths)
@@ -180,8 +173,8 @@ def merge(pooled: Pooled, counts: Tensor, hidden_size: int) -> Pooled:
             shares = pooled["share"]  # (W, 1)
             highest = torch.segment_reduce(shares.detach(), "max", lengths=counts)
             weights = (shares - highest.repeat_interleave(counts, 0)).exp()
-            sums = (torch.segment_reduce(one, "sum", lengths=counts) for one in (weights * values, weights))
-            merged[name] = torch.div(*sums)
+            total = torch.segment_reduce(weights * values, "sum", lengths=counts)
+            merged[name] = total / torch.segment_reduce(weights, "sum", lengths=counts)
     return merged
 
 
@@ -200,7 +193,7 @@ class Embedding(nn.Embedding):
         shares = self.config.embedding_dropout, self.config.word_dropout, self.config.spatial_dropout
         if not self.training or not any(shares):
             return data
-        kept = random_keep(data, shares[0])  # (N, E)
+        keep = random_keep(data, shares[0])  # (N, E)
         scale = data.new_full((1, 1), 1 / math.prod(1 - share for share in shares))
         if shares[1]:  # a type is dropped everywhere at once (Gal and Ghahramani 2016)
             types = random_keep(data.new_empty(self.num_embeddings, 1), shares[1])
@@ -208,8 +201,8 @@ class Embedding(nn.Embedding):
         if shares[2]:  # a dimension is dropped at all steps of a text
             slot, _ = positions(inputs.batch_sizes, data.device)
             texts = data.new_empty(int(inputs.batch_sizes[0]), data.shape[1])
-            kept &= random_keep(texts, shares[2])[slot]
-        return data * torch.where(kept, scale, 0)
+            keep &= random_keep(texts, shares[2])[slot]
+        return data * torch.where(keep, scale, 0)
 
 
 def random_keep(like: Tensor, share: float) -> Tensor:
@@ -223,7 +216,7 @@ def random_keep(like: Tensor, share: float) -> Tensor:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trained numbers in a model."""
+    """Return the number of trained numbers in a model."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 

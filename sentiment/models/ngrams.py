@@ -47,15 +47,11 @@ class NGrams:
 
     Attributes
     ----------
-    patterns
-        What is an n-gram.
     hashes
         (M,) of n-grams, sorted.
     weights, bias
         (M, S) and (S,): logits of a text are the sum of the weights of the n-grams that it has, each once,
         and the bias; they are added to those of the recurrence.
-    task
-        What the logits mean, see `sentiment.metrics.task`.
     """
 
     patterns: Patterns
@@ -66,11 +62,11 @@ class NGrams:
 
     def logits(self, sequences: Sequences) -> NDArray[np.float64]:
         """Return what the n-grams say of texts, (B, C)."""
-        found = np.tile(self.bias.astype(np.float64), (len(sequences), 1))
+        margins = np.tile(self.bias.astype(np.float64), (len(sequences), 1))
         for first, owners, hashes in self.patterns.of(sequences):
             rows, places = present(self.hashes, owners, hashes)
-            np.add.at(found, first + rows, self.weights[places])
-        return task_of(self.task).both_sides(found)
+            np.add.at(margins, first + rows, self.weights[places])
+        return task_of(self.task).both_sides(margins)
 
     def contributions(self, ids: NDArray[Any]) -> NDArray[np.float64]:
         """Return what each token of a text adds to the logits, (T, C); with the bias they sum to them.
@@ -115,8 +111,8 @@ class NGrams:
                 f"{path.name}: weights {weights.shape} and bias {bias.shape} for {labels} labels"
             )
         # Older tables have runs only.
-        patterns = {one.name: int(stored[one.name][0]) for one in fields(Patterns) if one.name in stored}
-        return cls(Patterns(**patterns), hashes, weights, bias, task)
+        names = [field.name for field in fields(Patterns) if field.name in stored]
+        return cls(Patterns(**{name: int(stored[name][0]) for name in names}), hashes, weights, bias, task)
 
 
 class Counted:
@@ -141,8 +137,8 @@ class Counted:
     def __init__(self, patterns: Patterns, texts: Sequences, validation: Sequences) -> None:
         self.patterns, self.validation = patterns.worthwhile(texts), validation
         hashes, frequencies = self.patterns.counted(texts)
-        kept = frequencies > 1 if (frequencies > 1).any() else frequencies > 0
-        self.hashes, self.frequencies = hashes[kept], frequencies[kept]
+        frequent = frequencies > 1 if (frequencies > 1).any() else frequencies > 0
+        self.hashes, self.frequencies = hashes[frequent], frequencies[frequent]
         self.table = self.patterns.features(texts, self.hashes)
         self.of_validation = self.patterns.features(validation, self.hashes)
 
@@ -180,8 +176,8 @@ def fit(
         return None, {"share": 0.0}
     held_out = corpus.validation.labels
     task, classes = task_of(corpus.task), len(corpus.labels)
-    found = fit_nbsvm(counted.table, counted.of_validation, labels, held_out, classes, task, PENALTIES)
-    weights, bias = found.weights / found.temperature, found.bias / found.temperature
+    machine = fit_nbsvm(counted.table, counted.of_validation, labels, held_out, classes, task, PENALTIES)
+    weights, bias = machine.weights / machine.temperature, machine.bias / machine.temperature
     # Rare n-grams decide few texts.
     most = min(MOST, NUMBERS // weights.shape[1])
     order = np.sort(np.argsort(-np.abs(weights).max(1) * np.sqrt(counted.frequencies), kind="stable")[:most])
@@ -205,7 +201,7 @@ def fit(
     about = {
         **asdict(counted.patterns),
         "count": len(alone.hashes),
-        "C": found.penalty,
+        "C": machine.penalty,
         "share": share,
         "validation": {
             "recurrent": task.quick_scores(held_out, task.probabilities(logits / temperature)),
@@ -223,17 +219,10 @@ def second_opinion(corpus: Corpus, counted: Counted, labels: Labels) -> tuple[Pr
     of the texts is spoken of by machines that learned from the other parts (Blum & Mitchell 1998 have two
     views of unlabelled texts; the parts are what keeps them apart here).
 
-    Parameters
-    ----------
-    corpus
-        For its labels, and those of its validation texts.
-    labels
-        Of the texts that were counted, (B,) or (B, L).
-
     Returns
     -------
     of_validation, said
-        (V, C), the mean of all machines, and (B, C).
+        (V, C), the mean of all machines, and (B, C) of the texts that were counted, whose labels are given.
     """
     from sentiment.models.nbsvm import fit_nbsvm
 
@@ -244,9 +233,8 @@ def second_opinion(corpus: Corpus, counted: Counted, labels: Labels) -> tuple[Pr
     for part in range(PARTS):
         others, own = np.flatnonzero(parts != part), np.flatnonzero(parts == part)
         machine = fit_nbsvm(
-            counted.table[others], counted.of_validation, labels[others], held_out, classes, task,
-            penalties,
-        )  # fmt: skip
+            counted.table[others], counted.of_validation, labels[others], held_out, classes, task, penalties
+        )
         penalties = (machine.penalty,)  # the first part's serves all
         of_validation += machine.probabilities(counted.of_validation, task) / PARTS
         said[own] = machine.probabilities(counted.table[own], task)

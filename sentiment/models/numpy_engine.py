@@ -44,17 +44,17 @@ def shapes(
 
     The sizes and the task are those of `sentiment.models.network.Network`: of texts, or of features.
     """
-    found: dict[str, tuple[int, ...]] = {}
+    sizes: dict[str, tuple[int, ...]] = {}
     if input_size is None:
         if vocab_size is None or embedding_size is None:
             raise ValueError(f"vocab_size = {vocab_size} and embedding_size = {embedding_size}: both needed")
-        found["embedding.weight"] = vocab_size, embedding_size
+        sizes["embedding.weight"] = vocab_size, embedding_size
     hidden, suffixes = config.hidden_size, _suffixes(config)
     width, inputs = hidden * len(suffixes), input_size or embedding_size or 0
     rows = hidden * len(GATES[config.kind])
     for layer in range(config.layers):
         for suffix in suffixes:
-            found |= {
+            sizes |= {
                 f"recurrence.weight_ih_l{layer}{suffix}": (rows, inputs),
                 f"recurrence.weight_hh_l{layer}{suffix}": (rows, hidden),
                 f"recurrence.bias_ih_l{layer}{suffix}": (rows,),
@@ -62,11 +62,11 @@ def shapes(
             }
         inputs = width
     if "attention" in config.pooling:
-        found["attention.project.weight"] = (width, width)
-        found["attention.project.bias"] = (width,)
-        found["attention.score.weight"] = (1, width)
+        sizes["attention.project.weight"] = (width, width)
+        sizes["attention.project.bias"] = (width,)
+        sizes["attention.score.weight"] = (1, width)
     outputs = task_of(task).outputs(labels)
-    return found | {"linear.weight": (outputs, width * len(config.pooling)), "linear.bias": (outputs,)}
+    return sizes | {"linear.weight": (outputs, width * len(config.pooling)), "linear.bias": (outputs,)}
 
 
 @contextmanager
@@ -101,23 +101,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-@cache
+@cache  # it takes milliseconds
 def _blas() -> Any:
-    """Find the BLAS that are loaded, which takes milliseconds."""
     return ThreadpoolController().select(user_api="blas")
 
 
 class NumpyClassifier:
     """A trained `sentiment.models.network.Network`, without torch and without dropout.
 
-    Parameters
-    ----------
-    config
-        Of the model.
-    weights
-        Its ``state_dict``, as `shapes` says.
-    task
-        What a label is, see `sentiment.metrics.task`.
+    Its weights are those of a ``state_dict``, as `shapes` says.
     """
 
     def __init__(self, config: ModelConfig, weights: Mapping[str, Array], task: str = "multiclass") -> None:
@@ -155,19 +147,19 @@ class NumpyClassifier:
         for layer in self.layers:
             output = layer(data)  # (T, R, H)
             data = output.reshape(len(steps), -1)  # (T, D)
-        found: dict[str, Array] = {}
+        pooled: dict[str, Array] = {}
         for name in self.config.pooling:
             if name == "last":  # the second direction ends at the first step
-                found["forward"], found["backward"] = output[-1, 0].copy(), output[0, 1:].flatten()
+                pooled["forward"], pooled["backward"] = output[-1, 0].copy(), output[0, 1:].flatten()
             elif name == "max":
-                found[name] = np.asarray(data.max(0))
+                pooled[name] = np.asarray(data.max(0))
             elif name == "mean":
-                found[name] = np.asarray(data.mean(0))
+                pooled[name] = np.asarray(data.mean(0))
             elif name == "middle":
-                found[name] = np.asarray(data[len(data) // 2])
+                pooled[name] = np.asarray(data[len(data) // 2])
             else:
-                found[name], found["share"] = self._attend(data)
-        return found
+                pooled[name], pooled["share"] = self._attend(data)
+        return pooled
 
     def _attend(self, data: Array) -> tuple[Array, Array]:
         """Return the mean (D,) of steps (T, D) by attention, and the logarithm of what its scores sum to."""

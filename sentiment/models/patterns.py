@@ -105,13 +105,12 @@ class Patterns:
         from scipy import sparse
 
         rows, places = [], []
-        for first, owners, found in self.of(sequences):
-            own, place = present(hashes, owners, found)
-            rows.append(first + own)
-            places.append(place)
-        row, column = np.concatenate(rows), np.concatenate(places)
-        shape = len(sequences), len(hashes)
-        return sparse.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape)
+        for first, owners, of_texts in self.of(sequences):
+            texts, columns = present(hashes, owners, of_texts)
+            rows.append(first + texts)
+            places.append(columns)
+        cells = np.concatenate(rows), np.concatenate(places)
+        return sparse.csr_matrix((np.ones(len(cells[0]), np.float32), cells), (len(sequences), len(hashes)))
 
 
 def distinct(rows: Rows, hashes: Hashes) -> tuple[Rows, Hashes]:

@@ -116,11 +116,11 @@ def choose_device(name: str = "auto") -> torch.device:
     UsageError
         If the device is not there.
     """
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    known = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    there = [device for device, is_there in known.items() if is_there]
     if name == "auto":
-        name = next(device for device, there in present.items() if there)
-    if not present.get(name.partition(":")[0]):  # the GPU of cuda:1 is torch's to find
-        there = [device for device, is_there in present.items() if is_there]
+        name = there[0]
+    if name.partition(":")[0] not in there:  # the GPU of cuda:1 is torch's to find
         raise UsageError(
             f"--device {name}: torch {torch.__version__} finds no such device on this machine; "
             f"use --device {there[0]}, or install a build of torch for it"

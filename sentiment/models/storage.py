@@ -17,11 +17,8 @@ STEPS = 127  # of 8 bits on either side of 0
 def save(path: Path, weights: Mapping[str, NDArray[np.float32]], storage: str) -> None:
     """Write weights by name, atomically.
 
-    Parameters
-    ----------
-    storage
-        "fp32": as they are. "fp16": half precision. "int8": matrices in 8 bits with a scale for each row, the
-        rest in half precision.
+    They are stored as they are ("fp32"), in half precision ("fp16"), or ("int8") as matrices of 8 bits with a
+    scale for each row, the rest in half precision.
     """
     stored: dict[str, NDArray[np.generic]] = {}
     for name, value in weights.items():

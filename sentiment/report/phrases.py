@@ -133,7 +133,7 @@ def verdict(report: Report) -> str:
     """Say in one sentence how good the model is, and whether it beats the strongest baseline."""
     test, corpus, words = report["test"], report.get("corpus", {}), of_task(report)
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
-    of = f" on {scored_texts(report):,} {held_out}{of_input(report).texts}"
+    of = f" on {scored_texts(report):,} {held_out}{of_input(report).noun}"
     of += f" of {corpus['name']}" if corpus.get("name") else ""
     around = report["intervals"][words.main_score]
     own, _, edges = measure(report, main_score(report, test), around).partition(" [")

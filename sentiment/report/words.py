@@ -1,4 +1,4 @@
-"""English by task, and by what is classified: a row each, so that no renderer asks which it is.
+"""English by task: a row each, so that no renderer asks which it is.
 
 In a sentence, {texts} and {text} stand for the words of the input, and {score} for the main score.
 """
@@ -8,18 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sentiment.core.schema.report import Report
+from sentiment.data.inputs import Input, of_kind
 from sentiment.metrics.catalogue import ALL_RIGHT, SCORES, Score
 from sentiment.metrics.task import Task, task
-
-
-@dataclass(frozen=True)
-class InputWords:
-    """What is classified, many and one, what it consists of, and how `sentiment predict` is given it."""
-
-    texts: str
-    text: str
-    tokens: str
-    given: str
 
 
 @dataclass(frozen=True)
@@ -175,10 +166,6 @@ MULTILABEL = TaskWords(
     forecasts="labels",
 )
 TASKS = {"multiclass": MULTICLASS, "ordinal": ORDINAL, "multilabel": MULTILABEL}
-INPUTS = {
-    "text": InputWords("texts", "text", "tokens", '"…"'),
-    "features": InputWords("sequences", "sequence", "steps", "--input FILE"),
-}
 
 
 def of_task(report: Report) -> TaskWords:
@@ -186,9 +173,9 @@ def of_task(report: Report) -> TaskWords:
     return TASKS[report.get("task", "multiclass")]
 
 
-def of_input(report: Report) -> InputWords:
-    """Return the words of what a report's model classifies."""
-    return INPUTS.get(report.get("tokenizer", {}).get("kind", "text"), INPUTS["text"])
+def of_input(report: Report) -> Input:
+    """Return what a report's model classifies, which has its own words."""
+    return of_kind(report.get("tokenizer", {}).get("kind"))
 
 
 def by_main_score(name: str) -> TaskWords:

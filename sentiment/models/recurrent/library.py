@@ -6,6 +6,7 @@ right. Where nothing can be kept, it is built for this process alone.
 
 import ctypes
 import errno
+import functools
 import hashlib
 import os
 import platform
@@ -15,8 +16,8 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sentiment.core import cache
@@ -28,6 +29,8 @@ FLAGS = (
 ROOM = 8 << 20  # bytes that the compiler may need for its files
 REMEMBERED = 24 * 60 * 60  # seconds in which a failed build is not tried again
 OWN_CACHE = "set XDG_CACHE_HOME to a folder of your own that can be written to"
+# A folder for a build that is the user's alone; Windows keeps what is loaded.
+WORKSHOP = functools.partial(tempfile.TemporaryDirectory, ignore_cleanup_errors=True)
 
 
 class LibraryError(Exception):
@@ -49,8 +52,10 @@ def load() -> tuple[ctypes.CDLL, str | None]:
             return _open(kept), None
     except OSError as error:
         trouble = error
-    with _workshop() as folder:
-        if trouble is not None and _forbids_execution(folder):
+    with WORKSHOP() as name:
+        folder = Path(name)
+        # Where the system does not tell whether it is mounted noexec, loading will.
+        if trouble and hasattr(os, "ST_NOEXEC") and os.statvfs(folder).f_flag & os.ST_NOEXEC:
             raise LibraryError(
                 f"{folder.parent} is mounted noexec, and there is no cache: {trouble}; {OWN_CACHE}"
             )
@@ -126,13 +131,6 @@ def _keep(built: Path, key: str) -> Path:
     return kept
 
 
-@contextmanager
-def _workshop() -> Iterator[Path]:
-    """Make a folder for a build that is the user's alone."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # Windows keeps what is loaded
-        yield Path(folder)
-
-
 def _build(command: Sequence[str], key: str, folder: Path) -> Path:
     """Compile; the cache remembers a failure, which can take as long as a success."""
     name = f"recurrent-{key}.failed"
@@ -169,17 +167,12 @@ def _open(*places: Path) -> ctypes.CDLL:
     for library in places:
         with suppress(OSError):
             return ctypes.CDLL(str(library))
-    with _workshop() as folder:  # the others may be mounted noexec
+    with WORKSHOP() as folder:  # the others may be mounted noexec
         library = Path(shutil.copy(places[-1], folder))
         try:
             return ctypes.CDLL(str(library))
         except OSError as error:
             raise LibraryError(f"the library cannot be loaded: {error}") from error
-
-
-def _forbids_execution(folder: Path) -> bool:
-    """Say whether a file system is mounted noexec; False where the system does not tell."""
-    return hasattr(os, "ST_NOEXEC") and bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
 def _complaint(error: subprocess.CalledProcessError) -> str:

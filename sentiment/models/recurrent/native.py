@@ -19,15 +19,7 @@ SMALL = 1 << 21  # weights of a direction
 
 
 class Kernel(NamedTuple):
-    """The compiled loops of this process, if there are any.
-
-    Attributes
-    ----------
-    steps
-        The compiled loops, or None.
-    reason
-        Why there are none, or why each process compiles them, and the way out; None if all is well.
-    """
+    """The compiled loops, or None, and why there are none or they are not kept; None if all is well."""
 
     steps: NativeSteps | None
     reason: str | None
