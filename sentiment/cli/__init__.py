@@ -31,18 +31,13 @@ Exit codes:
 """
 INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 MODULES = {  # where each verb is defined
-    "audit": "report",
-    "compare": "report",
-    "corpora": "report",
-    "crossval": "train",
-    "explain": "predict",
-    "models": "report",
-    "predict": "predict",
-    "pretrain": "train",
-    "recipes": "report",
-    "report": "report",
-    "train": "train",
-    "tune": "train",
+    verb: module
+    for module, verbs in {
+        "predict": ("explain", "predict"),
+        "report": ("audit", "compare", "corpora", "models", "recipes", "report"),
+        "train": ("crossval", "pretrain", "train", "tune"),
+    }.items()
+    for verb in verbs
 }
 
 
@@ -93,7 +88,7 @@ class Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all verbs."""
-        return list(MODULES)
+        return sorted(MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a verb; for a name that is none load all, so that click can say which is nearest."""

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -30,9 +30,6 @@ from sentiment.data.rows import (
 from sentiment.data.rows import read as read_file
 from sentiment.inference import builtin, bundle
 from sentiment.inference.predictor import Predictor, Result
-
-if TYPE_CHECKING:
-    from sentiment.data.corpus.reading import Reading
 
 # An id may hold what is no UTF-8; as \udce9 it is still valid JSON.
 ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": "\n"}
@@ -69,7 +66,7 @@ def read(
     from sentiment.data.corpus.reading import Reading
     from sentiment.data.corpus.source import tell
 
-    like = reading_of(model)
+    like = model.reading
     asked = Asked(**options)
     if source == "-":
         where, (form, rows) = "stdin", _read_stdin(text_column, asked, like.form if like else None)
@@ -94,14 +91,6 @@ def read(
     return (
         row._replace(values={**row.values, "text": text_of(row.values, choice.text)}) for row in rows
     ), "text"
-
-
-def reading_of(model: bundle.Bundle) -> "Reading | None":
-    """Return how the corpus of a model was read, or None of a model that does not say."""
-    from sentiment.data.corpus.reading import Reading
-
-    content = model.manifest.get("reading")
-    return Reading.from_dict(content) if content else None
 
 
 def _files(path: Path) -> list[Row]:
@@ -148,40 +137,29 @@ def _read_stdin(text_column: str | None, asked: Asked, like: Form | None) -> tup
 
 
 def _write(results: Iterable[Result], labels: Sequence[str], stream: TextIO, style: str) -> int:
-    failed, counter = 0, _Counter()
-    write_one = STYLES[style](labels, stream)
-    for result in results:
+    failed, write_one = 0, STYLES[style](labels, stream)
+    for result in _counted(results):
         write_one(result)
         failed += result.prediction is None
-        counter.add()
-    counter.close()
     return failed
 
 
-class _Counter:
+def _counted(results: Iterable[Result], every: float = 5.0) -> Iterator[Result]:
     """Say from time to time on stderr how many texts are done; nothing at all for a short job."""
+    begun = shown = time.monotonic()
+    count = 0
 
-    def __init__(self, every: float = 5.0) -> None:
-        self.begun = self.shown = time.monotonic()
-        self.every, self.count, self.talked = every, 0, False
+    def talk(end: str) -> None:
+        speed = count / max(time.monotonic() - begun, 1e-9)
+        click.echo(f"{count:,} texts, {speed:,.0f} a second{end}", nl=False, err=True)
 
-    def add(self) -> None:
-        """Count one more text."""
-        self.count += 1
-        if self.count % 256 == 0 and time.monotonic() - self.shown > self.every:
-            self.shown = time.monotonic()
-            self.talk("\r" if sys.stderr is not None and sys.stderr.isatty() else "\n")
-
-    def close(self) -> None:
-        """Say the last count, if there was any talk."""
-        if self.talked:
-            self.talk("\n")
-
-    def talk(self, end: str) -> None:
-        """Print the count."""
-        self.talked = True
-        speed = self.count / max(time.monotonic() - self.begun, 1e-9)
-        click.echo(f"{self.count:,} texts, {speed:,.0f} a second{end}", nl=False, err=True)
+    for count, result in enumerate(results, 1):
+        yield result
+        if count % 256 == 0 and time.monotonic() - shown > every:
+            shown = time.monotonic()
+            talk("\r" if sys.stderr is not None and sys.stderr.isatty() else "\n")
+    if shown > begun:
+        talk("\n")
 
 
 def _text(_: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
@@ -217,20 +195,11 @@ def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
         if found is None:
             writer.writerow([result.id, *[""] * (len(labels) + 5), result.error])
         else:
-            numbers = [found.probabilities[label] for label in labels]
             several = found.labels is not None
-            writer.writerow(
-                [
-                    result.id,
-                    json.dumps(found.labels, ensure_ascii=False) if several else found.label,
-                    found.probability,
-                    found.unsure,
-                    *numbers,
-                    found.unknown_rate,
-                    found.truncated,
-                    "",
-                ]
-            )
+            label = json.dumps(found.labels, ensure_ascii=False) if several else found.label
+            numbers = [found.probabilities[name] for name in labels]
+            answer = [label, found.probability, found.unsure, *numbers, found.unknown_rate, found.truncated]
+            writer.writerow([result.id, *answer, ""])
 
     return write_one
 

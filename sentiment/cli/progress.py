@@ -1,6 +1,7 @@
 """What a run says on stderr: a progress bar on a terminal, plain lines elsewhere."""
 
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -17,16 +18,11 @@ COLUMNS = {  # scores on validation, by task
 }
 
 
-def stderr() -> Console:
-    """Return a console for talk; stdout is for data."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
-
-
 class ConsoleListener(Listener):
     """Show stages, a bar with loss, speed and time left, and a table row for each epoch."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or stderr()
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.progress: Progress | None = None
         self.shown = 0.0
         self.rows = 0
@@ -57,13 +53,8 @@ class ConsoleListener(Listener):
         done = trainer.epoch + event.step / event.steps
         if self.console.is_terminal:
             bar = self._bar(trainer.epochs)
-            bar.update(
-                bar.task_ids[0],
-                completed=done,
-                epoch=event.epoch,
-                loss=trainer.running_loss,
-                speed=speed,
-            )
+            values: Any = {"epoch": event.epoch, "loss": trainer.running_loss, "speed": speed}
+            bar.update(bar.task_ids[0], completed=done, **values)
         elif not first:
             self.console.print(
                 f"epoch {event.epoch}/{trainer.epochs}, batch {event.step}/{event.steps}: "

@@ -79,7 +79,13 @@ def report(
         raise UsageError("--set says how a corpus is read; give --corpus, too")
     if assignments:
         columns = _of_corpus(corpus, assignments, columns)
-    _refuse_what_does_not_go_together(folder, file, corpus, positive, texts, columns)
+    if columns and corpus is None:
+        raise UsageError(
+            f"--{next(iter(columns)).replace('_', '-')} says how a corpus is read; give --corpus, too"
+        )
+    if (folder is None) == (file is None):
+        raise UsageError("give DIR, the folder of a model, or --predictions FILE")
+    _check_source(file, corpus, positive, texts)
     from sentiment.core import files
     from sentiment.inference import builtin
     from sentiment.report import html, plots
@@ -113,9 +119,9 @@ def compare(models: tuple[Path, ...], as_json: bool) -> None:
     A file stands for a model too, with the columns of `sentiment report --predictions`.
     """
     from sentiment.evaluation.compare import compare as look_at
-    from sentiment.report.comparison import render
+    from sentiment.report.comparison import render_comparison
 
-    show(look_at(models), as_json, render)
+    show(look_at(models), as_json, render_comparison)
 
 
 @verb(
@@ -201,20 +207,7 @@ def _of_corpus(corpus: str | None, assignments: tuple[str, ...], columns: dict[s
     return {name: getattr(settings, name) for name in (*changed, *columns)}
 
 
-def _refuse_what_does_not_go_together(
-    folder: Path | None,
-    file: Path | None,
-    corpus: str | None,
-    positive: str | None,
-    texts: bool | None,
-    columns: dict[str, Any],
-) -> None:
-    if columns and corpus is None:
-        raise UsageError(
-            f"--{next(iter(columns)).replace('_', '-')} says how a corpus is read; give --corpus, too"
-        )
-    if (folder is None) == (file is None):
-        raise UsageError("give DIR, the folder of a model, or --predictions FILE")
+def _check_source(file: Path | None, corpus: str | None, positive: str | None, texts: bool | None) -> None:
     if file is None and positive is not None:
         raise UsageError("--positive goes with --predictions; of a model see decision.positive")
     if file is not None and corpus is not None:

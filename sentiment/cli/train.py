@@ -50,7 +50,7 @@ def train(out: Path | None, resume: bool, device: str | None, deterministic: boo
     show(predictor.report, False, renderers.render)
     folder = predictor.bundle.folder
     listener.stage(
-        f"model: {folder}\ntry: sentiment predict {of_input(predictor.report).given} --model {folder}"
+        f"model: {folder}\ntry: sentiment predict {of_input(predictor.report).argument} --model {folder}"
     )
 
 
@@ -113,7 +113,7 @@ def crossval(
     resume, as_json = options.pop("resume"), options.pop("as_json")
     settings = new_settings(resume, device, options, folds=folds, seeds=seeds)
     from sentiment.cli.progress import ConsoleListener
-    from sentiment.report.crossval import render
+    from sentiment.report.comparison import render_crossval
     from sentiment.runs import crossval
 
     with closing(ConsoleListener()) as listener:
@@ -121,7 +121,7 @@ def crossval(
             result = crossval.resume(out, listener, device)
         else:
             result = crossval.crossval(settings, folds or 5, seeds or 3, out, listener)
-    show(result, as_json, render)
+    show(result, as_json, render_crossval)
 
 
 def _duration(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
@@ -164,6 +164,7 @@ def tune(
     settings = new_settings(resume, device, options)
     from sentiment.cli.progress import ConsoleListener
     from sentiment.core import config_io
+    from sentiment.report.comparison import render_tuning
     from sentiment.runs import tuning
 
     limits: Any = {"budget": budget, "trials": trials, "out": out}
@@ -173,4 +174,4 @@ def tune(
         else:
             fixed = [config_io.parse_override(assignment)[0] for assignment in options["assignments"]]
             result = tuning.tune(settings, fixed, **limits, listener=listener)
-    show(result, as_json, tuning.render)
+    show(result, as_json, render_tuning)

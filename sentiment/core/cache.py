@@ -18,13 +18,7 @@ OTHERS = stat.S_IWGRP | stat.S_IWOTH  # they may write
 
 
 def folder() -> Path:
-    """Return where it is kept, made if it was not there.
-
-    Raises
-    ------
-    OSError
-        If there is no such folder, none can be made, or it is not private; the message says why.
-    """
+    """Return where it is kept, made if it was not there; OSError says why there is no such place."""
     try:
         above = Path(os.environ.get("XDG_CACHE_HOME", ""))
         if not above.is_absolute():  # as its specification says; it would be a folder that somebody else made
@@ -44,13 +38,7 @@ def folder() -> Path:
 
 
 def place(name: str) -> Path:
-    """Return where something of that name is kept, or will be.
-
-    Raises
-    ------
-    OSError
-        As `folder`; and if what is there is not the user's own, or others may write to it.
-    """
+    """Return where something of that name is kept, or will be; OSError if others may write there."""
     kept = folder() / name
     if os.path.lexists(kept):
         _check(kept)
@@ -59,19 +47,9 @@ def place(name: str) -> Path:
 
 @contextmanager
 def made(kept: Path) -> Iterator[Path]:
-    """Give a path to write a file or a folder to, which then gets its name in one step.
+    """Give a path to write a file or a folder to, which then gets its name in one step, as `place` gives it.
 
     Another process may be doing the same; whoever comes second finds the same content there.
-
-    Parameters
-    ----------
-    kept
-        As `place` gives it.
-
-    Raises
-    ------
-    OSError
-        If the cache cannot be written to.
     """
     with tempfile.TemporaryDirectory(dir=kept.parent) as temporary:
         written = Path(temporary) / kept.name
@@ -83,8 +61,8 @@ def made(kept: Path) -> Iterator[Path]:
 
 def prune(pattern: str, most: int) -> None:
     """Leave only the newest of the files or folders that match."""
-    found = sorted(folder().glob(pattern), key=lambda kept: -kept.stat().st_mtime_ns)
-    for kept in found[most:]:
+    newest = sorted(folder().glob(pattern), key=lambda kept: -kept.stat().st_mtime_ns)
+    for kept in newest[most:]:
         shutil.rmtree(kept, ignore_errors=True) if kept.is_dir() else kept.unlink(missing_ok=True)
 
 

@@ -44,13 +44,7 @@ def load(
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be read, or is none.
-    """
+    """Read a TOML file; UsageError if it cannot be read, or is none."""
     try:
         return tomllib.loads(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -63,9 +57,9 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested settings in which those `above` replace those `below`, one by one."""
     both = copy.deepcopy(dict(below))
     for name, value in above.items():
-        mine = both.get(name)
-        if isinstance(mine, Mapping) and isinstance(value, Mapping):
-            both[name] = merge(mine, value)
+        below_it = both.get(name)
+        if isinstance(below_it, Mapping) and isinstance(value, Mapping):
+            both[name] = merge(below_it, value)
         else:
             both[name] = copy.deepcopy(value)
     return both
@@ -175,9 +169,9 @@ def _write(table: Any, section: Section) -> None:
 
 def changed(config: Config) -> Iterable[tuple[str, Any]]:
     """Yield the dotted names and values that differ from the defaults."""
-    default, mine = Config().model_dump(), config.model_dump()
+    default, tree = Config().model_dump(), config.model_dump()
     for name in names():
         section, _, leaf = name.rpartition(".")
-        before, now = (default[section], mine[section]) if section else (default, mine)
+        before, now = (default[section], tree[section]) if section else (default, tree)
         if before[leaf] != now[leaf]:
             yield name, now[leaf]

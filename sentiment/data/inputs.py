@@ -35,8 +35,10 @@ class Input(ABC):
         Its name in a manifest, and in an audit.
     what, other
         What the corpus is of, for people, and what it is not.
-    noun, unit
-        What its items are called, and what a model reads of one.
+    noun, singular, unit
+        What its items are called, many and one, and what a model reads of one.
+    argument
+        How `sentiment predict` is given one.
     written
         Whether people wrote it: whether it has words, a vocabulary and n-grams.
     encoder_file, section, encoder_size
@@ -53,7 +55,9 @@ class Input(ABC):
     what: ClassVar[str]
     other: ClassVar[str]
     noun: ClassVar[str]
+    singular: ClassVar[str]
     unit: ClassVar[str]
+    argument: ClassVar[str]
     written: ClassVar[bool]
     encoder_file: ClassVar[str]
     section: ClassVar[str]
@@ -120,7 +124,7 @@ class TextInput(Input):
 
     kind = "text"
     what, other = "texts", "features"
-    noun, unit = "texts", "tokens"
+    noun, singular, unit, argument = "texts", "text", "tokens", '"…"'
     written = True
     encoder_file, section = "tokenizer.json", "tokenizer"
     encoder_size, size = "the tokenizer has {} tokens", "vocab_size"
@@ -177,7 +181,7 @@ class FeatureInput(Input):
 
     kind = "features"
     what, other = "features", "texts"
-    noun, unit = "sequences", "steps"
+    noun, singular, unit, argument = "sequences", "sequence", "steps", "--input FILE"
     written = False
     encoder_file, section = "features.json", "features"
     encoder_size, size = "features.json has {} features", "input_size"

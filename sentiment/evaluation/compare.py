@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from sentiment.core.errors import BundleError, CorpusError, UsageError, listed
+from sentiment.core.errors import CorpusError, UsageError, listed
 from sentiment.core.schema.runs import ComparedModels
 from sentiment.evaluation.predictions import read
 from sentiment.inference import builtin, bundle
@@ -101,8 +101,6 @@ def _open(path: Path) -> _Model:
         loaded = bundle.load(path)
         corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS
         thresholds = loaded.decision.thresholds
-        if PREDICTIONS not in loaded.manifest["files"]:
-            raise BundleError(f"{path}: made by an older version, which saved no predictions; train again")
     found = read(file)
     kind = task(report.get("task", found.task.name))
     return _Model(path, found.names, found.labels, found.probabilities, corpus, report, kind, thresholds)

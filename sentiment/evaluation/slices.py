@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.schema.report import Slice
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.evaluate import Scored
 from sentiment.metrics.curves import part_score
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from sentiment.core.errors import UsageError, did_you_mean, listed
 from sentiment.data.sequences import Sequences
-from sentiment.inference.integrated_gradients import Integral, classify, integrate
-from sentiment.inference.leave_one_out import agreement, leave_one_out
+from sentiment.inference.attribution import Integral, agreement, classify, integrate, leave_one_out
 from sentiment.inference.predictor import Prediction, Predictor, check_several
 from sentiment.inference.word_alignment import Words, align
 

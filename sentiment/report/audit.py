@@ -6,8 +6,9 @@ from typing import Any
 from sentiment.core.schema.corpus import Audit, AuditSplit, ReadingFacts
 from sentiment.core.strings import printable
 from sentiment.data.corpus.oddities import SHOWN
+from sentiment.data.inputs import of_kind
 from sentiment.report.phrases import percent
-from sentiment.report.words import INPUTS, TASKS
+from sentiment.report.words import TASKS
 
 SHOWN_IN_REPORT = 6  # classes of a split
 
@@ -21,7 +22,7 @@ def render(result: Audit) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    classes = TASKS[result["task"]].labels
+    classes = TASKS[result["task"]].task.noun[1]
     lengths = (f"{unit(result)}s: median", "95 %", "most")
     for name in ("split", _texts(result), classes, *lengths, "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", classes) else "right")
@@ -127,7 +128,7 @@ def splits(audit: Audit) -> tuple[list[str], list[list[Any]]]:
 
 
 def _texts(audit: Audit) -> str:
-    return INPUTS[audit.get("kind", "text")].texts
+    return of_kind(audit.get("kind")).noun
 
 
 def _cells(role: str, split: AuditSplit, classes: str) -> list[str]:

@@ -1,24 +1,40 @@
-"""How well probabilities put texts in order: ROC, precision and recall."""
+"""The quality of probabilities as plots: ROC, precision and recall, reliability, histogram, coverage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentiment.core.schema.report import Report
+from sentiment.report.classes import by_class
 from sentiment.report.figure import (
     DASHED,
+    FIRST,
+    GROUND,
     HEIGHT,
     INK,
     MUTED,
+    NAME,
     RULE,
     SECOND,
     SERIES,
     WIDTH,
     Plot,
+    cell,
+    few,
     percents,
+    room_for,
+    thousands,
 )
-from sentiment.report.phrases import number, shorten
+from sentiment.report.phrases import (
+    coverage,
+    coverage_sentence,
+    number,
+    percent,
+    rounded,
+    shorten,
+    shortened,
+)
 from sentiment.report.scores import measured
 from sentiment.report.words import of_input, of_task
 
@@ -128,11 +144,11 @@ def _caption(report: Report, curves: Curves, point: tuple[float, float] | None) 
     named = "" if len(curves) <= LINES else f"; the {LINES} weakest are named"
     if len(curves) > SHOWN:
         named = f": the {SHOWN} weakest, {LINES} of them named"
-    if of_task(report).several:
+    if not of_task(report).task.exclusive:
         return f"Each label{named}. " + "Dashed: the mean of all." * (len(curves) > 1)
     if len(report["test"]["labels"]) > 2:
         return f"Each class against the rest{named}."
-    unsure = f", unsure {of_input(report).texts} aside" if report.get("decision", {}).get("unsure") else ""
+    unsure = f", unsure {of_input(report).noun} aside" if report.get("decision", {}).get("unsure") else ""
     decides = f"; the point is where the model decides{unsure}" if point else ""
     return f"For {next(iter(curves))}{decides}."
 
@@ -150,13 +166,178 @@ def _mark(axes: Axes, point: tuple[float, float] | None, offset: tuple[float, fl
     if point is None:
         return
     axes.plot(*point, "o", color=SECOND, markersize=8, zorder=5)
-    axes.annotate(
-        "decision",
-        point,
-        offset,
-        textcoords="offset points",
-        ha="left" if offset[0] > 0 else "right",
-        va="top",
-        color=SECOND,
-        fontweight="bold",
+    _say(axes, "decision", point, offset)
+
+
+def _say(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float]) -> None:
+    style: dict[str, Any] = {"ha": "left" if offset[0] > 0 else "right", "va": "top", "fontweight": "bold"}
+    axes.annotate(text, point, offset, textcoords="offset points", color=SECOND, **style)
+
+
+def reliability(report: Report) -> Iterator[Plot]:
+    """Plot how often the model is right against how sure it is."""
+    calibration = report.get("calibration")
+    bins = [one for one in calibration["bins"] if one["count"]] if calibration else []
+    if not calibration or not bins:
+        return
+    sure, right = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
+    lows, highs = zip(*(one["interval"] for one in bins), strict=True)
+    edges, widths = [one["low"] for one in bins], [one["high"] - one["low"] for one in bins]
+
+    words = of_task(report)
+    outcome, counted = words.outcome, words.forecasts.format(texts=of_input(report).noun)
+
+    def draw(figure: Figure) -> None:
+        grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
+        axes = figure.add_subplot(grid[0])
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHED)
+        axes.vlines(sure, lows, highs, color=FIRST, linewidth=1.5)
+        axes.plot(sure, right, "o-", color=FIRST, markersize=5, linewidth=1)
+        axes.set(xlim=(edges[0], 1.01), ylim=(min(edges[0], *lows, *right) - 0.02, 1.02), ylabel=outcome)
+        axes.tick_params(labelbottom=False)
+        counts = figure.add_subplot(grid[1], sharex=axes)
+        counts.bar(edges, [one["count"] for one in bins], widths, align="edge", color=MUTED, edgecolor=GROUND)
+        counts.set(xlabel=f"probability of the {words.forecast}", ylabel=counted)
+        counts.yaxis.set_major_locator(few(2))
+        thousands(counts.yaxis)
+        percents(axes.yaxis)
+        percents(counts.xaxis)
+
+    before = calibration.get("before")
+    tail = f"; {percent(before['ece'])} before the temperature" if before else ""
+    error = f"Calibration error {percent(calibration['ece'])}{tail}."
+    yield Plot(
+        "reliability",
+        "Reliability",
+        f"On the dashed line, probabilities are what they say. {error}",
+        "; ".join(
+            f"given {percent(one['confidence'])}, {outcome} {percent(one['accuracy'])}" for one in bins
+        ),
+        draw,
+        (WIDTH, 300),
     )
+
+
+def histogram(report: Report) -> Iterator[Plot]:
+    """Plot which probabilities the texts of each class are given."""
+    found = report.get("curves", {}).get("histogram")
+    if not found:
+        return
+    edges, counts = found["edges"], found["counts"]
+    words, texts = of_task(report), of_input(report).noun
+    if len(counts) == 2 and words.task.exclusive:
+        threshold = _threshold(report, list(counts)[1])
+        dashed = "" if threshold is None else "; dashed: the threshold"
+        caption = f"Share of the {texts} of a class{dashed}."
+
+        def draw(figure: Figure) -> None:
+            _panels(figure, edges, counts, threshold)
+
+        height: float = HEIGHT
+    else:
+        each = by_class(report["test"])
+        names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
+        which = (
+            f"The {SHOWN} {words.task.noun[1]} of lowest recall"
+            if len(counts) > SHOWN
+            else "Lowest recall first"
+        )
+        caption = f"{which}. The darker, the more {texts} of the {words.task.noun[0]}."
+        marks: dict[str, float] = {}
+        if not words.task.exclusive:
+            thresholds = report.get("decision", {}).get("thresholds") or [0.5] * len(counts)
+            marks = dict(zip(report["test"]["labels"], thresholds, strict=True))
+            caption += " Line: its threshold."
+
+        def draw(figure: Figure) -> None:
+            _strips(figure, edges, {name: counts[name] for name in names}, words.forecast, marks)
+
+        height = max(200, 20 * len(names) + 70)
+    sentence = f"Histogram of the probability for the {texts} of each class."
+    title = f"Probabilities by true {words.task.noun[0]}"
+    yield Plot("probabilities", title, caption, sentence, draw, (WIDTH, height))
+
+
+def kept(report: Report) -> Iterator[Plot]:
+    """Plot the accuracy on the surest share of the texts."""
+    point, sentence = coverage(report), coverage_sentence(report)
+    if point is None or sentence is None:
+        return
+    curve = report["curves"]["coverage"]
+    first = next(place for place, share in enumerate(curve["coverage"]) if share >= min(0.02, point[0]))
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.plot(curve["coverage"][first:], curve["accuracy"][first:], color=FIRST)  # before it is noise
+        axes.plot(*point, "o", color=SECOND, markersize=8)
+        _say(axes, f"{percent(point[1])} of\n{rounded(point[0])} kept", point, (-10, -14))
+        axes.set(
+            xlim=(0, 1.02),
+            xlabel="share decided by the model, surest first",
+            ylabel=f"{of_task(report).right} among them",
+        )
+        low, high = axes.get_ylim()
+        low -= 0.3 * (high - low) * (point[1] < low + 0.3 * (high - low))  # room for the words
+        axes.set_ylim(low - max(0.0, 0.02 - (high - low)), high)  # a flat curve stays flat
+        percents(axes.xaxis)
+        percents(axes.yaxis)
+
+    yield Plot("coverage", "Leaving doubt to a person", sentence, sentence, draw)
+
+
+def _panels(
+    figure: Figure, edges: Sequence[float], counts: Mapping[str, Sequence[int]], threshold: float | None
+) -> None:
+    """Draw the histograms of two classes, one above the other."""
+    shared: Axes | None = None
+    for place, (name, color) in enumerate(zip(counts, SERIES, strict=False)):
+        shared = figure.add_subplot(2, 1, place + 1, sharex=shared)
+        total = sum(counts[name]) or 1
+        shares = [count / total for count in counts[name]]
+        shared.bar(edges[:-1], shares, edges[1] - edges[0], align="edge", color=color, edgecolor=GROUND)
+        shared.set_title(f"labelled {shorten(name, 30)}", color=color, fontsize=12, fontweight="bold")
+        shared.set_xlim(0, 1)
+        if threshold is not None:
+            shared.axvline(threshold, color=INK, linewidth=1, linestyle=DASHED)
+        shared.yaxis.set_major_locator(few(3))
+        percents(shared.yaxis)
+        percents(shared.xaxis)
+        shared.tick_params(labelbottom=place == 1)
+    if shared is not None:
+        shared.set_xlabel(f"probability of {shorten(list(counts)[1], 26)}")
+
+
+def _strips(
+    figure: Figure,
+    edges: Sequence[float],
+    counts: Mapping[str, Sequence[int]],
+    of: str,
+    marks: Mapping[str, float],
+) -> None:
+    """Draw the histograms of several classes as rows of cells, with lines at some marks."""
+    axes = figure.add_subplot()
+    names = shortened(list(counts), NAME)
+    columns = len(edges) - 1
+    for row, (name, values) in enumerate(counts.items()):
+        if name in marks:
+            axes.vlines(marks[name] * columns, row - 0.48, row + 0.48, color=SECOND, linewidth=2)
+        most = max(values) or 1
+        for column, count in enumerate(values):
+            if count:
+                axes.add_patch(cell(column + 0.5, row, count / most, FIRST))
+    axes.set(xlim=(0, columns), ylim=(len(names) - 0.5, -0.5), xlabel=f"probability of the {of}")
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks([0, columns / 2, columns], [rounded(edges[0]), "50 %", rounded(edges[-1])])
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    room_for(figure, names)
+
+
+def _threshold(report: Report, label: str) -> float | None:
+    """Return from which probability of this label on it is predicted."""
+    decision = report.get("decision")
+    threshold = decision.get("threshold") if decision else None
+    if not decision or threshold is None:
+        return None
+    return threshold if decision["positive"] == label else 1 - threshold

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sentiment.core.schema.report import Report
 from sentiment.metrics.catalogue import SCORES
-from sentiment.report.certainty import histogram, kept, reliability
-from sentiment.report.classes import WORST
-from sentiment.report.confusion import confusion
-from sentiment.report.curves import precision_recall, roc
+from sentiment.report.classes import WORST, confusion
+from sentiment.report.curves import histogram, kept, precision_recall, reliability, roc
 from sentiment.report.figure import (
     DASHED,
     FIRST,
@@ -69,8 +67,8 @@ def _lengths(report: Report) -> Iterator[Plot]:
         axes.axhline(part_score(report, report["test"]), color=MUTED, linewidth=1, linestyle=DASHED)
         axes.set(
             xscale="log",
-            xlabel=f"{items.tokens} of the {items.text}",
-            ylabel=words.length_axis.format(text=items.text),
+            xlabel=f"{items.unit} of the {items.singular}",
+            ylabel=words.length_axis.format(text=items.singular),
         )
         axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5), numticks=8))
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -81,9 +79,9 @@ def _lengths(report: Report) -> Iterator[Plot]:
     yield Plot(
         "lengths",
         words.length_title,
-        f"Band: 95 % interval. Dashed: all {items.texts}.",
+        f"Band: 95 % interval. Dashed: all {items.noun}.",
         "; ".join(
-            f"{one['low']:,} to {one['high']:,} {items.tokens}: {percent(part_score(report, one))}"
+            f"{one['low']:,} to {one['high']:,} {items.unit}: {percent(part_score(report, one))}"
             for one in bins
         ),
         draw,
@@ -95,7 +93,7 @@ def _slices(report: Report) -> Iterator[Plot]:
     if not found:
         return
     parts = [(shorten(one["slice"], NAME + 4), shorten(str(one["value"]), NAME + 4)) for one in found]
-    label = of_task(report).part_axis.format(text=of_input(report).text)
+    label = of_task(report).part_axis.format(text=of_input(report).singular)
     fits = all(len(name) + len(value) <= NAME + 2 for name, value in parts)
     names = [f"{name}: {value}" if fits else f"{name}\n{value}" for name, value in parts]
 
@@ -115,7 +113,7 @@ def _slices(report: Report) -> Iterator[Plot]:
         percents(axes.xaxis)
         room_for(figure, [line for name in names for line in name.splitlines()])
 
-    texts = of_input(report).texts
+    texts = of_input(report).noun
     yield Plot(
         "slices",
         "Where it fails",

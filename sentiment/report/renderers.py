@@ -48,7 +48,7 @@ def card(report: Report) -> str:
     if "training" in report:
         blocks += [
             "## Use",
-            f"    sentiment predict {of_input(report).given} --model DIR\n"
+            f"    sentiment predict {of_input(report).argument} --model DIR\n"
             "    sentiment report DIR --html FILE",
         ]
     return "\n\n".join(blocks) + "\n"

@@ -1,11 +1,12 @@
-"""The scores of a report: key figures, the table, baselines, teachers."""
+"""The scores of a report: key figures, the table, baselines, teachers; the decision and the calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sentiment.core.schema.report import NGramsFacts, Report
+from sentiment.core.schema.scores import CalibrationErrors, DecisionFacts
 from sentiment.evaluation import baselines
-from sentiment.metrics.catalogue import SCORES, short
+from sentiment.metrics.catalogue import CALIBRATION, SCORES, short
 from sentiment.report import phrases
 from sentiment.report.document import Cell, Section, Table
 from sentiment.report.phrases import interval, number, p_value, percent, seconds
@@ -86,7 +87,7 @@ def score_table(report: Report) -> Table:
 
 def scores(report: Report) -> Section:
     """Compare with each baseline, and name one that wins; then all scores."""
-    rivals, words, texts = report.get("baselines") or {}, of_task(report), of_input(report).texts
+    rivals, words, texts = report.get("baselines") or {}, of_task(report), of_input(report).noun
     sentences = []
     for key, rival in rivals.items():
         name, (_, _, p) = baselines.title(key), phrases.paired(report, rival)
@@ -104,9 +105,9 @@ def scores(report: Report) -> Section:
     if "teachers" in report:
         tables.append(_teachers(report))
     if "ngrams" in report and "validation" in report["ngrams"]:
-        tables.append(_ngrams(report["ngrams"], words.main_score))
+        tables.append(_ngrams(report["ngrams"], words.task.main_score))
     if rivals:
-        title = SCORES[words.main_score].title
+        title = SCORES[words.task.main_score].title
         sentences.append(words.against.format(texts=texts, score=title))
         tables.insert(0, _rivals(report))
     return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
@@ -125,7 +126,7 @@ def _rivals(report: Report) -> Table:
             number(own) if words.least else percent(own), phrases.changes(report, difference, around), last,
         ]  # fmt: skip
         rows.append([baselines.title(key), *cells, p_value(p)])
-    head = ["", short(words.main_score), "difference", words.alone, "p"]
+    head = ["", short(words.task.main_score), "difference", words.alone, "p"]
     return Table(head, rows, "Against baselines")
 
 
@@ -152,7 +153,7 @@ def _ngrams(about: NGramsFacts, score: str) -> Table:
 
 def _teachers(report: Report) -> Table:
     """Return what the teachers reach, their means, and the model that learned from the last of these."""
-    generations, score = report["teachers"]["generations"], of_task(report).main_score
+    generations, score = report["teachers"]["generations"], of_task(report).task.main_score
     rows: list[list[Cell]] = []
 
     def add(name: str, *parts: Mapping[str, Any]) -> None:
@@ -183,3 +184,87 @@ def measured(value: Any) -> tuple[float | None, Sequence[float] | None]:
 
 def score_range(edges: Sequence[float] | None) -> str:
     return f"{edges[0]:.3f} – {edges[1]:.3f}".replace("-", "−") if edges else ""
+
+
+BRIER = {
+    "score": SCORES["brier"].title,
+    "reliability": "- reliability, less is better",
+    "resolution": "- resolution, more is better",
+    "uncertainty": "- uncertainty of the classes",
+}
+
+
+def decision(report: Report) -> Section:
+    sentences, tables, texts = [], [], of_input(report).noun
+    decision, calibration = report.get("decision"), report.get("calibration")
+    labels = report["test"]["labels"]
+    if decision:
+        sentences += list(_rule(decision, report))
+    sentence = phrases.coverage_sentence(report)
+    if sentence:
+        sentences.append(sentence)
+    if decision:
+        rows: list[list[Cell]] = []
+        chosen_on: Mapping[str, Any] = decision.get("validation") or {}
+        for key, name in phrases.operating_names(decision, labels).items():
+            value, around = measured(decision["test"].get(key))
+            if value is not None and (key != "coverage" or decision.get("unsure")):
+                chosen, _ = measured(chosen_on.get(key))
+                rows.append([name, percent(chosen), percent(value, around)])
+        title = f"At the operating point{', which was chosen on validation' if chosen_on else ''}"
+        title += f"; rates are those of the decided {texts}" if decision.get("unsure") else ""
+        tables.append(Table(["", "validation", "test, 95 % interval"], rows, title))
+    if calibration:
+        states: list[CalibrationErrors] = (
+            [calibration, calibration["before"]] if "before" in calibration else [calibration]
+        )
+        rows = [
+            [error.title, *(percent(score_of(state, key)) for state in states)]
+            for key, error in CALIBRATION.items()
+        ]
+        rows += [
+            [name, *(number(score_of(state["brier"], key)) for state in states)]
+            for key, name in BRIER.items()
+        ]
+        head = ["", "model", "before temperature"][: 1 + len(states)]
+        what = of_task(report).forecasts.format(texts=texts)
+        title = f"Calibration: are 80 of 100 {what} {of_task(report).outcome} that are given 80 %?"
+        tables.append(Table(head, rows, title))
+    return Section("decision", "Calibration and decision", sentences, tables)
+
+
+def _rule(decision: DecisionFacts, report: Report) -> Iterator[str]:
+    """Say how a class is chosen, and whether the target holds."""
+    text, probabilities = of_input(report).singular, "Probabilities"
+    if decision["rule"] == "median":
+        probabilities = "They"
+        chosen = (
+            "The median grade is chosen: from the lowest on, the first with which the probabilities reach a "
+            "half."
+        )
+    elif decision["rule"] == "threshold":
+        chosen = (
+            f"A {text} is {decision['positive']} from a probability of {decision['threshold']:.4f} on; "
+            "else it is not."
+        )
+    elif decision.get("thresholds"):
+        chosen = (
+            f"A {text} is given each label from the label's own threshold on, chosen on validation for its "
+            "best F1; they are in the table of labels."
+        )
+    else:
+        chosen = "The most probable class is chosen."
+    yield f"{chosen} {probabilities} are at temperature {decision['temperature']:.3f}."
+    if decision.get("target") and decision.get("holds") is not None:
+        outcome = "holds on test" if decision["holds"] else "does NOT hold on test"
+        yield f"The target that was asked for, {decision['target']}, {outcome}."
+    elif decision.get("target") == "cost":
+        yield "The threshold follows from the costs of the two mistakes."
+    if unsure := decision.get("unsure"):
+        if decision.get("thresholds"):
+            where = "The answer is “unsure” where a label is too near its threshold"
+        else:
+            above = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
+            where = f"{above} {unsure['high']:.4f} the answer is “unsure”"
+        share = percent(unsure["share"])
+        yield f"{where}, meant for the least sure {share} of the {of_input(report).noun}."

@@ -3,16 +3,17 @@
 Cells are finished strings. A part that a report lacks leaves nothing behind.
 """
 
-from sentiment.core.schema.report import Report
+from collections.abc import Iterator, Sequence
+
+from sentiment.core.schema.report import Mistake, Report, WrongLabels
 from sentiment.data.scripts import long_words
-from sentiment.report.audit import in_short, splits
-from sentiment.report.classes import WORST, classes
-from sentiment.report.decision import decision
-from sentiment.report.document import Cell, Section, Table
-from sentiment.report.errors import mistakes, slices, suspects
-from sentiment.report.phrases import percent
-from sentiment.report.provenance import facts
-from sentiment.report.scores import scores
+from sentiment.report import phrases
+from sentiment.report.audit import in_short, read_as, splits
+from sentiment.report.classes import NOTHING, WORST, classes
+from sentiment.report.document import Cell, Section, Table, passage
+from sentiment.report.phrases import p_value, percent, points
+from sentiment.report.scores import decision, scores
+from sentiment.report.words import of_input, of_task, part_score
 
 
 def sections(report: Report, letters: int = 600, most: int = WORST) -> list[Section]:
@@ -60,3 +61,212 @@ def _audit(report: Report) -> Section:
         head = ["token", "label", "texts", "with the label", "lift"]
         tables.append(Table(head, leaks, "Tokens that alone predict a label", wordy=(0, 1)))
     return Section("audit", "The corpus", lines, tables)
+
+
+LABEL = 30  # columns of text for a class beside a text
+
+
+def slices(report: Report) -> Section:
+    """Return the parts of the texts, the worst first."""
+    found = report.get("failures", {}).get("slices", [])
+    corrected = all("q" in one for one in found)
+    words, texts = of_task(report), of_input(report).noun
+    rows: list[list[Cell]] = [
+        [
+            f"{one['slice']}: {one['value']}",
+            f"{one['count']:,}",
+            percent(part_score(report, one), one["interval"]),
+            points(one["difference"]),
+            p_value(one["q"] if corrected else one["p"]),
+        ]
+        for one in found
+    ]
+    if not rows:
+        return Section("slices", "Where it fails")
+    name = words.part.format(text=of_input(report).singular)
+    sentence = f"Kinds of {texts}, the worst first. Difference: in points of {name}, to all other {texts}."
+    if corrected:
+        sentence += f" p: {words.part_test}, corrected for the number of kinds."
+    head = [f"{texts} with", texts, f"{name}, 95 % interval", "difference", "p"]
+    return Section("slices", "Where it fails", [sentence], [Table(head, rows[:WORST], more=rows[WORST:])])
+
+
+def mistakes(report: Report, letters: int, most: int) -> Section:
+    """Return what the model was surest of and wrong about; of several labels, the texts of most loss."""
+    words = of_task(report)
+    rows: list[list[Cell]] = [
+        [
+            str(one["row"]),
+            *_answers(one),
+            *([passage(one["text"], letters, one.get("words", []))] if "text" in one else []),
+        ]
+        for one in report.get("failures", {}).get("mistakes", [])[:most]
+    ]
+    if not rows:
+        return Section("mistakes", words.mistakes)
+    head, notes = ["row", *words.mistake_head, of_input(report).singular], list(words.mistake_note)
+    return Section("mistakes", words.mistakes, notes, [Table(head[: len(rows[0])], rows, wordy=(1, 2, 4))])
+
+
+def suspects(report: Report, letters: int, most: int) -> Section:
+    """Return the labels that the model contradicts."""
+    rows: list[list[Cell]] = [
+        [
+            f"{one['split']} {one['row']}",
+            phrases.shorten(one["label"], LABEL),
+            phrases.shorten(one["suggested"], LABEL),
+            f"{one['quality']:.3f}",
+            *([passage(one["text"], letters // 2)] if "text" in one else []),
+        ]
+        for one in report.get("failures", {}).get("suspects", [])[:most]
+    ]
+    if not rows:
+        return Section("suspects", "Suspected label errors")
+    count = report["failures"].get("suspect_count", len(report["failures"]["suspects"]))
+    sentence = f"Labels that the model contradicts (confident learning): {count:,}, the most suspect first."
+    head = ["row", "label", "suggested", "quality", of_input(report).singular][: len(rows[0])]
+    return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
+
+
+def _answers(one: Mistake | WrongLabels) -> list[Cell]:
+    """Return class, answer and probability, or the missed and the added labels, and the loss."""
+    if "loss" in one:
+        return _labels(one)
+    return [
+        phrases.shorten(one["label"], LABEL),
+        phrases.shorten(one["predicted"], LABEL),
+        percent(one["probability"]),
+    ]
+
+
+def _labels(one: WrongLabels) -> list[Cell]:
+    """Return the missed and the added labels, and the loss."""
+    worst, sure = one["label"], f"{phrases.shorten(one['label'], LABEL)} ({percent(one['probability'])})"
+
+    def told(names: Sequence[str], but: Sequence[str]) -> str:
+        wrong = [name for name in names if name not in but]
+        first = [sure] if worst in wrong else []
+        others = [name for name in wrong if name != worst]
+        more = [phrases.shorten(", ".join(others), LABEL)] if others else []
+        return ", ".join(first + more) or NOTHING
+
+    return [
+        told(one["labels"], one["predicted"]),
+        told(one["predicted"], one["labels"]),
+        f"{one['loss']:.1f}",
+    ]
+
+
+Pair = tuple[str, str]
+
+
+def facts(report: Report) -> list[Pair]:
+    """Return pairs of name and text."""
+    pairs: list[Pair] = []
+    for part in (_corpus, _tokens, _model, _training):
+        pairs += part(report)
+    if "created" in report:
+        pairs.append(("created", report["created"]))
+    if "settings" in report:
+        changed = ", ".join(f"{name} = {value!r}" for name, value in report["settings"].items())
+        pairs.append(("changed settings", f"{changed or 'none'}; all of them are in config.toml"))
+    if "versions" in report:
+        pairs.append(("versions", ", ".join(f"{name} {text}" for name, text in report["versions"].items())))
+    return pairs
+
+
+def _corpus(report: Report) -> Iterator[Pair]:
+    corpus = report.get("corpus", {})
+    if "source" in corpus:
+        revision = corpus.get("revision")
+        yield "corpus", f"{corpus['source']}{'@' + revision[:12] if revision else ''}"
+    if read := read_as(corpus.get("reading")):
+        yield "read", "; ".join(read)
+    if corpus.get("trained_on"):
+        yield "trained on", corpus["trained_on"]
+    sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
+    if sizes:
+        yield of_input(report).noun, sizes
+    if corpus.get("cut"):
+        yield (
+            "cut by seed",
+            " and ".join(corpus["cut"]) + f", stratified; no {of_input(report).singular} on two sides",
+        )
+    if corpus.get("left_out"):
+        yield (
+            "left out",
+            ", ".join(
+                f"{count:,} {why.replace('texts', of_input(report).noun)}"
+                for why, count in corpus["left_out"].items()
+            ),
+        )
+    if (accuracy := corpus.get("accuracy_with_unseen_labels")) is not None:
+        yield "accuracy with all", f"{percent(accuracy)}: texts of labels that training lacks count as wrong"
+    if corpus.get("scored_split") == "train":
+        yield "scored", f"all {of_input(report).noun}: the corpus has no test split"
+
+
+def _tokens(report: Report) -> Iterator[Pair]:
+    tokens, embedding = report.get("tokenizer"), report.get("embedding")
+    if tokens and tokens["kind"] == "features":
+        yield (
+            "features",
+            f"{tokens['types']:,} numbers a step, each normalised by its mean and deviation in training; of "
+            f"the test sequences {percent(tokens['test']['truncated'])} truncated",
+        )
+        return
+    if tokens:
+        test = tokens["test"]
+        long = f"{percent(test['truncated'])} truncated"
+        if test.get("in_windows"):
+            long = f"{percent(test['in_windows'])} read in several windows"
+        yield (
+            "tokens",
+            f"{tokens['kind']}, {tokens['types']:,} types; of the test texts {long}, "
+            f"{percent(test['unknown_rate'])} of tokens unknown",
+        )
+    if embedding and embedding["source"] == "encoder":
+        made = embedding["encoder"]
+        yield (
+            "begun from",
+            f"{embedding['vectors']}, pretrained in {made['passes']} pass{'es' * (made['passes'] > 1)} over "
+            f"{made['texts']['training'] + made['texts']['unlabelled']:,} texts of {made['corpus']['name']}; "
+            f"{sum(made['left_out'].values()):,} that are in test were left out",
+        )
+    elif embedding:
+        covered = (
+            f"; {percent(embedding['types_covered'])} of types and "
+            f"{percent(embedding['tokens_covered'])} of tokens have one"
+            if embedding["source"] != "random"
+            else ""
+        )
+        yield (
+            "embedding",
+            f"{embedding['vectors'] or embedding['source']}, {embedding['size']} numbers{covered}",
+        )
+
+
+def _model(report: Report) -> Iterator[Pair]:
+    if model := report.get("model"):
+        direction = "bidirectional " if model["bidirectional"] else ""
+        about = report.get("ngrams")
+        beside = f"; beside it {about['count']:,} n-grams" if about and about["share"] else ""
+        yield (
+            "model",
+            f"{direction}{model['kind'].upper()} {model['hidden_size']} × {model['layers']}, "
+            f"{' + '.join(model['pooling'])} pooling, {model['parameters']:,} parameters{beside}",
+        )
+
+
+def _training(report: Report) -> Iterator[Pair]:
+    if training := report.get("training"):
+        steps = ", with adversarial steps" if training.get("adversarial") else ""
+        yield (
+            "training",
+            f"{training['epochs']} epochs (kept: {training['best_epoch']}) in {training['seconds']:.0f} s, "
+            f"{training['tokens_per_second']:,.0f} {of_input(report).unit}/s on {training['device']}, "
+            f"seed {training['seed']}{steps}",
+        )
+        if kernel := training.get("kernel"):  # of a CPU
+            reason = training.get("kernel_reason")
+            yield "kernel", f"{kernel}; {reason}" if reason else kernel

@@ -8,8 +8,7 @@ from sentiment.core import config_io, files
 from sentiment.core.schema.report import SCHEMA, Report
 from sentiment.data.corpus.checks import UNSEEN
 from sentiment.data.sequences import Encoded
-from sentiment.evaluation import redaction
-from sentiment.evaluation.evaluate import token_statistics
+from sentiment.evaluation.evaluate import token_statistics, without_texts
 from sentiment.inference import bundle
 from sentiment.models import recurrent, runtime
 from sentiment.models.network import count_parameters
@@ -85,7 +84,7 @@ def assemble(
     if unseen:  # they are wrong, whatever the model says of them
         share = len(corpus.test) / (len(corpus.test) + unseen)
         report["corpus"]["accuracy_with_unseen_labels"] = report["test"]["accuracy"] * share
-    return report if settings.report.texts else redaction.without_texts(report)
+    return report if settings.report.texts else without_texts(report)
 
 
 def write(run: Run, report: Report) -> None:

@@ -104,24 +104,20 @@ def _work(run: Run, pool: RawCorpus) -> Crossval:
     settings, state, out, listener = run.settings, run.state, run.out, run.listener
     folds: list[dict[str, Any]] = []
     for number in range(state["seeds"]):
-        mine = settings.model_copy(deep=True)
-        mine.seed = (settings.seed + number) % (SEEDS + 1)
-        seed = mine.seed if mine.corpus.seed is None else mine.corpus.seed
+        changed = settings.model_copy(update={"seed": (settings.seed + number) % (SEEDS + 1)}, deep=True)
+        seed = changed.seed if changed.corpus.seed is None else changed.corpus.seed
         for fold, part in enumerate(cut(pool, state["folds"], seed)):
             folder = out / FOLDS / f"{number + 1}-{fold + 1}"
-            folds.append({"seed": mine.seed, "fold": fold + 1, "folder": f"{FOLDS}/{folder.name}"})
+            folds.append({"seed": changed.seed, "fold": fold + 1, "folder": f"{FOLDS}/{folder.name}"})
             if (folder / MANIFEST).is_file():
                 continue
             listener.stage(f"seed {number + 1} of {state['seeds']}, fold {fold + 1} of {state['folds']}")
-            corpus = divide(part, mine.corpus, mine.seed, listener.notice)
-            _train(Run(train.TRAIN, mine, folder, listener), corpus)
+            corpus = divide(part, changed.corpus, changed.seed, listener.notice)
+            _train(Run(train.TRAIN, changed, folder, listener), corpus)
     result = {
         "schema": SCHEMA,
         "created": now(),
-        "corpus": {
-            **identity(pool, state["fingerprint"]),
-            "texts": len(pool.splits["train"].texts),
-        },
+        "corpus": identity(pool, state["fingerprint"]) | {"texts": len(pool.splits["train"].texts)},
         "folds": state["folds"],
         "seeds": state["seeds"],
         **_summary(out, folds),
@@ -148,44 +144,44 @@ def _train(fold: Run, corpus: Corpus) -> None:
 def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return ``model``, ``baselines`` and the runs with their own numbers."""
     reports = [bundle.load(out / run["folder"]).report for run in runs]
-    sizes = [one["corpus"]["sizes"] for one in reports]
+    sizes = [report["corpus"]["sizes"] for report in reports]
     ratio = float(np.mean([size["test"] / (size["train"] + size["validation"]) for size in sizes]))
-    ours = _values([one["test"] for one in reports])
+    model = _values([report["test"] for report in reports])
     baselines = {}
     for name in reports[0].get("baselines", {}):
-        theirs = _values([one["baselines"][name] for one in reports])
-        pairs = {
+        baseline = _values([report["baselines"][name] for report in reports])
+        differences = {
             key: [
-                a - b for a, b in zip(ours[key], theirs[key], strict=True) if a is not None and b is not None
+                a - b for a, b in zip(values, baseline[key], strict=True) if a is not None and b is not None
             ]
-            for key in ours
+            for key, values in model.items()
         }
         baselines[name] = {
-            "scores": _spread(theirs),
-            "differences": {key: corrected_t(some, ratio) for key, some in pairs.items() if len(some) > 1},
+            "scores": _spread(baseline),
+            "differences": {key: corrected_t(d, ratio) for key, d in differences.items() if len(d) > 1},
         }
     described = [
-        run | {"sizes": size, **{key: one["training"][key] for key in ("seconds", "epochs", "device")}}
-        for run, size, one in zip(runs, sizes, reports, strict=True)
+        run | {"sizes": size, **{key: report["training"][key] for key in ("seconds", "epochs", "device")}}
+        for run, size, report in zip(runs, sizes, reports, strict=True)
     ]
-    return {"model": {"scores": _spread(ours)}, "baselines": baselines, "test": TEST, "runs": described}
+    return {"model": {"scores": _spread(model)}, "baselines": baselines, "test": TEST, "runs": described}
 
 
 def _values(scored: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
     """Return the scores that are single numbers, by name, one for each run."""
     names = [name for name, value in scored[0].items() if value is None or isinstance(value, float)]
-    return {name: [one[name] for one in scored] for name in names}
+    return {name: [scores[name] for scores in scored] for name in names}
 
 
 def _spread(values: dict[str, list[float | None]]) -> dict[str, Spread]:
     """Return mean and standard deviation of each score, over the runs that have it."""
     result: dict[str, Spread] = {}
-    for name, all_of_it in values.items():
-        known = [value for value in all_of_it if value is not None]
+    for name, each in values.items():
+        known = [value for value in each if value is not None]
         result[name] = {
             "mean": float(np.mean(known)) if known else None,
             "std": float(np.std(known, ddof=1)) if len(known) > 1 else None,
-            "values": all_of_it,
+            "values": each,
         }
     return result
 

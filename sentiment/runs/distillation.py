@@ -81,17 +81,15 @@ def teach(
             run.listener.stage(f"asking the teachers about {len(taught):,} texts")
             held_out, said = _ask(run, ready, folder, taught)
             mean, targets = held_out.mean(0), said.mean(0)
-            about: dict[str, Any] = {
-                "each": [_scores(ready, one) for one in held_out],
-                "mean": _scores(ready, mean),
-            }
+            each = [_scores(ready, answers) for answers in held_out]
+            about: dict[str, Any] = {"each": each, "mean": _scores(ready, mean)}
             if asked.ngrams:
                 run.listener.stage("a teacher more: n-grams")
-                its, of_all = second_opinion(corpus, counted(), _labels(ready, targets))
-                share = float(min(SHARES, key=lambda one: _scores(ready, _mixed(mean, its, one))["log_loss"]))
+                judged, of_all = second_opinion(corpus, counted(), _labels(ready, targets))
+                share = float(min(SHARES, key=lambda s: _scores(ready, _mixed(mean, judged, s))["log_loss"]))
                 targets = _mixed(targets, of_all, share)
-                about["ngrams"] = _scores(ready, its) | {"share": share}
-                about["all"] = _scores(ready, _mixed(mean, its, share))
+                about["ngrams"] = _scores(ready, judged) | {"share": share}
+                about["all"] = _scores(ready, _mixed(mean, judged, share))
             targets[: len(corpus.train)] = _mixed(told, targets[: len(corpus.train)], asked.weight)
             safetensors.numpy.save_file({"targets": targets.astype(np.float32)}, folder / TARGETS)
             about["seconds"] = time.perf_counter() - begun
@@ -107,13 +105,11 @@ def on_test(run: Run, ready: Prepared, sequences: Sequences, about: dict[str, An
     """Return `about` with the test scores of each teacher, and of the mean of a generation's models."""
     labels, task = ready.corpus.test.labels, task_of(ready.corpus.task)
     generations = []
-    for generation, its in enumerate(about["generations"], 1):
+    for generation, validated in enumerate(about["generations"], 1):
         _, said = _ask(run, ready, run.working / FOLDER / str(generation), sequences)
-        test = {
-            "each": [task.quick_scores(labels, one) for one in said],
-            "mean": task.quick_scores(labels, said.mean(0)),
-        }
-        generations.append(its | {"test": test})
+        each = [task.quick_scores(labels, answers) for answers in said]
+        test = {"each": each, "mean": task.quick_scores(labels, said.mean(0))}
+        generations.append(validated | {"test": test})
     return about | {"generations": generations}
 
 
@@ -157,9 +153,9 @@ def _labels(ready: Prepared, said: Probabilities) -> Labels:
     return labels
 
 
-def _mixed(one: Probabilities, other: Probabilities, share: float) -> Probabilities:
-    """Return the mean with that share of the `other`."""
-    return (1 - share) * one + share * other
+def _mixed(first: Probabilities, second: Probabilities, share: float) -> Probabilities:
+    """Return the mean with that share of the second."""
+    return (1 - share) * first + share * second
 
 
 def _scores(ready: Prepared, validation: Probabilities) -> dict[str, Any]:

@@ -13,11 +13,10 @@ from sentiment.core.sections.data import CorpusConfig
 from sentiment.core.sections.run import ReportConfig
 from sentiment.data.corpus import divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
-from sentiment.data.corpus.reading import Reading
 from sentiment.evaluation import evaluate as evaluation
-from sentiment.evaluation import predictions, redaction
+from sentiment.evaluation import predictions
 from sentiment.evaluation.error_analysis import error_analysis
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.evaluate import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.inference.predictor import Predictor
@@ -63,7 +62,7 @@ def evaluate(
         result = _evaluate(Predictor(loaded, torch_device), settings, corpus_name, columns, say)
     if texts is None:
         texts = settings.report.texts or corpus_name is not None
-    return result if texts else redaction.without_texts(result)
+    return result if texts else evaluation.without_texts(result)
 
 
 def evaluate_predictions(
@@ -73,7 +72,7 @@ def evaluate_predictions(
 
     No model is needed; the parts that are about one are not there.
     """
-    found = predictions.read(path, positive)
+    read = predictions.read(path, positive)
     result: Any = {
         "schema": SCHEMA,
         "created": now(),
@@ -81,11 +80,11 @@ def evaluate_predictions(
             "name": path.name,
             "source": str(path),
             "revision": None,
-            "sizes": {"test": len(found.labels)},
-            "labels": list(found.names),
+            "sizes": {"test": len(read.labels)},
+            "labels": list(read.names),
         },
         **evaluation.evaluate(
-            Scored([], found.labels, found.probabilities, Decision.plain(found.names, found.task)),
+            Scored([], read.labels, read.probabilities, Decision.plain(read.names, read.task)),
             settings or ReportConfig(),
         ),
     }
@@ -101,7 +100,6 @@ def _evaluate(
 ) -> Report:
     loaded = predictor.bundle
     result: Any = dict(loaded.report)
-    like = Reading.from_dict(loaded.manifest["reading"]) if loaded.manifest.get("reading") else None
     if corpus_name is None:
         revision = loaded.manifest["corpus"]["revision"]
         if settings.corpus.name == MEMORY:
@@ -109,15 +107,14 @@ def _evaluate(
                 f"{loaded.folder}: trained on texts from memory, which are not stored; to score on a corpus, "
                 "give --corpus"
             )
-        raw = read_corpus(pinned(settings, revision).corpus, like, say)
+        raw = read_corpus(pinned(settings, revision).corpus, loaded.reading, say)
         corpus = divide(raw, settings.corpus, settings.seed, say)
         if corpus.fingerprint() != loaded.manifest["corpus"]["fingerprint"]:
             raise CorpusError(
                 f"{settings.corpus.name}: the corpus is not the one that this model was trained on; "
                 "to score on another, give --corpus"
             )
-        test = corpus.test
-        validation = corpus.validation
+        test, validation = corpus.test, corpus.validation
     else:
         about, test = load_for_scoring(
             CorpusConfig(
@@ -127,7 +124,7 @@ def _evaluate(
             ),
             loaded.labels,
             loaded.input,
-            like,
+            loaded.reading,
             say,
         )
         for part in ("baselines", "teachers", "audit", "timing"):  # they are about the model's own corpus
@@ -146,14 +143,9 @@ def _evaluate(
         held_out = replace(scored, texts=validation.texts, labels=validation.labels, probabilities=shares)
     result |= evaluation.evaluate(scored, settings.report, encoded.lengths, logits)
     result["failures"] = error_analysis(
-        scored,
-        encoded,
-        explain=partial(explain, predictor),
-        validation=held_out,
+        scored, encoded, explain=partial(explain, predictor), validation=held_out
     )
     result["schema"] = SCHEMA  # of an older bundle, the rest of the report is older
-    result["tokenizer"] = dict(result["tokenizer"]) | {
-        "test": evaluation.token_statistics(encoded, test.texts)
-    }
+    result["tokenizer"] = result["tokenizer"] | {"test": evaluation.token_statistics(encoded, test.texts)}
     result["verdict"] = phrases.verdict(result)
     return cast(Report, result)

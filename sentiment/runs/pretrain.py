@@ -232,8 +232,8 @@ def _line(record: dict[str, Any], epochs: int) -> str:
 
 
 def _summary(out: Path, about: dict[str, Any], finished: bool) -> dict[str, Any]:
-    kept = {name: about[name] for name in ("corpus", "texts", "left_out", "device", "seed", "history")}
-    return {"finished": finished, "folder": str(out), **kept}
+    names = ("corpus", "texts", "left_out", "device", "seed", "history")
+    return {"finished": finished, "folder": str(out), **{name: about[name] for name in names}}
 
 
 def _pieces(sequences: Sequences, longest: int) -> Sequences:

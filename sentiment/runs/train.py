@@ -21,7 +21,7 @@ from sentiment.data.sequences import Encoded
 from sentiment.evaluation import baseline_scores, predictions
 from sentiment.evaluation import evaluate as evaluation
 from sentiment.evaluation.error_analysis import error_analysis
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.evaluate import Scored
 from sentiment.inference import bundle, pretrained
 from sentiment.inference.bundle import CHECKPOINT, Bundle
 from sentiment.inference.explain import explain

@@ -29,7 +29,7 @@ from sentiment.data.features import Features, read_array, with_deltas
 from sentiment.data.inputs import FeatureInput
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation.baselines import statistics_lr
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.evaluate import Scored
 from sentiment.evaluation.slices import slices
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain

@@ -16,10 +16,8 @@ from sentiment.data.corpus.oddities import script
 from sentiment.data.corpus.raw import RawCorpus, RawSplit
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Encoded
-from sentiment.evaluation.error_analysis import error_analysis, mistakes
-from sentiment.evaluation.excerpts import excerpt
-from sentiment.evaluation.label_issues import suspects
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.error_analysis import error_analysis, excerpt, mistakes, suspects
+from sentiment.evaluation.evaluate import Scored
 from sentiment.evaluation.slices import NEGATION, slices
 from sentiment.inference.explain import explain
 from sentiment.metrics.decision import Decision

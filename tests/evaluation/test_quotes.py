@@ -7,7 +7,8 @@ from conftest import TINY
 
 import sentiment
 from sentiment.data.rows import read_rows
-from sentiment.evaluation import predictions, redaction
+from sentiment.evaluation import predictions
+from sentiment.evaluation.evaluate import without_texts
 from sentiment.inference import bundle
 from sentiment.report import html, renderers
 from sentiment.runs import evaluate
@@ -84,7 +85,7 @@ def test_the_numbers_are_the_same(models):
         pairs = zip(quoted["failures"][kind], bare["failures"][kind], strict=True)
         assert all(bare_one.items() <= one.items() for one, bare_one in pairs)
     assert bare["audit"]["repeats"] == quoted["audit"]["repeats"]
-    assert redaction.without_texts(bare) == bare
+    assert without_texts(bare) == bare
 
 
 def test_card_and_page_name_the_rows(models):

@@ -20,10 +20,9 @@ import sentiment
 from sentiment.core.errors import UsageError
 from sentiment.core.sections.model import ModelConfig
 from sentiment.data.tokenizer import UNKNOWN_ID
-from sentiment.inference import integrated_gradients
+from sentiment.inference import attribution
+from sentiment.inference.attribution import integrate, leave_one_out
 from sentiment.inference.explain import explain
-from sentiment.inference.integrated_gradients import integrate
-from sentiment.inference.leave_one_out import leave_one_out
 from sentiment.inference.predictor import Predictor
 from sentiment.inference.word_alignment import Words, find_words
 from sentiment.models.network import Network
@@ -126,11 +125,11 @@ def test_the_path_is_refined_where_it_is_steep(monkeypatch):
     model = random_model(pooling=["max"])
     vectors = 300 * model.embedding.weight.detach()[torch.arange(40)][None]
     found = integrate(difference(model, 0, 1), vectors)
-    assert found.steps > integrated_gradients.POINTS
+    assert found.steps > attribution.POINTS
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
-    monkeypatch.setattr(integrated_gradients, "MOST_SEGMENTS", 1)
+    monkeypatch.setattr(attribution, "MOST_SEGMENTS", 1)
     coarse = integrate(difference(model, 0, 1), vectors)
-    assert coarse.steps == integrated_gradients.POINTS
+    assert coarse.steps == attribution.POINTS
     assert abs(coarse.error) > abs(found.error)  # and is told
 
 

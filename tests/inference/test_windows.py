@@ -25,8 +25,8 @@ from sentiment.core.sections.training import TrainingConfig
 from sentiment.data import tokenizer as tokenizer_module
 from sentiment.data.sequences import Sequences
 from sentiment.data.tokenizer import Tokenizer
-from sentiment.inference import explain, integrated_gradients, predictor
-from sentiment.inference.integrated_gradients import integrate
+from sentiment.inference import attribution, explain, predictor
+from sentiment.inference.attribution import integrate
 from sentiment.inference.predictor import Predictor
 from sentiment.models import network
 from sentiment.models.batches import pack
@@ -225,14 +225,14 @@ def test_an_explanation_adds_up_over_windows_and_in_parts(pooling, monkeypatch):
     vectors = model.embedding.weight.detach()[torch.from_numpy(whole.values).long()][None]
 
     def difference(inputs):
-        logits = integrated_gradients.classify(model, inputs, int(counts[0]))
+        logits = attribution.classify(model, inputs, int(counts[0]))
         return logits[:, 2] - logits[:, 0]
 
     found = integrate(difference, vectors, windows)
     assert abs(found.error) <= 0.01 * max(1, abs(found.difference - found.baseline_difference))
     logs = np.log(in_torch(model, whole, CPU)[0])
     assert found.difference == pytest.approx(logs[2] - logs[0], abs=1e-5)
-    monkeypatch.setattr(integrated_gradients, "TOKENS", 25)
+    monkeypatch.setattr(attribution, "TOKENS", 25)
     parts = integrate(difference, vectors, windows)
     np.testing.assert_allclose(parts.weights, found.weights, atol=1e-5)
 

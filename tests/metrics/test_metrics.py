@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 from sentiment.core.schema.report import SCHEMA
 from sentiment.core.sections.run import ReportConfig
 from sentiment.evaluation import evaluate
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.evaluate import Scored
 from sentiment.metrics.bootstrap import Ranking
 from sentiment.metrics.catalogue import SCORES
 from sentiment.metrics.decision import Decision

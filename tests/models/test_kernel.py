@@ -22,7 +22,7 @@ from sentiment.core import cache
 from sentiment.models import recurrent
 from sentiment.models.recurrent import library, native
 from sentiment.models.recurrent.steps import CELLS
-from sentiment.report.provenance import facts
+from sentiment.report.sections import facts
 from sentiment.runs.prepare import tell_of_kernel
 
 pytestmark = pytest.mark.skipif(

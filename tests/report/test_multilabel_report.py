@@ -18,16 +18,15 @@ import sentiment
 from sentiment.core.sections.run import ReportConfig
 from sentiment.evaluation import evaluate
 from sentiment.evaluation.compare import compare
-from sentiment.evaluation.error_analysis import error_analysis, mistakes
-from sentiment.evaluation.label_issues import suspects
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.error_analysis import error_analysis, mistakes, suspects
+from sentiment.evaluation.evaluate import Scored
 from sentiment.evaluation.slices import slices
 from sentiment.inference.explain import explain
 from sentiment.metrics.decision import Decision
 from sentiment.metrics.label_scores import losses
 from sentiment.metrics.task import task
 from sentiment.report import html, phrases, plots, renderers, sections
-from sentiment.report.comparison import render
+from sentiment.report.comparison import render_comparison
 
 WORDS = {"joy": "glad", "fear": "afraid", "anger": "furious"}
 
@@ -299,5 +298,5 @@ def test_models_of_several_labels_are_compared(model, tmp_path):
     assert other["log_loss"] > best["log_loss"]
     assert other["comparison"]["difference"] == pytest.approx(-best["micro_f1"])
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(render(result))
+    console.print(render_comparison(result))
     assert "approximate randomisation" in console.export_text()

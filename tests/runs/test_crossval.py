@@ -21,7 +21,7 @@ from sentiment.data.corpus import RawCorpus, RawSplit, divide
 from sentiment.data.corpus.folds import cut, read_pool
 from sentiment.data.identity import normalise
 from sentiment.metrics.catalogue import SCORES
-from sentiment.report import crossval
+from sentiment.report import comparison
 from sentiment.runs import train as runs_train
 
 OPTIONS = [*TINY_OPTIONS, "--set=training.epochs=1", "--set=report.baselines=true"]
@@ -251,7 +251,7 @@ def test_a_corpus_that_has_changed_is_not_gone_on_with(command, tmp_path, monkey
 
 
 def test_a_result_of_two_runs_without_baselines_renders():
-    scores = {key: {"mean": 0.5, "std": 0.1, "values": [0.4, 0.6]} for key in crossval.SHOWN}
+    scores = {key: {"mean": 0.5, "std": 0.1, "values": [0.4, 0.6]} for key in comparison.MEANS}
     scores["roc_auc"] = {"mean": None, "std": None, "values": [None, None]}
     result = {
         "corpus": {"name": "x", "texts": 9},
@@ -261,6 +261,6 @@ def test_a_result_of_two_runs_without_baselines_renders():
         "baselines": {},
     }
     console = Console(width=200, file=io.StringIO())
-    console.print(crossval.render(result))
+    console.print(comparison.render_crossval(result))
     [row] = [line for line in console.file.getvalue().splitlines() if SCORES["mcc"].title in line]
     assert "0.5000 ± 0.1000" in row

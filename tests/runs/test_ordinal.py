@@ -23,7 +23,7 @@ from sentiment.data import grades
 from sentiment.data.corpus import load_corpus
 from sentiment.data.sequences import Sequences
 from sentiment.evaluation import evaluate
-from sentiment.evaluation.scored import Scored
+from sentiment.evaluation.evaluate import Scored
 from sentiment.inference import bundle
 from sentiment.inference.explain import explain
 from sentiment.metrics import ordinal

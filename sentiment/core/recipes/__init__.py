@@ -13,26 +13,14 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings that go together, and what is known of them.
-
-    Attributes
-    ----------
-    about
-        What it is made of.
-    command
-        The command that reproduces its figures.
-    costs, reaches
-        As they were measured, or that they were not yet.
-    settings
-        Nested, without those that stay at their defaults.
-    """
+    """Settings that go together, and what is known of them."""
 
     name: str
-    about: str
-    command: str
-    costs: str
-    reaches: str
-    settings: dict[str, Any]
+    about: str  # what it is made of
+    command: str  # that reproduces its figures
+    costs: str  # as it was measured, or that it was not yet
+    reaches: str  # likewise
+    settings: dict[str, Any]  # nested, without those that stay at their defaults
 
 
 def names() -> list[str]:

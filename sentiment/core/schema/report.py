@@ -198,11 +198,9 @@ class TeachersTest(TypedDict):
     mean: Scores
 
 
-class Generation(TypedDict):
+class Generation(TeachersTest):
     """Teachers, and the mean of their predictions, on validation."""
 
-    each: list[Scores]
-    mean: Scores
     ngrams: NotRequired[NGramsTeacher]
     all: NotRequired[Scores]
     seconds: float

@@ -14,9 +14,10 @@ class Sizes(TypedDict):
     input_size: int | None
 
 
-class NewManifest(TypedDict):
-    """What has to be known of a model before its weights are read."""
+class Manifest(TypedDict):
+    """``manifest.json``: what has to be known of a model before its weights are read."""
 
+    schema: int
     created: str
     kind: str
     task: str
@@ -25,12 +26,6 @@ class NewManifest(TypedDict):
     corpus: CorpusIdentity
     reading: NotRequired[ReadingFacts]
     ngrams: NotRequired[bool]
-
-
-class Manifest(NewManifest):
-    """``manifest.json``."""
-
-    schema: int
     versions: dict[str, str]
     files: dict[str, str]  # with their SHA-256
 
@@ -82,11 +77,7 @@ class CrossvalBaseline(CrossvalModel):
     differences: dict[str, MeanDifference]
 
 
-class CrossvalCorpus(TypedDict):
-    name: str
-    source: str
-    revision: str | None
-    fingerprint: str
+class CrossvalCorpus(CorpusIdentity):
     texts: int
 
 
@@ -129,11 +120,7 @@ class Trial(TypedDict):
     why: str | None
 
 
-class TunedCorpus(TypedDict):
-    name: str
-    source: str
-    revision: str | None
-    fingerprint: str
+class TunedCorpus(CorpusIdentity):
     sizes: dict[str, int]
 
 

@@ -17,14 +17,13 @@ from sentiment.core.errors import BundleError, UsageError
 from sentiment.data.corpus import Corpus, Split, load_corpus
 from sentiment.metrics.catalogue import metric_of
 from sentiment.models import runtime
-from sentiment.report.tuning import render
 from sentiment.runs.folder import Run, identity
 from sentiment.runs.prepare import check_kind
 from sentiment.runs.tuning import outcome, space
 from sentiment.runs.tuning.trial import TUNE, Search, attempt
 from sentiment.training.events import Listener
 
-__all__ = ["check", "render", "resume", "tune"]
+__all__ = ["check", "resume", "tune"]
 
 BUDGET = 1800.0  # seconds of a search without any limit
 

@@ -12,8 +12,8 @@ from sentiment.core.config import Config
 from sentiment.core.errors import SentimentError
 from sentiment.inference import bundle
 from sentiment.metrics.catalogue import SCORES, signed
+from sentiment.report.comparison import caution, ranked
 from sentiment.report.phrases import seconds
-from sentiment.report.tuning import caution, ranked
 from sentiment.runs.folder import Run, now
 from sentiment.runs.tuning import space
 
@@ -71,7 +71,7 @@ def summary(study: "Study", run: Run) -> dict[str, Any]:
         **{name: state[name] for name in ("corpus", "device", "seconds", "fixed", "space")},
         "seed": settings.seed,
         "metric": metric,
-        "counts": {name: sum(one["state"] == name for one in trials) for name in STATES.values()},
+        "counts": {name: sum(trial["state"] == name for trial in trials) for name in STATES.values()},
         "best": best,
         "first": first,
         "gain": signed(metric, best["validation"][metric]) - signed(metric, first["validation"][metric]),
@@ -112,7 +112,7 @@ def importance(study: "Study", finished: list[dict[str, Any]], metric: str) -> d
     """Return the share of each setting in the differences between trials, if they are enough and differ."""
     import optuna
 
-    if len(finished) < ENOUGH or len({one["validation"][metric] for one in finished}) == 1:
+    if len(finished) < ENOUGH or len({trial["validation"][metric] for trial in finished}) == 1:
         return None
     return optuna.importance.get_param_importances(study)
 

@@ -19,8 +19,8 @@ from sentiment.metrics.catalogue import SCORES, signed
 from sentiment.metrics.task import task as task_of
 from sentiment.models import runtime
 from sentiment.models.network import infer
+from sentiment.report.comparison import listed, ranked
 from sentiment.report.phrases import number, seconds
-from sentiment.report.tuning import listed, ranked
 from sentiment.runs.folder import Job, Run
 from sentiment.runs.prepare import Prepared, prepare, tell_of_kernel
 from sentiment.runs.tuning import outcome, space
