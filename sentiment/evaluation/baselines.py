@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
@@ -63,33 +63,49 @@ class Baseline:
     instant: bool = False
 
 
-def majority(corpus: Corpus) -> Answers:
+Trained = tuple[Callable[[Sequence[Any]], Probabilities], dict[str, Any]]  # answers (B, C), what was chosen
+
+
+def timed(train: Callable[[Corpus], Trained]) -> Callable[[Corpus], Answers]:
+    """Let a baseline that is trained answer the test texts, and measure both."""
+
+    @wraps(train)
+    def answers(corpus: Corpus) -> Answers:
+        begun = time.perf_counter()
+        answer, about = train(corpus)
+        trained = time.perf_counter()
+        probabilities = answer(corpus.test.texts)
+        times = {"train_seconds": trained - begun, "predict_seconds": time.perf_counter() - trained}
+        return Answers(probabilities, about | times)
+
+    return answers
+
+
+@timed
+def majority(corpus: Corpus) -> Trained:
     """Give every text the shares of the classes in training.
 
     Of several labels it gets the most frequent ones, as many as texts have on average, and at least one.
     """
-    begun = time.perf_counter()
     asked = task(corpus.task)
     shares = asked.one_hot(corpus.train.labels, len(corpus.labels)).mean(0)
     thresholds = asked.frequent(shares)
-    about: dict[str, Any] = {} if thresholds is None else {"thresholds": thresholds}
-    trained = time.perf_counter()
-    probabilities = np.tile(shares, (len(corpus.test), 1))
-    return Answers(probabilities, about | _seconds(begun, trained))
+    about = {} if thresholds is None else {"thresholds": thresholds}
+    return lambda texts: np.tile(shares, (len(texts), 1)), about
 
 
-def tfidf_lr(corpus: Corpus) -> Answers:
+@timed
+def tfidf_lr(corpus: Corpus) -> Trained:
     """TF-IDF of words and word pairs, or of k-mers in texts without words, + logistic regression."""
-    begun = time.perf_counter()
     vectorizer = _tfidf(corpus.train.texts)
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
     answer, about = _regression(corpus, PENALTIES, 1000, train, validation)
-    trained = time.perf_counter()
-    return Answers(answer(vectorizer.transform(corpus.test.texts)), about | _seconds(begun, trained))
+    return lambda texts: answer(vectorizer.transform(texts)), about
 
 
-def tfidf_ridge(corpus: Corpus) -> Answers:
+@timed
+def tfidf_ridge(corpus: Corpus) -> Trained:
     """TF-IDF as in `tfidf_lr` + ridge regression on the numbers of the grades, rounded.
 
     Its probabilities are of a normal distribution around its answer, with the deviation that validation
@@ -98,7 +114,6 @@ def tfidf_ridge(corpus: Corpus) -> Answers:
     from scipy import stats
     from sklearn.linear_model import Ridge
 
-    begun = time.perf_counter()
     vectorizer = _tfidf(corpus.train.texts)
     train = vectorizer.fit_transform(corpus.train.texts)
     validation = vectorizer.transform(corpus.validation.texts)
@@ -116,31 +131,18 @@ def tfidf_ridge(corpus: Corpus) -> Answers:
         candidates[penalty] = (_loss(corpus, soft(answers, deviation)), model, deviation)
     penalty = min(candidates, key=lambda one: candidates[one][0])
     _, model, deviation = candidates[penalty]
-    trained = time.perf_counter()
-    probabilities = soft(model.predict(vectorizer.transform(corpus.test.texts)), deviation)
-    return Answers(probabilities, {"C": penalty, "features": train.shape[1], **_seconds(begun, trained)})
+    about = {"C": penalty, "features": train.shape[1]}
+    return lambda texts: soft(model.predict(vectorizer.transform(texts)), deviation), about
 
 
-def nbsvm(corpus: Corpus) -> Answers:
-    """NB-SVM, see `train_nbsvm`."""
-    begun = time.perf_counter()
-    answer, about = train_nbsvm(corpus)
-    trained = time.perf_counter()
-    return Answers(answer(corpus.test.texts), about | _seconds(begun, trained))
-
-
-def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities], dict[str, Any]]:
-    """Train NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, or of k-mers, hashed.
+@timed
+def nbsvm(corpus: Corpus) -> Trained:
+    """NB-SVM (Wang & Manning 2012) on the presence of 1-, 2- and 3-grams, or of k-mers, hashed.
 
     For each class against the rest, a feature is scaled by its log-count ratio and a linear SVM is
     trained; its weights are then drawn towards their mean magnitude, which alone is naive Bayes. A
     softmax of the margins gives probabilities, its temperature fitted on validation; of several labels it
     is a sigmoid of each.
-
-    Returns
-    -------
-    tuple
-        What gives texts probabilities (B, C), and what was chosen.
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -163,21 +165,20 @@ def train_nbsvm(corpus: Corpus) -> tuple[Callable[[Sequence[str]], Probabilities
     return answer, about | _thresholds(corpus, answer(corpus.validation.texts))
 
 
-def statistics_lr(corpus: Corpus) -> Answers:
+@timed
+def statistics_lr(corpus: Corpus) -> Trained:
     """Mean, deviation, least and most of each feature over time + logistic regression."""
     from sklearn.preprocessing import StandardScaler
 
-    def table(sequences: list[Any]) -> NDArray[np.float64]:  # (B, 4 F)
+    def table(sequences: Sequence[Any]) -> NDArray[np.float64]:  # (B, 4 F)
         return np.stack([np.concatenate([one.mean(0), one.std(0), one.min(0), one.max(0)])
                          for one in sequences]).astype(np.float64)  # fmt: skip
 
-    begun = time.perf_counter()
     train, validation = table(corpus.train.texts), table(corpus.validation.texts)
     scaler = StandardScaler().fit(train)
     train, validation = scaler.transform(train), scaler.transform(validation)
     answer, about = _regression(corpus, STATISTICS_PENALTIES, 5000, train, validation)
-    trained = time.perf_counter()
-    return Answers(answer(scaler.transform(table(corpus.test.texts))), about | _seconds(begun, trained))
+    return lambda sequences: answer(scaler.transform(table(sequences))), about
 
 
 BASELINES = {  # in the order of a report
@@ -270,7 +271,3 @@ def _probabilities(model: Any, features: Any) -> Probabilities:
     if not getattr(model, "multilabel_", False):
         probabilities /= probabilities.sum(1, keepdims=True)  # float32 rows miss 1 by rounding
     return probabilities
-
-
-def _seconds(begun: float, trained: float) -> dict[str, float]:
-    return {"train_seconds": trained - begun, "predict_seconds": time.perf_counter() - trained}

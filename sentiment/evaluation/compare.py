@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from sentiment.core.errors import BundleError, CorpusError, UsageError, listed
+from sentiment.core.errors import CorpusError, UsageError, listed
 from sentiment.core.schema.runs import ComparedModels
 from sentiment.evaluation.predictions import read
 from sentiment.inference import builtin, bundle
@@ -79,8 +79,10 @@ def compare(paths: Sequence[Path]) -> ComparedModels:
     best = models[order[0]].decided(asked)
     results = [rows[at] | {"comparison": None} for at in order]
     for number, result in zip(order[1:], results[1:], strict=True):
-        found = asked.compare(first.labels, models[number].decided(asked), best, RESAMPLES)
-        result["comparison"] = found | found.get(score, {})  # whose difference, interval and p count
+        parts: dict[str, Any] = {
+            **asked.compare(first.labels, models[number].decided(asked), best, RESAMPLES)
+        }
+        result["comparison"] = parts | parts.get(score, {})  # whose difference, interval and p count
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p
@@ -99,8 +101,6 @@ def _open(path: Path) -> _Model:
         loaded = bundle.load(path)
         corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS
         thresholds = loaded.decision.thresholds
-        if PREDICTIONS not in loaded.manifest["files"]:
-            raise BundleError(f"{path}: made by an older version, which saved no predictions; train again")
     found = read(file)
     kind = task(report.get("task", found.task.name))
     return _Model(path, found.names, found.labels, found.probabilities, corpus, report, kind, thresholds)

@@ -57,7 +57,9 @@ def default() -> tuple[Path, str]:
     """
     known = folders()
     try:
-        folder = bundle.newest(files.ARTIFACTS, {_manifest(one) for one in known.values()})
+        folder = bundle.newest(
+            files.ARTIFACTS, {(path / bundle.MANIFEST).read_bytes() for path in known.values()}
+        )
     except BundleError:
         if not known:
             raise
@@ -88,7 +90,3 @@ def described() -> Iterator[dict[str, Any]]:
                 "test": {key: report["test"][key] for key in report["intervals"]},
                 "intervals": report["intervals"],
             }
-
-
-def _manifest(folder: Path) -> bytes:
-    return (folder / bundle.MANIFEST).read_bytes()

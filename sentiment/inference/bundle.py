@@ -28,7 +28,6 @@ from sentiment.data.features import Features
 from sentiment.data.inputs import Input, TextInput, of_kind
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.metrics.decision import Decision
-from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
 from sentiment.models.ngrams import NGrams
 from sentiment.models.numpy_engine import NumpyClassifier, shapes
@@ -43,11 +42,11 @@ MANIFEST, CARD, CHECKPOINT = "manifest.json", "README.md", "checkpoint.safetenso
 ENCODER = "encoder.json"  # instead of the manifest, in a folder of `sentiment pretrain`
 # The card is not among them: a person may add to it.
 TOKENIZER = TextInput.encoder_file  # of features it is another
-FIRST_FILES = ("config.toml", TOKENIZER, "model.safetensors", "history.jsonl", "report.json")
 NGRAMS = "ngrams.safetensors"  # of a model that has them
 DECISION, PREDICTIONS = "decision.json", "predictions.parquet"
 VALIDATION_PREDICTIONS = "predictions-validation.parquet"
-FILES = (*FIRST_FILES, DECISION, PREDICTIONS, VALIDATION_PREDICTIONS)
+FILES = ("config.toml", TOKENIZER, "model.safetensors", "history.jsonl", "report.json", DECISION, PREDICTIONS,
+         VALIDATION_PREDICTIONS)  # fmt: skip
 VERSIONS = ("sentiment", "torch", "tokenizers", "scikit-learn", "datasets", "numpy")
 
 
@@ -66,7 +65,7 @@ class Bundle:
     report
         The evaluation of the day it was trained.
     decision
-        What is made of the probabilities. Bundles of schema 1 have none: the top class as it is.
+        What is made of the probabilities.
     ngrams
         What is added to the logits of the recurrence, if anything is.
     """
@@ -201,8 +200,7 @@ def load(folder: str | Path) -> Bundle:
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    first = int(manifest["schema"]) == 1
-    verify(folder, FIRST_FILES if first else files_of(manifest), manifest["files"])
+    verify(folder, files_of(manifest), manifest["files"])
     with readable(folder):
         settings = tomllib.loads((folder / "config.toml").read_text("utf-8"))
         sizes = manifest["model"]
@@ -217,9 +215,7 @@ def load(folder: str | Path) -> Bundle:
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-        decision = Decision.plain(manifest["labels"], task_of(task))
-        if not first:
-            decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
+        decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
         if decision.task.name != task:

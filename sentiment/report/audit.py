@@ -22,7 +22,7 @@ def render(result: Audit) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    classes = TASKS[result["task"]].labels
+    classes = TASKS[result["task"]].task.noun[1]
     lengths = (f"{unit(result)}s: median", "95 %", "most")
     for name in ("split", _texts(result), classes, *lengths, "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", classes) else "right")

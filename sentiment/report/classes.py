@@ -49,15 +49,17 @@ def _each(report: Report) -> Table:
     for name in sorted(labels, key=lambda name: each[name]["f1-score"]) if many else labels:
         its = each[name]
         scores: list[float | None] = [its["precision"], its["recall"], its["f1-score"]]
-        if words.several:
+        if not words.task.exclusive:
             area = areas[name]["average_precision"] if name in areas else None
             scores += [area, thresholds.get(name, 0.5)]
         rows.append([name, *map(number, scores), f"{its['support']:,.0f}"])
     shown = WORST if many else len(rows)
-    note = f"The {shown} {words.labels} of lowest F1; there are {len(rows) - shown} more." if many else ""
-    further_heads = ("AP", "threshold") if words.several else ()
-    head = [words.label, "precision", "recall", "F1", *further_heads, of_input(report).noun]
-    return Table(head, rows[:shown], f"Each {words.label}", note, rows[shown:])
+    note = (
+        f"The {shown} {words.task.noun[1]} of lowest F1; there are {len(rows) - shown} more." if many else ""
+    )
+    further_heads = ("AP", "threshold") if not words.task.exclusive else ()
+    head = [words.task.noun[0], "precision", "recall", "F1", *further_heads, of_input(report).noun]
+    return Table(head, rows[:shown], f"Each {words.task.noun[0]}", note, rows[shown:])
 
 
 def _confusion(test: TestScores) -> Table:
@@ -115,7 +117,7 @@ TINTED = 0.55  # of the colour in the fullest cell: ink stays legible on it
 
 def confusion(report: Report) -> Iterator[Plot]:
     """Plot the confusion matrix."""
-    test, texts, several = report["test"], of_input(report).noun, of_task(report).several
+    test, texts, several = report["test"], of_input(report).noun, not of_task(report).task.exclusive
     if len(test["labels"]) > MATRIX:
         yield _balance(report) if several else _pairs(report)
         return

@@ -64,15 +64,15 @@ def render_comparison(result: ComparedModels) -> RenderableType:
 def _titles(words: TaskWords) -> list[str]:
     further = [
         (words.accuracy.column or words.accuracy.title) if key == "accuracy" else column(key)
-        for key in FURTHER[words.main_score]
+        for key in FURTHER[words.task.main_score]
     ]
-    return ["", column(words.main_score) + ("" if words.least else ", %"), *further]
+    return ["", column(words.task.main_score) + ("" if words.least else ", %"), *further]
 
 
 def _scores(words: TaskWords, model: ComparedModel) -> list[str]:
-    further = (f"{score_of(model, key):.4f}" for key in FURTHER[words.main_score])
+    further = (f"{score_of(model, key):.4f}" for key in FURTHER[words.task.main_score])
     style, scale = (".3f", 1) if words.least else (".2f", 100)
-    return [_around(style, scale, score_of(model, words.main_score) or 0, model["interval"]), *further]
+    return [_around(style, scale, score_of(model, words.task.main_score) or 0, model["interval"]), *further]
 
 
 def _differences(words: TaskWords, model: ComparedModel) -> list[str]:

@@ -144,7 +144,7 @@ def _caption(report: Report, curves: Curves, point: tuple[float, float] | None) 
     named = "" if len(curves) <= LINES else f"; the {LINES} weakest are named"
     if len(curves) > SHOWN:
         named = f": the {SHOWN} weakest, {LINES} of them named"
-    if of_task(report).several:
+    if not of_task(report).task.exclusive:
         return f"Each label{named}. " + "Dashed: the mean of all." * (len(curves) > 1)
     if len(report["test"]["labels"]) > 2:
         return f"Each class against the rest{named}."
@@ -225,7 +225,7 @@ def histogram(report: Report) -> Iterator[Plot]:
         return
     edges, counts = found["edges"], found["counts"]
     words, texts = of_task(report), of_input(report).noun
-    if len(counts) == 2 and not words.several:
+    if len(counts) == 2 and words.task.exclusive:
         threshold = _threshold(report, list(counts)[1])
         dashed = "" if threshold is None else "; dashed: the threshold"
         caption = f"Share of the {texts} of a class{dashed}."
@@ -238,11 +238,13 @@ def histogram(report: Report) -> Iterator[Plot]:
         each = by_class(report["test"])
         names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
         which = (
-            f"The {SHOWN} {words.labels} of lowest recall" if len(counts) > SHOWN else "Lowest recall first"
+            f"The {SHOWN} {words.task.noun[1]} of lowest recall"
+            if len(counts) > SHOWN
+            else "Lowest recall first"
         )
-        caption = f"{which}. The darker, the more {texts} of the {words.label}."
+        caption = f"{which}. The darker, the more {texts} of the {words.task.noun[0]}."
         marks: dict[str, float] = {}
-        if words.several:
+        if not words.task.exclusive:
             thresholds = report.get("decision", {}).get("thresholds") or [0.5] * len(counts)
             marks = dict(zip(report["test"]["labels"], thresholds, strict=True))
             caption += " Line: its threshold."
@@ -252,7 +254,7 @@ def histogram(report: Report) -> Iterator[Plot]:
 
         height = max(200, 20 * len(names) + 70)
     sentence = f"Histogram of the probability for the {texts} of each class."
-    title = f"Probabilities by true {words.label}"
+    title = f"Probabilities by true {words.task.noun[0]}"
     yield Plot("probabilities", title, caption, sentence, draw, (WIDTH, height))
 
 

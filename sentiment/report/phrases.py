@@ -33,9 +33,9 @@ def percent(value: float | None, edges: Sequence[float] | None = None) -> str:
     if value is None:
         return "–"
     shown = [value, *(edges or ())]
-    digits = 2 if any(0 < one < 0.0005 or 0.9995 <= one < 1 for one in shown) else 1
-    first, *rest = (f"{100 * one:.{digits}f}" for one in shown)
-    return f"{first} %" + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+    digits = 2 if any(0 < share < 0.0005 or 0.9995 <= share < 1 for share in shown) else 1
+    first, *rest = (f"{100 * share:.{digits}f}" for share in shown)
+    return _around([f"{first} %", *rest])
 
 
 def rounded(value: float) -> str:
@@ -47,29 +47,27 @@ def points(difference: float | None, edges: Sequence[float] | None = None) -> st
     """Write a difference of two shares in percentage points: +1.4 [+0.9, +1.8]."""
     if difference is None:
         return "–"
-    first, *rest = (f"{100 * one:+.1f}".replace("-", "−") for one in (difference, *(edges or ())))
-    return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
-
-
-def grades(difference: float | None, edges: Sequence[float] | None = None) -> str:
-    """Write a difference of two mean errors in grades: −0.021 [−0.043, +0.002]."""
-    if difference is None:
-        return "–"
-    first, *rest = (f"{one:+.3f}".replace("-", "−") for one in (difference, *(edges or ())))
-    return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+    return _around([f"{100 * value:+.1f}".replace("-", "−") for value in (difference, *(edges or ()))])
 
 
 def changes(report: Report, difference: float | None, edges: Sequence[float] | None = None) -> str:
-    """Write a difference of the main score, in its unit."""
-    return (grades if of_task(report).least else points)(difference, edges)
+    """Write a difference of the main score, in points, or in grades: −0.021 [−0.043, +0.002]."""
+    if difference is None or not of_task(report).least:
+        return points(difference, edges)
+    return _around([f"{value:+.3f}".replace("-", "−") for value in (difference, *(edges or ()))])
 
 
 def measure(report: Report, score: float, edges: Sequence[float] | None = None) -> str:
     """Write the main score: a share, or a mean error in grades, with its interval if there is one."""
     if not of_task(report).least:
         return percent(score, edges)
-    first, *rest = (f"{one:.3f}" for one in (score, *(edges or ())))
-    return first + (f" [{rest[0]}, {rest[1]}]" if rest else "")
+    return _around([f"{value:.3f}" for value in (score, *(edges or ()))])
+
+
+def _around(shown: Sequence[str]) -> str:
+    """Join a value and the edges of its interval, if there are any."""
+    value, *edges = shown
+    return value + (f" [{edges[0]}, {edges[1]}]" if edges else "")
 
 
 def p_value(p: float | None) -> str:
@@ -125,7 +123,7 @@ def strongest(report: Report) -> str | None:
 
     Of grades it is the one with the least absolute error.
     """
-    rivals, name = report.get("baselines") or {}, of_task(report).main_score
+    rivals, name = report.get("baselines") or {}, of_task(report).task.main_score
     return max(rivals, key=lambda key: signed(name, main_score(report, rivals[key])), default=None)
 
 
@@ -135,7 +133,7 @@ def verdict(report: Report) -> str:
     held_out = "held-out " if corpus.get("sizes", {}).get("train") else ""
     of = f" on {scored_texts(report):,} {held_out}{of_input(report).noun}"
     of += f" of {corpus['name']}" if corpus.get("name") else ""
-    around = report["intervals"][words.main_score]
+    around = report["intervals"][words.task.main_score]
     own, _, edges = measure(report, main_score(report, test), around).partition(" [")
     beside = number(score_of(test, words.beside)) if words.beside else ""
     sentence = words.verdict.format(value=own, edges=edges, beside=beside) + of
@@ -159,7 +157,7 @@ def verdict(report: Report) -> str:
 def paired(report: Report, rival: Baseline) -> tuple[float | None, Interval | None, float | None]:
     """Return difference, interval and p of the main score against a baseline."""
     found: Mapping[str, Any] = rival.get("comparison", {})
-    found = found.get(of_task(report).main_score, found)
+    found = found.get(of_task(report).task.main_score, found)
     return found.get("difference"), found.get("interval"), found.get("p")
 
 
@@ -168,7 +166,7 @@ def lead(report: Report, rival: Baseline) -> float:
     difference, _, _ = paired(report, rival)
     if difference is None:
         difference = main_score(report, report["test"]) - main_score(report, rival)
-    return signed(of_task(report).main_score, difference)
+    return signed(of_task(report).task.main_score, difference)
 
 
 def coverage(report: Report) -> tuple[float, float] | None:

@@ -105,9 +105,9 @@ def scores(report: Report) -> Section:
     if "teachers" in report:
         tables.append(_teachers(report))
     if "ngrams" in report and "validation" in report["ngrams"]:
-        tables.append(_ngrams(report["ngrams"], words.main_score))
+        tables.append(_ngrams(report["ngrams"], words.task.main_score))
     if rivals:
-        title = SCORES[words.main_score].title
+        title = SCORES[words.task.main_score].title
         sentences.append(words.against.format(texts=texts, score=title))
         tables.insert(0, _rivals(report))
     return Section("scores", "Scores and baselines" if rivals else "Scores", sentences, tables)
@@ -126,7 +126,7 @@ def _rivals(report: Report) -> Table:
             number(own) if words.least else percent(own), phrases.changes(report, difference, around), last,
         ]  # fmt: skip
         rows.append([baselines.title(key), *cells, p_value(p)])
-    head = ["", short(words.main_score), "difference", words.alone, "p"]
+    head = ["", short(words.task.main_score), "difference", words.alone, "p"]
     return Table(head, rows, "Against baselines")
 
 
@@ -153,7 +153,7 @@ def _ngrams(about: NGramsFacts, score: str) -> Table:
 
 def _teachers(report: Report) -> Table:
     """Return what the teachers reach, their means, and the model that learned from the last of these."""
-    generations, score = report["teachers"]["generations"], of_task(report).main_score
+    generations, score = report["teachers"]["generations"], of_task(report).task.main_score
     rows: list[list[Cell]] = []
 
     def add(name: str, *parts: Mapping[str, Any]) -> None:
@@ -205,7 +205,6 @@ def decision(report: Report) -> Section:
         sentences.append(sentence)
     if decision:
         rows: list[list[Cell]] = []
-        # A bundle of schema 1 has no decision of its own.
         chosen_on: Mapping[str, Any] = decision.get("validation") or {}
         for key, name in phrases.operating_names(decision, labels).items():
             value, around = measured(decision["test"].get(key))
@@ -236,28 +235,26 @@ def decision(report: Report) -> Section:
 
 def _rule(decision: DecisionFacts, report: Report) -> Iterator[str]:
     """Say how a class is chosen, and whether the target holds."""
+    text, probabilities = of_input(report).singular, "Probabilities"
     if decision["rule"] == "median":
-        yield (
+        probabilities = "They"
+        chosen = (
             "The median grade is chosen: from the lowest on, the first with which the probabilities reach a "
-            f"half. They are at temperature {decision['temperature']:.3f}."
+            "half."
         )
     elif decision["rule"] == "threshold":
-        yield (
-            f"A {of_input(report).singular} is {decision['positive']} from a probability of "
-            f"{decision['threshold']:.4f} on; else it is not. "
-            f"Probabilities are at temperature {decision['temperature']:.3f}."
+        chosen = (
+            f"A {text} is {decision['positive']} from a probability of {decision['threshold']:.4f} on; "
+            "else it is not."
         )
     elif decision.get("thresholds"):
-        yield (
-            f"A {of_input(report).singular} is given each label from the label's own threshold on, chosen on "
-            "validation for its best F1; they are in the table of labels. "
-            f"Probabilities are at temperature {decision['temperature']:.3f}."
+        chosen = (
+            f"A {text} is given each label from the label's own threshold on, chosen on validation for its "
+            "best F1; they are in the table of labels."
         )
     else:
-        yield (
-            "The most probable class is chosen. "
-            f"Probabilities are at temperature {decision['temperature']:.3f}."
-        )
+        chosen = "The most probable class is chosen."
+    yield f"{chosen} {probabilities} are at temperature {decision['temperature']:.3f}."
     if decision.get("target") and decision.get("holds") is not None:
         outcome = "holds on test" if decision["holds"] else "does NOT hold on test"
         yield f"The target that was asked for, {decision['target']}, {outcome}."
@@ -265,13 +262,9 @@ def _rule(decision: DecisionFacts, report: Report) -> Iterator[str]:
         yield "The threshold follows from the costs of the two mistakes."
     if unsure := decision.get("unsure"):
         if decision.get("thresholds"):
-            yield (
-                "The answer is “unsure” where a label is too near its threshold, "
-                f"meant for the least sure {percent(unsure['share'])} of the {of_input(report).noun}."
-            )
-            return
-        between = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
-        yield (
-            f"{between} {unsure['high']:.4f} the answer is “unsure”, "
-            f"meant for the least sure {percent(unsure['share'])} of the {of_input(report).noun}."
-        )
+            where = "The answer is “unsure” where a label is too near its threshold"
+        else:
+            above = f"Between {unsure['low']:.4f} and" if unsure["low"] else "Below"
+            where = f"{above} {unsure['high']:.4f} the answer is “unsure”"
+        share = percent(unsure["share"])
+        yield f"{where}, meant for the least sure {share} of the {of_input(report).noun}."

@@ -19,7 +19,7 @@ class TaskWords:
 
     Attributes
     ----------
-    of
+    task
         The task: its nouns, its main score and that of parts of the texts are its own.
     beside
         The score that is told beside the main one.
@@ -45,7 +45,7 @@ class TaskWords:
         What came true, what a probability is of, and many of them.
     """
 
-    of: Task
+    task: Task
     figures: tuple[str, ...]
     figures_of_two: tuple[str, ...]
     verdict: str
@@ -74,34 +74,9 @@ class TaskWords:
     forecasts: str = "{texts}"
 
     @property
-    def label(self) -> str:
-        """What a text is given."""
-        return self.of.noun[0]
-
-    @property
-    def labels(self) -> str:
-        """Many of them."""
-        return self.of.noun[1]
-
-    @property
-    def main_score(self) -> str:
-        """By which models are compared."""
-        return self.of.main_score
-
-    @property
-    def part_score(self) -> str:
-        """Which parts of the texts have."""
-        return self.of.part_score
-
-    @property
-    def several(self) -> bool:
-        """Whether each label has a threshold, an area and a calibration of its own."""
-        return not self.of.exclusive
-
-    @property
     def least(self) -> bool:
         """Whether less is better of the main score."""
-        return SCORES[self.main_score].lower_is_better
+        return SCORES[self.task.main_score].lower_is_better
 
     @property
     def titles(self) -> dict[str, str]:
@@ -114,7 +89,7 @@ AGAINST = (
     "the 95 % interval of a paired bootstrap. Alone right: {texts} that only the model : only the baseline "
 )
 MULTICLASS = TaskWords(
-    of=task("multiclass"),
+    task=task("multiclass"),
     figures=("accuracy", "macro_f1"),
     figures_of_two=("accuracy", "mcc"),
     verdict="{value} accuracy [{edges}",
@@ -123,7 +98,7 @@ MULTICLASS = TaskWords(
     against=AGAINST + "gets right; p: McNemar's exact test on them.",
 )
 ORDINAL = TaskWords(
-    of=task("ordinal"),
+    task=task("ordinal"),
     figures=("mae", "accuracy", "quadratic_kappa"),
     figures_of_two=("mae", "accuracy", "quadratic_kappa"),
     verdict="{value} grades off [{edges} on average, quadratic kappa {beside}",
@@ -140,7 +115,7 @@ ORDINAL = TaskWords(
     alone="quadratic kappa",
 )
 MULTILABEL = TaskWords(
-    of=task("multilabel"),
+    task=task("multilabel"),
     figures=("micro_f1", "macro_f1", "accuracy"),
     figures_of_two=("micro_f1", "macro_f1", "accuracy"),
     verdict="{value} micro F1 [{edges}",
@@ -180,19 +155,17 @@ def of_input(report: Report) -> Input:
 
 def by_main_score(name: str) -> TaskWords:
     """Return the words of the task whose models are compared by a score."""
-    return next(words for words in TASKS.values() if words.main_score == name)
+    return next(words for words in TASKS.values() if words.task.main_score == name)
 
 
 def main_score(report: Report, scores: Mapping[str, Any]) -> float:
     """Return the score by which models are compared."""
-    found: float = scores[of_task(report).main_score]
-    return found
+    return float(scores[of_task(report).task.main_score])
 
 
 def part_score(report: Report, scores: Mapping[str, Any]) -> float:
     """Return the score that parts of the texts have."""
-    found: float = scores[of_task(report).part_score]
-    return found
+    return float(scores[of_task(report).task.part_score])
 
 
 def score_of(scores: Mapping[str, Any], name: str) -> float | None:

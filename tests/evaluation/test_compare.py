@@ -124,11 +124,3 @@ def test_what_cannot_be_compared_is_said(command, folders, tmp_path):
     same = command("compare", folders[0], folders[0].parent / "." / folders[0].name)
     assert (same.code, "named twice" in same.err) == (2, True)
     assert command("compare", folders[0], tmp_path / "nowhere").code == 4
-    old = tmp_path / "old"
-    shutil.copytree(folders[0], old)
-    manifest = json.loads((old / "manifest.json").read_text("utf-8"))
-    manifest["schema"] = 1
-    manifest["files"] = {k: v for k, v in manifest["files"].items() if "predictions" not in k}
-    (old / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    done = command("compare", folders[0], old)
-    assert (done.code, "older version" in done.err) == (4, True)

@@ -20,8 +20,6 @@ from sentiment.metrics import decision
 from sentiment.metrics.decision import Decision, describe
 from sentiment.metrics.targets import choose_threshold, parse_target, read_target
 from sentiment.metrics.task import MULTICLASS
-from sentiment.report import html, renderers
-from sentiment.runs import evaluate
 
 SPAM = ("ham", "spam")
 
@@ -308,22 +306,3 @@ def test_a_target_out_of_reach_costs_no_run(command, tmp_path):
     assert told["reached"] is False
     assert "not reached" in done.err
     assert f"threshold {told['threshold']:.4g}" in done.err
-
-
-def test_a_bundle_of_the_first_schema_still_loads(decided, tmp_path):
-    old = tmp_path / "old"
-    old.mkdir()
-    manifest = json.loads((decided.bundle.folder / bundle.MANIFEST).read_text()) | {"schema": 1}
-    manifest["files"] = {name: manifest["files"][name] for name in bundle.FIRST_FILES}
-    (old / bundle.MANIFEST).write_text(json.dumps(manifest))
-    for name in bundle.FIRST_FILES:
-        (old / name).write_bytes((decided.bundle.folder / name).read_bytes())
-    loaded = sentiment.load(old)
-    assert loaded.bundle.decision == Decision.plain(SPAM)
-    one = loaded.predict(["WIN a prize now"])[0]
-    assert one.probability == max(one.probabilities.values())
-    assert not one.unsure
-    again = evaluate.evaluate(old)
-    assert again["decision"]["validation"] is None
-    assert "on validation" not in renderers.card(again).split("## Classes")[0]
-    assert "</html>" in html.page(again)
