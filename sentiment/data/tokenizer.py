@@ -54,9 +54,9 @@ class Tokens:
     whole
         (N,) of all tokens.
     spans
-        Where each token of the whole text begins and ends, in characters of the text as it was given.
-        A replaced one, such as a URL, has its last character only; a space may have none. Of a k-mer,
-        which overlaps others, it is the middle.
+        Where each token of the whole text begins and ends, in characters of the text as it was given: the
+        last character of a replaced one, such as a URL; none of some spaces; the middle of a k-mer, which
+        overlaps others.
     read
         (T,) which of the spans each id has; others were cut off by truncation.
     """

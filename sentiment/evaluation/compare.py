@@ -79,8 +79,10 @@ def compare(paths: Sequence[Path]) -> ComparedModels:
     best = models[order[0]].decided(asked)
     results = [rows[at] | {"comparison": None} for at in order]
     for number, result in zip(order[1:], results[1:], strict=True):
-        found = asked.compare(first.labels, models[number].decided(asked), best, RESAMPLES)
-        result["comparison"] = found | found.get(score, {})  # whose difference, interval and p count
+        parts: dict[str, Any] = {
+            **asked.compare(first.labels, models[number].decided(asked), best, RESAMPLES)
+        }
+        result["comparison"] = parts | parts.get(score, {})  # whose difference, interval and p count
     compared = [result["comparison"] for result in results[1:]]
     for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
         one["p_holm"] = p

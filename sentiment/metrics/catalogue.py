@@ -15,30 +15,14 @@ AUTO = {"multiclass": "mcc", "ordinal": "quadratic_kappa", "multilabel": "micro_
 
 @dataclass(frozen=True)
 class Score:
-    """How a score is shown, and what it is for.
+    """How a score is shown, and what it is for."""
 
-    Attributes
-    ----------
-    title
-        In a report.
-    tasks
-        Those that have it.
-    metric
-        Those in which it can be ``training.metric``.
-    lower_is_better
-        Whether it is an error.
-    column
-        Instead of the title, where several models are compared.
-    short
-        Instead of the title, beside an epoch.
-    """
-
-    title: str
-    tasks: tuple[str, ...]
-    metric: tuple[str, ...] = ()
+    title: str  # in a report
+    tasks: tuple[str, ...]  # that have it
+    metric: tuple[str, ...] = ()  # tasks in which it can be ``training.metric``
     lower_is_better: bool = False
-    column: str = ""
-    short: str = ""
+    column: str = ""  # instead of the title, where several models are compared
+    short: str = ""  # instead of the title, beside an epoch
 
 
 SCORES = {  # in the order of a report

@@ -6,14 +6,16 @@ is given beside the probabilities: a task may decide by another rule than the to
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import ClassScores
 from sentiment.metrics.arrays import Array, Intervals, Labels, OfMatrices, Probabilities, Scores
 from sentiment.metrics.bootstrap import Ranking, percentiles, resamplings, wilson
 
+ByClass = dict[str, ClassScores | float]  # and the averages
 CORRELATIONS = {"mcc", "quadratic_kappa", "spearman"}
 
 
@@ -70,7 +72,7 @@ def confusion_matrix(labels: Labels, predicted: Labels, classes: int) -> NDArray
     return counts.reshape(classes, classes)
 
 
-def by_class(labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[str, Any]:
+def by_class(labels: Labels, predicted: Labels, names: Sequence[str]) -> ByClass:
     """Return precision, recall and F1 of each class, or of each label (B, L), and their averages."""
     from sklearn import metrics
 
@@ -78,7 +80,7 @@ def by_class(labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[st
         labels, predicted, labels=np.arange(len(names)), output_dict=True, zero_division=0
     )
     named = {name: each.pop(str(number)) for number, name in enumerate(names)}
-    return cast(dict[str, Any], named | each | named)  # a class may be named as one of the averages
+    return cast(ByClass, named | each | named)  # a class may be named as one of the averages
 
 
 def intervals(

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.core.schema.scores import TestScores
+from sentiment.core.schema.scores import Comparison, TestScores
 from sentiment.metrics import class_scores, significance
 from sentiment.metrics.arrays import Array, Intervals, Labels, Mask, Probabilities, Scores, Thresholds
 from sentiment.metrics.bootstrap import wilson
@@ -177,7 +177,7 @@ class Multiclass:
         """Return the counts of what is taken for what: the confusion matrix, its rows the true classes."""
         return {"confusion_matrix": class_scores.confusion_matrix(labels, predicted, classes).tolist()}
 
-    def by_class(self, labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[str, Any]:
+    def by_class(self, labels: Labels, predicted: Labels, names: Sequence[str]) -> class_scores.ByClass:
         """Return precision, recall and F1 of each class, and their averages."""
         return class_scores.by_class(labels, predicted, names)
 
@@ -215,6 +215,6 @@ class Multiclass:
         """Return the 95 % interval of the main score."""
         return wilson(int((self.decide(probabilities) == labels).sum()), len(labels))
 
-    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> dict[str, Any]:
+    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> Comparison:
         """Compare two classifiers on the same texts, see `sentiment.metrics.significance`."""
         return significance.compare_classes(labels, ours, theirs, self.of_matrices, self.compared, resamples)

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import Comparison
 from sentiment.metrics import label_scores
 from sentiment.metrics.arrays import Array, Intervals, Labels, Mask, Probabilities, Scores, Thresholds
+from sentiment.metrics.class_scores import ByClass
 from sentiment.metrics.multiclass import Multiclass
 from sentiment.metrics.significance import compare_labels
 
@@ -115,7 +117,7 @@ class Multilabel(Multiclass):
             "missed_and_added": label_scores.missed_and_added(labels, predicted),
         }
 
-    def by_class(self, labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[str, Any]:
+    def by_class(self, labels: Labels, predicted: Labels, names: Sequence[str]) -> ByClass:
         labels, predicted = label_scores.columns(labels, predicted)
         return super().by_class(labels, predicted, names)
 
@@ -134,7 +136,7 @@ class Multilabel(Multiclass):
     ) -> list[float] | None:
         return self.intervals(labels, probabilities, thresholds)[self.main_score]
 
-    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> dict[str, Any]:
+    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> Comparison:
         return compare_labels(labels, ours, theirs, resamples)
 
 

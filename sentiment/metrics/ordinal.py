@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import Comparison
 from sentiment.metrics import class_scores
 from sentiment.metrics.arrays import Array, Labels, Probabilities, Scores, Thresholds
 from sentiment.metrics.multiclass import Multiclass
@@ -63,10 +64,10 @@ class Ordinal(Multiclass):
     ) -> list[float] | None:
         return self.intervals(labels, probabilities)[self.main_score]
 
-    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> dict[str, Any]:
-        found = super().compare(labels, ours, theirs, resamples)
-        found["mae"]["p"] = sign_flips(np.abs(ours - labels) - np.abs(theirs - labels))
-        return found
+    def compare(self, labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> Comparison:
+        comparison = super().compare(labels, ours, theirs, resamples)
+        comparison["mae"]["p"] = sign_flips(np.abs(ours - labels) - np.abs(theirs - labels))
+        return comparison
 
 
 def grade_scores(matrices: Array) -> dict[str, Array]:

@@ -1,11 +1,12 @@
 """Is one classifier better than another on the same texts? Arrays in, numbers out."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sentiment.core.schema.scores import Comparison, Difference
 from sentiment.metrics.arrays import Array, Labels, Mask, OfMatrices
 from sentiment.metrics.label_scores import share
 
@@ -20,7 +21,7 @@ def compare_classes(
     of_matrices: OfMatrices,
     names: Sequence[str],
     resamples: int,
-) -> dict[str, Any]:
+) -> Comparison:
     """Compare two classifiers on the same texts.
 
     Parameters
@@ -41,16 +42,11 @@ def compare_classes(
     """
     ours_only, theirs_only = _contested(ours == labels, theirs == labels)
     parts = _differences(np.stack([labels, ours, theirs]), of_matrices, names, resamples)
-    return {
-        **parts.pop("accuracy"),
-        "ours_only": ours_only,
-        "theirs_only": theirs_only,
-        "p": mcnemar(ours_only, theirs_only),
-        **parts,
-    }
+    whole = {"ours_only": ours_only, "theirs_only": theirs_only, "p": mcnemar(ours_only, theirs_only)}
+    return cast(Comparison, {**parts.pop("accuracy"), **whole, **parts})
 
 
-def compare_labels(labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> dict[str, Any]:
+def compare_labels(labels: Labels, ours: Labels, theirs: Labels, resamples: int = 1000) -> Comparison:
     """Compare two classifiers on the same texts, which may have several labels.
 
     Parameters
@@ -170,7 +166,7 @@ def corrected_t(differences: Sequence[float], ratio: float) -> dict[str, Any]:
 
 def _differences(
     answers: Labels, of_matrices: OfMatrices, names: Sequence[str], resamples: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Difference]:
     """Return the difference of each score, with its interval, for answers (3, B): true, ours, theirs.
 
     Which texts a resample draws matters only through how often it draws each combination of true

@@ -40,15 +40,9 @@ def read_target(
 ) -> tuple[str | None, Target | None]:
     """Return the positive label of two classes, and the target if there is one.
 
-    ``blocked(ham)`` is the false positive rate of the other class.
-
-    Raises
-    ------
-    UsageError
-        If the settings do not fit these labels, or the target is none.
+    Settings that do not fit these labels, or a target that cannot be read, raise UsageError.
     """
-    there = task.undecided(labels)
-    if there is not None:
+    if (there := task.undecided(labels)) is not None:
         for name, asked in (
             ("target", config.target),
             ("positive", config.positive),
@@ -66,7 +60,10 @@ def read_target(
 
 
 def parse_target(text: str, labels: Sequence[str], positive: str | None = None) -> Target:
-    """Read a target for two labels; `positive` is meant where it names none, the second by default."""
+    """Read a target for two labels; `positive` is meant where it names none, the second by default.
+
+    ``blocked(ham)`` is the false positive rate of the other class.
+    """
     match = TARGET.fullmatch(text.strip())
     if not match:
         raise UsageError(f"decision.target = {text!r} is not understood; write {EXAMPLE}")

@@ -16,24 +16,12 @@ POOL = 50  # batches drawn at random, then sorted by length: little padding, sti
 
 @dataclass(frozen=True)
 class Batch:
-    """Some sequences, longest first, as W windows: a long sequence may be read in several.
+    """Some sequences, longest first, as W windows: a long sequence may be read in several."""
 
-    Attributes
-    ----------
-    inputs
-        Packed ids (N,) or features (N, F), time-major.
-    lengths
-        (W,) steps of each window, descending, on the CPU.
-    rows
-        (B,) row of each sequence in the data.
-    counts
-        (B,) windows of each sequence, one after another in the packed data; None if each has one.
-    """
-
-    inputs: PackedSequence
-    lengths: Tensor
-    rows: NDArray[np.int64]
-    counts: Tensor | None = None
+    inputs: PackedSequence  # ids (N,) or features (N, F), time-major
+    lengths: Tensor  # (W,) steps of each window, descending, on the CPU
+    rows: NDArray[np.int64]  # (B,) row of each sequence in the data
+    counts: Tensor | None = None  # (B,) windows of each sequence, one after another; None if each has one
 
     @property
     def tokens(self) -> int:

@@ -238,13 +238,7 @@ def packed(inputs: PackedSequence | Tensor, lengths: Tensor | Sequence[int] | No
 
 
 def check_lengths(lengths: Tensor | Sequence[int] | None, batch: int, steps: int) -> Tensor:
-    """Return lengths (B,) as int64 on the CPU; all T by default.
-
-    Raises
-    ------
-    ValueError
-        If they are not (B,) whole numbers from 1 to T.
-    """
+    """Return lengths (B,) as int64 on the CPU, all T by default; ValueError as from `packed`."""
     if lengths is None:
         return torch.full((batch,), steps)
     lengths = torch.as_tensor(lengths).cpu()

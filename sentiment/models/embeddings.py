@@ -37,22 +37,12 @@ WORTH_KEEPING, MOST_KEPT = 1_000_000, 12  # tokens to train on, and matrices tha
 
 @dataclass(frozen=True)
 class Vectors:
-    """The embedding matrix, and how much of the vocabulary has a given vector.
+    """The embedding matrix, and how much has a pretrained or trained vector."""
 
-    Attributes
-    ----------
-    matrix
-        (V, E) float32.
-    source
-        As in the settings, and for "auto" what was chosen.
-    types, tokens
-        Share of the vocabulary, and of the training tokens, with a pretrained or trained vector.
-    """
-
-    matrix: NDArray[np.float32]
-    source: str
-    types: float = 0.0
-    tokens: float = 0.0
+    matrix: NDArray[np.float32]  # (V, E)
+    source: str  # as in the settings, and for "auto" what was chosen
+    types: float = 0.0  # share of the vocabulary
+    tokens: float = 0.0  # share of the training tokens
 
 
 def build(

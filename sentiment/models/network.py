@@ -146,14 +146,8 @@ def merge(pooled: Pooled, counts: Tensor, hidden_size: int) -> Pooled:
     """Reduce what was pooled of the windows (W, D) of each text to (B, D).
 
     It is what pooling the outputs of all windows at once would give; a token that two windows share has
-    two outputs. The last state is that of the last window, and from the end that of the first.
-
-    Parameters
-    ----------
-    counts
-        (B,) windows of each text; those of one text are equally long.
-    hidden_size
-        H of a direction.
+    two outputs. The last state is that of the last window, and from the end that of the first. The windows of
+    one text, (B,) counts of them, are equally long; a direction has H units.
     """
     merged = {}
     ends = counts.cumsum(0)

@@ -96,13 +96,7 @@ class NGrams:
 
     @classmethod
     def load(cls, path: Path, labels: int, task: str) -> NGrams:
-        """Read a table for so many labels.
-
-        Raises
-        ------
-        ValueError
-            If it is none, or for other labels.
-        """
+        """Read a table for so many labels; ValueError if it is for others."""
         stored = safetensors.numpy.load_file(path)
         hashes, weights, bias = stored["hashes"], stored["weights"].astype(np.float32), stored["bias"]
         sides = len(task_of(task).sides(labels))

@@ -24,21 +24,13 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Patterns:
-    """Which tokens of a text are an n-gram.
+    """Which tokens of a text are an n-gram."""
 
-    Attributes
-    ----------
-    longest
-        Tokens of the longest run; all shorter runs count too.
-    gap
-        Pairs count too that have so many tokens or fewer between them (skip-bigrams, Guthrie et al. 2006).
-    ending
-        What begins in the last so many tokens of a text counts once more, as another n-gram.
-    """
-
-    longest: int
-    gap: int = 0
-    ending: int = 0
+    longest: int  # tokens of the longest run; all shorter runs count too
+    gap: int = (
+        0  # most tokens between the two of a pair, which counts too (skip-bigrams, Guthrie et al. 2006)
+    )
+    ending: int = 0  # what begins in the last so many tokens of a text counts once more, as another n-gram
 
     @cached_property
     def offsets(self) -> list[NDArray[np.int64]]:

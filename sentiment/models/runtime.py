@@ -109,13 +109,7 @@ def keep_memory() -> None:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device of that name; "auto" is the fastest one present.
-
-    Raises
-    ------
-    UsageError
-        If the device is not there.
-    """
+    """Return the device of that name, "auto" the fastest one present; UsageError if it is not there."""
     known = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     there = [device for device, is_there in known.items() if is_there]
     if name == "auto":

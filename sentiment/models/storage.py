@@ -33,13 +33,7 @@ def save(path: Path, weights: Mapping[str, NDArray[np.float32]], storage: str) -
 
 
 def load(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read weights by name, however they are stored.
-
-    Raises
-    ------
-    ValueError
-        If a type is unknown, or an 8-bit matrix lacks the scales of its rows.
-    """
+    """Read weights by name; ValueError if a type is unknown, or the rows of 8 bits lack their scales."""
     stored = safetensors.numpy.load_file(path)
     for name in [name for name, value in stored.items() if value.dtype == np.int8]:
         scale = stored.pop(name + SCALE, None)

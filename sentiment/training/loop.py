@@ -37,20 +37,11 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Order:
-    """The batches of an epoch.
-
-    Attributes
-    ----------
-    batches
-        Rows of each.
-    lengths
-        (B,) steps of each sequence.
-    read
-        Gathers the rows of a batch; what it gives beside that batch is learned from too, without labels.
-    """
+    """The batches of an epoch."""
 
     batches: list[Rows]
-    lengths: NDArray[np.int64]
+    lengths: NDArray[np.int64]  # (B,) steps of each sequence
+    # Gathers the rows of a batch; what it gives beside that batch is learned from too, without labels.
     read: Callable[[Rows], list[Batch]]
 
 
@@ -162,13 +153,7 @@ class Loop(ABC, Generic[Model]):
             safetensors.torch.save_file(content, temporary, metadata)
 
     def restore(self, path: Path) -> None:
-        """Go back to the state of a checkpoint, the random state too.
-
-        Raises
-        ------
-        SentimentError
-            If it cannot be read, or is of another model.
-        """
+        """Go back to the state of a checkpoint; SentimentError if it is none, or of another model."""
         groups: dict[str, Weights] = {}
         try:
             with safe_open(path, "pt") as file:

@@ -20,15 +20,11 @@ class Pretrainer(Loop[LanguageModel]):
 
     Parameters
     ----------
-    model
-        Moved to `device`.
     pieces, held_out
         Of two tokens or more. The latter judge each pass; nothing is chosen by them.
     settings
         Their parts ``pretraining``, and clipping and weight decay of ``training``; the seed is that of
         the order. Dropout, distances and types are drawn from torch's own generator.
-    precision
-        Of the recurrence and matrix products.
     """
 
     def __init__(

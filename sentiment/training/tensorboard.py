@@ -15,13 +15,7 @@ EVERY = 10  # updates between two scalars: reading the loss waits for the device
 
 
 def check() -> None:
-    """Fail before a training begins if the extra is not installed.
-
-    Raises
-    ------
-    UsageError
-        With the command that installs it.
-    """
+    """Fail before a training begins if the extra is not installed: UsageError, with what installs it."""
     if find_spec("tensorboard") is None:
         raise UsageError(
             "training.tensorboard = true needs an extra; install it with: "

@@ -31,37 +31,24 @@ ADVERSARIAL_TOKENS = 2_000_000
 
 @dataclass(frozen=True)
 class Examples:
-    """Sequences and their classes (B,), or their labels (B, L) of 0 and 1.
-
-    With `targets`, (B, C) or (B, L), training is on these probabilities instead.
-    """
+    """Sequences and their labels."""
 
     sequences: Sequences
-    labels: NDArray[np.int64]
-    targets: NDArray[np.float32] | None = None
+    labels: NDArray[np.int64]  # classes (B,), or (B, L) of 0 and 1
+    targets: NDArray[np.float32] | None = None  # probabilities (B, C) or (B, L) to train on instead
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a training reads.
-
-    Attributes
-    ----------
-    train, validation
-        Validation chooses the epoch whose weights are kept.
-    unlabelled
-        Further sequences, for the objectives that need no labels; one batch beside each labelled one.
-    twins
-        (B) other sequences of the same labels: in each epoch half of the texts, by lot, are read so.
-    augment
-        Changes the inputs of each training batch.
-    """
+    """What a training reads."""
 
     train: Examples
-    validation: Examples
+    validation: Examples  # chooses the epoch whose weights are kept
+    # For the objectives that need no labels; one batch beside each labelled one.
     unlabelled: Sequences | None = None
+    # (B) other sequences of the same labels: in each epoch half of the texts, by lot, are read so.
     twins: Sequences | None = None
-    augment: Callable[[PackedSequence], PackedSequence] | None = None
+    augment: Callable[[PackedSequence], PackedSequence] | None = None  # the inputs of each training batch
 
 
 class Trainer(Loop[Network]):
@@ -69,16 +56,10 @@ class Trainer(Loop[Network]):
 
     Parameters
     ----------
-    model
-        Moved to `device`.
-    config
-        The optimisation.
     seed
         Of the order of the batches. Dropout draws from torch's own generator.
     frozen_epochs
         Epochs in which the embedding is not tuned; -1 for all.
-    precision
-        Of the recurrence and matrix products.
     """
 
     sum_type = torch.float64

@@ -39,14 +39,13 @@ def audit(config: CorpusConfig, near: bool = True, say: Say = warn) -> Audit:
     Returns
     -------
     dict
-        ``splits`` (sizes, classes, lengths in words, or in characters of texts without words, or in steps
-        of features, unusable rows, oddities), ``repeats`` within and across splits, ``conflicts`` (equal
-        texts with different labels), ``near_duplicates`` (None if they were not searched) and ``leakage``
-        (patterns of training texts that tell the label); with examples. Of features (``kind``) repeats are
-        exact ones, and no near-duplicates or patterns are searched. Of several labels (``task``) each split
-        has ``cardinality``, the mean number of labels of a text, and ``label_sets``, the different ones; and
-        no patterns are searched. ``reading`` says how a file was read, and ``labels`` what is odd about
-        labels; ``refused`` is the message with which training stops, if it does.
+        ``splits``: sizes, classes, lengths in their ``unit``, unusable rows and oddities of each. Where a
+        text may have several labels also ``cardinality``, their mean number, and ``label_sets``, how many
+        different sets there are. ``repeats`` within and across splits; of features only exact ones.
+        ``conflicts``: equal texts with different labels. ``near_duplicates`` of texts, None if they were
+        not searched. ``leakage``: patterns of training texts that tell their one label. ``reading``: how a
+        file was read. ``labels``: what is odd about them. ``refused``: the message with which training
+        stops, if it does.
     """
     raw = read_corpus(config, say=say)
     result = inspect(raw, config.similarity if near else None)
@@ -63,8 +62,11 @@ def inspect(raw: RawCorpus, similarity: float | None) -> Audit:
     splits = {role: split for role, split in splits.items() if split.texts or split.invalid}
     keys = {role: [raw.input.key(text) for text in split.texts] for role, split in splits.items()}
     train = splits.get("train", RawSplit())
-    written = raw.input.written
-    exact = {role: split.texts for role, split in splits.items()} if written else keys
+    exact, searched = keys, False
+    if raw.input.written:
+        exact, searched = {role: split.texts for role, split in splits.items()}, not raw.several
+    else:
+        similarity = None
     return {
         "kind": raw.input.kind,
         "task": raw.task,
@@ -74,8 +76,8 @@ def inspect(raw: RawCorpus, similarity: float | None) -> Audit:
         "splits": {role: _describe(split, raw) for role, split in splits.items()},
         "repeats": _repeats(exact, keys),
         "conflicts": _conflicts(splits, keys, raw.input),
-        "near_duplicates": _near(splits, keys, similarity) if written and similarity is not None else None,
-        "leakage": leakage(train.texts, train.labels) if written and not raw.several else [],
+        "near_duplicates": None if similarity is None else _near(splits, keys, similarity),
+        "leakage": leakage(train.texts, train.labels) if searched else [],
     }
 
 

@@ -112,10 +112,11 @@ def leave_rare(raw: RawCorpus, splits: dict[str, RawSplit], config: CorpusConfig
             continue
         labels = list(split.labels)
         for row in hit:
-            names = [OTHER if name in rare else name for name in names_in(labels[row])]
+            label = labels[row]
+            names = [OTHER if name in rare else name for name in names_in(label)]
             if config.rare_classes == "drop":
                 names = [name for name in names if name != OTHER]
-            labels[row] = names[0] if isinstance(labels[row], str) else tuple(dict.fromkeys(names))
+            labels[row] = names[0] if isinstance(label, str) else tuple(dict.fromkeys(names))
         splits[role] = replace(split, labels=labels)
     done = "left out" if config.rare_classes == "drop" else f"joined as {OTHER!r}"
     say(f"{raw.source}: {len(rare)} rare classes were {done}: {listed(sorted(rare))}")

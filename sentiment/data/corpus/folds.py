@@ -20,9 +20,9 @@ from sentiment.data.corpus.source import read_corpus
 def read_pool(config: CorpusConfig, say: Say = warn) -> RawCorpus:
     """Read the texts that are cross-validated, as the split ``train``.
 
-    They are the training and validation texts. The corpus's own test split is left for a last, single
-    scoring: it is not used, and texts that are in it leave, but for case and punctuation; so do repeats,
-    unless they are to be kept. Each text has an id: the corpus's own, or its place in the source.
+    They are the training and validation texts, without those that are in the corpus's own test split,
+    which is left for a last, single scoring. Repeats are left out, too, unless they are to be kept. Each
+    text has an id: the corpus's own, or its place in the source.
     """
     raw, _ = check_rows(read_corpus(config, say=say), config, say)
     seen = {raw.input.key(text) for text in raw.splits.get("test", RawSplit()).texts}

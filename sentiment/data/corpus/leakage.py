@@ -1,4 +1,4 @@
-"""Patterns that alone tell the label: perhaps a trace of how a corpus was made, not of what it means."""
+"""Patterns that alone tell the label: traces, perhaps, of how a corpus was made."""
 
 import math
 import os

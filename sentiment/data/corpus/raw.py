@@ -25,10 +25,12 @@ class RawSplit:
 
     Attributes
     ----------
-    texts, labels, places
-        One each for a usable row; a text may be features instead, an array (T, F); a label is a class
-        name (of the task ``multilabel`` a tuple of them, which may be empty), or None where the split has no
-        labels; a place is for messages, such as ``reviews.csv:17``.
+    texts
+        One for each usable row; features are an array (T, F).
+    labels
+        The class name of each text, or a tuple of names if it may have several; None without a label.
+    places
+        Where each row stands, for messages, such as ``reviews.csv:17``.
     ids
         What the rows have in a column ``id``, or None.
     invalid
@@ -157,8 +159,8 @@ class Collector:
     def sort(self, rows: Iterable[Row], role: str, choice: Choice) -> dict[str, RawSplit]:
         """Return usable rows by split, as `collect` does.
 
-        All are of one, `role`; but what is given as ``train`` may have a column that says the split. There a
-        row that says none is of train; if none is of train, it is a part of a corpus, and all are taken.
+        Rows that are given as ``train`` may have a column that says their split; it is train where the
+        column says none. If no row is of train, all are.
         """
         if choice.split is None or role != "train":
             return {role: collect(rows, choice, self.input.read, self.meaning)}

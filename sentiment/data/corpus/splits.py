@@ -26,10 +26,16 @@ from sentiment.data.inputs import Input, TextInput
 
 @dataclass(frozen=True)
 class Split:
-    """Texts and the numbers of their classes, (B,), and what the corpus calls each text, if it does.
+    """Texts with their labels.
 
-    Of the task ``multilabel`` the labels are (B, L) of 0 and 1.
-    Of a corpus of features the texts are arrays (T, F), here and wherever texts of a corpus are spoken of.
+    Attributes
+    ----------
+    texts
+        Strings, or arrays (T, F) of a corpus of features.
+    labels
+        (B,) numbers of classes; (B, L) of 0 and 1 where a text may have several.
+    ids
+        What the corpus calls each text, if it does.
     """
 
     texts: list[Any]
@@ -127,9 +133,9 @@ def load_corpus(config: CorpusConfig | str = "sample", seed: int = 0, say: Say =
 def divide(raw: RawCorpus, config: CorpusConfig, seed: int = 0, say: Say = warn) -> Corpus:
     """Check a corpus and divide it.
 
-    The corpus's own test split is kept whole. Training texts that are in test (but for case and
-    punctuation) leave, repeats among them too, and what the corpus lacks is cut from the rest by seed,
-    stratified, with equal texts on one side.
+    The corpus's own test split stays whole. Training texts that repeat a test text, or each other, are
+    left out; repeats may differ in case and punctuation. A split that the corpus lacks is cut from the rest
+    by seed, stratified, with equal texts on one side.
 
     Raises
     ------

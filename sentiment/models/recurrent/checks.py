@@ -32,12 +32,9 @@ def is_eager() -> bool:
 
 
 def check_transforms() -> None:
-    """Refuse packed sequences where the layers of `torch.nn` fail too, but do not say at what.
+    """Raise RuntimeError for packed sequences where the layers of `torch.nn` fail too, but do not say why.
 
-    Raises
-    ------
-    RuntimeError
-        Under a transform of `torch.func`, and in `torch.export`.
+    It is under a transform of `torch.func`, and in `torch.export`.
     """
     if torch._C._are_functorch_transforms_active():
         raise RuntimeError(
@@ -78,19 +75,7 @@ def are_plain(tensors: Iterable[object], dtype: torch.dtype) -> bool:
 
 
 def check_sizes(batch_sizes: Tensor, rows: int) -> Tensor:
-    """Check that packed rows have as many sequences at each step as `batch_sizes` says.
-
-    Parameters
-    ----------
-    batch_sizes
-        (T,) of a `PackedSequence`.
-    rows
-        N, its rows.
-
-    Returns
-    -------
-    Tensor
-        A copy of the sizes, which nobody else can change.
+    """Return a copy, which nobody else can change, of the sizes (T,) of a `PackedSequence` of N rows.
 
     Raises
     ------

@@ -14,14 +14,9 @@ from sentiment.models.recurrent.checks import are_plain, check_sizes, is_eager
 
 
 def pool(packed: PackedSequence) -> tuple[Tensor, Tensor]:
-    """Reduce packed rows (N, D) to the maximum and the mean (B, D) of each sequence.
+    """Reduce packed rows (N, D) to the maximum and the mean (B, D) of each sequence, in the order of packing.
 
-    The sequences stay in the order of packing.
-
-    Raises
-    ------
-    RuntimeError
-        If the packed sequence is not consistent.
+    A packed sequence that is not consistent raises RuntimeError.
     """
     data, sizes = packed.data, packed.batch_sizes
     fits = len(data) < 2**31 and is_eager() and are_plain((data,), torch.float32)
