@@ -22,17 +22,6 @@ def partial(folder: Path) -> Path:
     return folder.with_name(folder.name + ".partial")
 
 
-def check_new(folder: Path) -> None:
-    """Refuse a folder that is there already."""
-    if partial(folder).exists():
-        raise UsageError(
-            f"{folder}: an unfinished run is there; go on with --resume --out {folder}, "
-            f"or remove {partial(folder)}"
-        )
-    if folder.exists():
-        raise UsageError(f"{folder}: is there already; choose another --out, or remove it")
-
-
 def check_place(path: Path, option: str) -> None:
     """Refuse a place that cannot be written to, before any work."""
     if path.is_dir() or not path.parent.is_dir():
@@ -44,11 +33,8 @@ def check_place(path: Path, option: str) -> None:
 def replacing(path: Path, apart: bool = False) -> Iterator[Path]:
     """Give a place to write to, which replaces the file at `path` in one step; an error leaves that as it is.
 
-    Parameters
-    ----------
-    apart
-        Under a name that nobody else uses, as in a folder of the user's. Else the next writer takes over what
-        a killed one has left.
+    With `apart` the place has a name that nobody else uses, as in a folder of the user's. Else the next
+    writer takes over what a killed one has left.
     """
     path = path.resolve()  # what a link leads to, not the link
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp" if apart else path.name + ".tmp")

@@ -55,7 +55,7 @@ def assemble(
             "train": token_statistics(ready.train, corpus.train.texts),
             "test": token_statistics(test, corpus.test.texts),
         },
-        "embedding": {key: value for key, value in ready.embeddings.items() if key != "matrix"},
+        "embedding": ready.embeddings,
         "model": {"parameters": count_parameters(trainer.model), **model},
         "training": {
             "seconds": seconds,

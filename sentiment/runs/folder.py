@@ -44,7 +44,7 @@ class Job:
 
 
 class Run:
-    """A job at work: what its functions have in common.
+    """A job at work.
 
     Parameters
     ----------
@@ -123,12 +123,12 @@ class Run:
 
     @property
     def corpus_settings(self) -> CorpusConfig:
-        """By which the corpus is read: of a run that goes on, at the commit that it had."""
+        """Settings that the corpus is read by; a run that goes on reads it at the commit that it had."""
         return pinned(self.settings, of_corpus(self.state).get("revision")).corpus
 
     @contextmanager
     def work(self, corpus: str, state: dict[str, Any]) -> Iterator[None]:
-        """Keep what comes of the work, in a new folder unless the run goes on.
+        """Work in the folder, made for a new run, and keep what comes of it.
 
         Parameters
         ----------
@@ -184,15 +184,15 @@ class Run:
         """Whether there is something to go on from, such as a checkpoint or a trained teacher."""
         return any(self.working.glob(self.job.progress))
 
-    def part(self, folder: Path, settings: Config | None = None) -> "Run":
-        """Return what works in another folder as a part of this run, perhaps with other settings."""
+    def part(self, folder: Path, settings: Config) -> "Run":
+        """Return a part of this run, which works in its own folder with its own settings."""
         part = copy.copy(self)
-        part.working, part.settings = folder, settings or self.settings
+        part.working, part.settings = folder, settings
         return part
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Note the seconds of what is done meanwhile."""
+        """Note how many seconds a part of the run takes."""
         begun = time.perf_counter()
         yield
         self.timing[name] = time.perf_counter() - begun
@@ -206,12 +206,12 @@ class Run:
         files.write_json(self.working / self.job.state, self.state)
 
     def _check_new(self) -> None:
-        if not self.job.kept:
-            files.check_new(self.out)
-        elif self.out.exists():
-            raise UsageError(
-                f"{self.out}: is there already; choose another --out, or go on with --resume --out {self.out}"
-            )
+        go_on = f"go on with --resume --out {self.out}"
+        if self.working != self.out and self.working.exists():
+            raise UsageError(f"{self.out}: an unfinished run is there; {go_on}, or remove {self.working}")
+        if self.out.exists():
+            instead = go_on if self.job.kept else "remove it"
+            raise UsageError(f"{self.out}: is there already; choose another --out, or {instead}")
 
 
 def newest(job: Job) -> Path:
@@ -225,8 +225,8 @@ def newest(job: Job) -> Path:
     return folder.with_name(folder.name.removesuffix(ending))
 
 
-def stored_settings(folder: Path, device: str | None = None) -> Config:
-    """Return the settings in the folder of an unfinished run, on another device if one is given."""
+def stored_settings(folder: Path, device: str | None) -> Config:
+    """Return the settings in the folder of an unfinished run, with another device if one is given."""
     try:
         settings = config_io.load(folder / "config.toml")
     except UsageError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.config_io import changed
 from sentiment.core.errors import Interrupted, UsageError, listed
+from sentiment.core.schema.report import EmbeddingFacts
 from sentiment.data.corpus import Corpus
 from sentiment.data.features import Features
 from sentiment.data.normalize import reverse_complements
@@ -64,7 +65,7 @@ class Prepared:
     train: Encoded
     validation: Encoded
     unlabelled: Callable[[], Encoded]
-    embeddings: dict[str, Any]
+    embeddings: EmbeddingFacts
     matrix: NDArray[np.float32] | None
     begun_from: Encoder | None
     twins: Encoded | None = None
@@ -141,7 +142,7 @@ def prepare(run: Run, corpus: Corpus, begun_from: Encoder | None = None) -> Prep
     matrix = None
     with run.timed("vectors"):
         if (working / CHECKPOINT).exists():
-            about = files.read_json(working / VECTORS, "source", "vectors", "size")
+            about = cast(EmbeddingFacts, files.read_json(working / VECTORS, "source", "vectors", "size"))
         elif begun_from is not None:
             about = _of_encoder(begun_from)
         elif not corpus.input.written:
@@ -210,7 +211,7 @@ def _vectors(
     train: Encoded,
     validation: Encoded,
     unlabelled: Callable[[], Encoded],
-) -> tuple[dict[str, Any], NDArray[np.float32]]:
+) -> tuple[EmbeddingFacts, NDArray[np.float32]]:
     """Return what is reported of the initial embedding, and it (V, E)."""
     assert isinstance(tokenizer, Tokenizer)
     asked, further = run.settings.embedding, [validation.sequences]
@@ -221,7 +222,7 @@ def _vectors(
     made = embeddings.build(
         tokenizer.vocabulary, train.sequences, further, asked, run.settings.seed, run.listener.notice
     )
-    about = {
+    about: EmbeddingFacts = {
         "source": made.source,
         "vectors": asked.vectors,
         "size": made.matrix.shape[1],
@@ -231,7 +232,7 @@ def _vectors(
     return about, made.matrix
 
 
-def _of_encoder(begun_from: Encoder) -> dict[str, Any]:
+def _of_encoder(begun_from: Encoder) -> EmbeddingFacts:
     """Return what is reported of the weights that an encoder brings."""
     return {
         "source": "encoder",
@@ -240,6 +241,8 @@ def _of_encoder(begun_from: Encoder) -> dict[str, Any]:
         "encoder": {
             "sha256": begun_from.about["files"][pretrained.WEIGHTS],
             "passes": len(begun_from.about["history"]),
-            **{name: begun_from.about[name] for name in ("corpus", "texts", "left_out")},
+            "corpus": begun_from.about["corpus"],
+            "texts": begun_from.about["texts"],
+            "left_out": begun_from.about["left_out"],
         },
     }
