@@ -16,7 +16,7 @@ from sentiment.metrics.arrays import Labels, Probabilities, Thresholds
 from sentiment.metrics.calibration import calibration
 from sentiment.metrics.catalogue import signed
 from sentiment.metrics.significance import holm
-from sentiment.metrics.task import Task, task
+from sentiment.metrics.task import Task
 
 RESAMPLES = 10_000
 
@@ -94,16 +94,13 @@ def compare(paths: Sequence[Path]) -> ComparedModels:
 
 def _open(path: Path) -> _Model:
     """Read the predictions of a bundle, after verifying it, or of a file."""
-    corpus: Mapping[str, Any] = {}
-    report: Mapping[str, Any] = {}
-    thresholds, file = None, path
-    if not path.is_file():
-        loaded = bundle.load(path)
-        corpus, report, file = loaded.manifest["corpus"], loaded.report, path / PREDICTIONS
-        thresholds = loaded.decision.thresholds
-    found = read(file)
-    kind = task(report.get("task", found.task.name))
-    return _Model(path, found.names, found.labels, found.probabilities, corpus, report, kind, thresholds)
+    if path.is_file():
+        said = read(path)
+        return _Model(path, said.names, said.labels, said.probabilities, {}, {}, said.task)
+    model, said = bundle.load(path), read(path / PREDICTIONS)
+    corpus, decision = model.manifest["corpus"], model.decision
+    opened = _Model(path, said.names, said.labels, said.probabilities, corpus, model.report, decision.task)
+    return replace(opened, thresholds=decision.thresholds)
 
 
 def _fit(model: _Model, first: _Model) -> _Model:

@@ -90,20 +90,16 @@ def _masks(
         yield "source", source, np.array(sources) == source
     properties = {"truncated": encoded.truncated, "several windows": encoded.sequences.counts > 1}
     if scored.input.written:
-        properties |= _properties(texts)
+        properties |= {
+            "negation (English words)": _matches(texts, NEGATION.search),
+            "digits": _matches(texts, re.compile(r"\d").search),
+            "URL": _matches(texts, URL.search),
+            "exclamation mark": _matches(texts, re.compile("[!！]").search),
+            f"{LOUD:.0%} capitals or more": _matches(texts, _is_loud),
+        }
     for name, mask in properties.items():
         yield name, "yes", mask
         yield name, "no", ~mask
-
-
-def _properties(texts: Sequence[str]) -> dict[str, Mask]:
-    return {
-        "negation (English words)": _matches(texts, NEGATION.search),
-        "digits": _matches(texts, re.compile(r"\d").search),
-        "URL": _matches(texts, URL.search),
-        "exclamation mark": _matches(texts, re.compile("[!！]").search),
-        f"{LOUD:.0%} capitals or more": _matches(texts, _is_loud),
-    }
 
 
 def _matches(texts: Sequence[str], found: Callable[[str], object]) -> Mask:

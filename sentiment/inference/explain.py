@@ -19,7 +19,7 @@ from sentiment.core.errors import UsageError, did_you_mean, listed
 from sentiment.data.sequences import Sequences
 from sentiment.inference.attribution import Integral, agreement, classify, integrate, leave_one_out
 from sentiment.inference.predictor import Prediction, Predictor, check_several
-from sentiment.inference.word_alignment import Words, align
+from sentiment.inference.word_alignment import FINDERS, Words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -166,7 +166,7 @@ def _explain(
         rival = against or max((name for name in shares if name != label), key=shares.__getitem__)
     pair = predictor.labels.index(label), None if rival is None else predictor.labels.index(rival)
     tokenizer, table = predictor.bundle.tokenizer, predictor.bundle.ngrams
-    words = align(predictor.bundle.input, tokenizer, tokenizer.read(text))
+    words = FINDERS[predictor.bundle.input.kind](tokenizer, tokenizer.read(text))
     integral = _of_recurrence(predictor, words, pair)
     weights = np.zeros(len(words.spans))
     np.add.at(weights, words.owners, integral.weights)

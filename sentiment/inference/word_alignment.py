@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 
 from sentiment.data.features import Array, Features
-from sentiment.data.inputs import Input
 from sentiment.data.normalize import BREAKS, URL
 from sentiment.data.scripts import LONGEST, UNSPACED, marks
 from sentiment.data.sequences import Sequences
@@ -60,11 +59,6 @@ class Words:
     unit: str = "word"
 
 
-def align(reads: Input, encoder: Any, item: Any) -> Words:
-    """Return the words of a text, or the steps of features, as what `encoder` gives for them."""
-    return FINDERS[reads.kind](encoder, item)
-
-
 def find_words(tokenizer: Tokenizer, text: str) -> Words:
     """Return the words of a text: runs of letters and digits, or of other signs, and whole URLs.
 
@@ -106,7 +100,10 @@ def find_steps(features: Features, array: Array) -> Words:
     return Words(" ".join(names), spans, values, read.astype(np.int64), *none, nothing, "step")
 
 
-FINDERS: dict[str, Callable[[Any, Any], Words]] = {"text": find_words, "features": find_steps}  # by input
+FINDERS: dict[str, Callable[[Any, Any], Words]] = {
+    "text": find_words,
+    "features": find_steps,
+}  # by input
 
 
 def _pieces(plain: str, whole_urls: bool) -> Iterator[Span]:

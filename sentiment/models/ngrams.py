@@ -110,14 +110,7 @@ class NGrams:
 
 
 class Counted:
-    """The n-grams of texts: what linear models are trained on, and judged by.
-
-    Parameters
-    ----------
-    patterns
-        What to count; the ending only if it is worthwhile, for of a short text all is its end.
-    texts, validation
-        B texts as ids, to learn from, and the V validation texts of the corpus.
+    """The n-grams of B texts to learn from, and of the V validation texts, as linear models take them.
 
     Attributes
     ----------
@@ -129,6 +122,7 @@ class Counted:
     """
 
     def __init__(self, patterns: Patterns, texts: Sequences, validation: Sequences) -> None:
+        # The ending only if it is worthwhile: of a short text all is its end.
         self.patterns, self.validation = patterns.worthwhile(texts), validation
         hashes, frequencies = self.patterns.counted(texts)
         frequent = frequencies > 1 if (frequencies > 1).any() else frequencies > 0

@@ -6,26 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sentiment.core.schema.report import Report
+from sentiment.report import figure as look
 from sentiment.report.classes import by_class
-from sentiment.report.figure import (
-    DASHED,
-    FIRST,
-    GROUND,
-    HEIGHT,
-    INK,
-    MUTED,
-    NAME,
-    RULE,
-    SECOND,
-    SERIES,
-    WIDTH,
-    Plot,
-    cell,
-    few,
-    percents,
-    room_for,
-    thousands,
-)
 from sentiment.report.phrases import (
     coverage,
     coverage_sentence,
@@ -48,7 +30,7 @@ SHOWN = 20  # most classes in a plot
 LINE = 18  # height of a line of names beneath a plot
 
 
-def roc(report: Report) -> Iterator[Plot]:
+def roc(report: Report) -> Iterator[look.Plot]:
     """Plot true against false positives."""
     curves = report.get("curves", {}).get("roc")
     if not curves:
@@ -58,15 +40,15 @@ def roc(report: Report) -> Iterator[Plot]:
 
     def draw(figure: Figure) -> None:
         axes = _lines(figure, curves, ("fpr", "tpr"), "auc", "AUC", 0.97, means["roc"] if means else None)
-        axes.plot([0, 1], [0, 1], color=RULE, linewidth=1)
+        axes.plot([0, 1], [0, 1], color=look.RULE, linewidth=1)
         _mark(axes, point, (12, -12))
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
 
     caption = _caption(report, curves, point)
-    yield Plot("roc", "ROC", caption, _areas(curves, "auc"), draw, _size(curves))
+    yield look.Plot("roc", "ROC", caption, _areas(curves, "auc"), draw, _size(curves))
 
 
-def precision_recall(report: Report) -> Iterator[Plot]:
+def precision_recall(report: Report) -> Iterator[look.Plot]:
     """Plot precision against recall."""
     curves = report.get("curves", {}).get("pr")
     if not curves:
@@ -81,7 +63,7 @@ def precision_recall(report: Report) -> Iterator[Plot]:
         axes.set(xlabel="recall", ylabel="precision")
 
     caption, areas = _caption(report, curves, point), _areas(curves, "average_precision")
-    yield Plot("precision_recall", "Precision and recall", caption, areas, draw, _size(curves))
+    yield look.Plot("precision_recall", "Precision and recall", caption, areas, draw, _size(curves))
 
 
 def _lines(
@@ -100,12 +82,12 @@ def _lines(
     order = _weakest(curves, area)
     named = order[:LINES] if len(order) > LINES else list(curves)
     rows = len(named) if len(named) > 1 else 0
-    grid = figure.add_gridspec(2, 1, height_ratios=(HEIGHT, max(1, LINE * rows)))
+    grid = figure.add_gridspec(2, 1, height_ratios=(look.HEIGHT, max(1, LINE * rows)))
     axes, beneath = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
     beneath.axis("off")
     for name in order[LINES:SHOWN] if len(order) > LINES else ():
-        axes.plot(*(curves[name][side] for side in sides), color=MUTED, linewidth=0.7, alpha=0.6)
-    for place, (name, color) in enumerate(zip(named, SERIES, strict=False)):
+        axes.plot(*(curves[name][side] for side in sides), color=look.MUTED, linewidth=0.7, alpha=0.6)
+    for place, (name, color) in enumerate(zip(named, look.SERIES, strict=False)):
         axes.plot(*(curves[name][side] for side in sides), color=color)
         text = f"{shorten(name, 30)} {short} {number(curves[name][area])}"
         if rows:
@@ -121,15 +103,15 @@ def _lines(
                 transform=axes.transAxes,
             )
     if mean is not None:
-        axes.plot(*(mean[side] for side in sides), color=INK, linewidth=1.5, linestyle=DASHED)
+        axes.plot(*(mean[side] for side in sides), color=look.INK, linewidth=1.5, linestyle=look.DASHED)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    percents(axes.xaxis)
-    percents(axes.yaxis)
+    look.percents(axes.xaxis)
+    look.percents(axes.yaxis)
     return axes
 
 
 def _size(curves: Curves) -> tuple[float, float]:
-    return WIDTH, HEIGHT + LINE * (min(len(curves), LINES) if len(curves) > 1 else 0)
+    return look.WIDTH, look.HEIGHT + LINE * (min(len(curves), LINES) if len(curves) > 1 else 0)
 
 
 def _weakest(curves: Curves, area: str) -> list[str]:
@@ -165,16 +147,16 @@ def _operating(report: Report, curves: Curves, across: str, up: str) -> tuple[fl
 def _mark(axes: Axes, point: tuple[float, float] | None, offset: tuple[float, float]) -> None:
     if point is None:
         return
-    axes.plot(*point, "o", color=SECOND, markersize=8, zorder=5)
+    axes.plot(*point, "o", color=look.SECOND, markersize=8, zorder=5)
     _say(axes, "decision", point, offset)
 
 
 def _say(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float, float]) -> None:
     style: dict[str, Any] = {"ha": "left" if offset[0] > 0 else "right", "va": "top", "fontweight": "bold"}
-    axes.annotate(text, point, offset, textcoords="offset points", color=SECOND, **style)
+    axes.annotate(text, point, offset, textcoords="offset points", color=look.SECOND, **style)
 
 
-def reliability(report: Report) -> Iterator[Plot]:
+def reliability(report: Report) -> Iterator[look.Plot]:
     """Plot how often the model is right against how sure it is."""
     calibration = report.get("calibration")
     bins = [one for one in calibration["bins"] if one["count"]] if calibration else []
@@ -190,23 +172,30 @@ def reliability(report: Report) -> Iterator[Plot]:
     def draw(figure: Figure) -> None:
         grid = figure.add_gridspec(2, 1, height_ratios=(4, 1))
         axes = figure.add_subplot(grid[0])
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHED)
-        axes.vlines(sure, lows, highs, color=FIRST, linewidth=1.5)
-        axes.plot(sure, right, "o-", color=FIRST, markersize=5, linewidth=1)
+        axes.plot([0, 1], [0, 1], color=look.MUTED, linewidth=1, linestyle=look.DASHED)
+        axes.vlines(sure, lows, highs, color=look.FIRST, linewidth=1.5)
+        axes.plot(sure, right, "o-", color=look.FIRST, markersize=5, linewidth=1)
         axes.set(xlim=(edges[0], 1.01), ylim=(min(edges[0], *lows, *right) - 0.02, 1.02), ylabel=outcome)
         axes.tick_params(labelbottom=False)
         counts = figure.add_subplot(grid[1], sharex=axes)
-        counts.bar(edges, [one["count"] for one in bins], widths, align="edge", color=MUTED, edgecolor=GROUND)
+        counts.bar(
+            edges,
+            [one["count"] for one in bins],
+            widths,
+            align="edge",
+            color=look.MUTED,
+            edgecolor=look.GROUND,
+        )
         counts.set(xlabel=f"probability of the {words.forecast}", ylabel=counted)
-        counts.yaxis.set_major_locator(few(2))
-        thousands(counts.yaxis)
-        percents(axes.yaxis)
-        percents(counts.xaxis)
+        counts.yaxis.set_major_locator(look.few(2))
+        look.thousands(counts.yaxis)
+        look.percents(axes.yaxis)
+        look.percents(counts.xaxis)
 
     before = calibration.get("before")
     tail = f"; {percent(before['ece'])} before the temperature" if before else ""
     error = f"Calibration error {percent(calibration['ece'])}{tail}."
-    yield Plot(
+    yield look.Plot(
         "reliability",
         "Reliability",
         f"On the dashed line, probabilities are what they say. {error}",
@@ -214,11 +203,11 @@ def reliability(report: Report) -> Iterator[Plot]:
             f"given {percent(one['confidence'])}, {outcome} {percent(one['accuracy'])}" for one in bins
         ),
         draw,
-        (WIDTH, 300),
+        (look.WIDTH, 300),
     )
 
 
-def histogram(report: Report) -> Iterator[Plot]:
+def histogram(report: Report) -> Iterator[look.Plot]:
     """Plot which probabilities the texts of each class are given."""
     found = report.get("curves", {}).get("histogram")
     if not found:
@@ -233,7 +222,7 @@ def histogram(report: Report) -> Iterator[Plot]:
         def draw(figure: Figure) -> None:
             _panels(figure, edges, counts, threshold)
 
-        height: float = HEIGHT
+        height: float = look.HEIGHT
     else:
         each = by_class(report["test"])
         names = sorted(counts, key=lambda name: each[name]["recall"])[:SHOWN]
@@ -255,10 +244,10 @@ def histogram(report: Report) -> Iterator[Plot]:
         height = max(200, 20 * len(names) + 70)
     sentence = f"Histogram of the probability for the {texts} of each class."
     title = f"Probabilities by true {words.task.noun[0]}"
-    yield Plot("probabilities", title, caption, sentence, draw, (WIDTH, height))
+    yield look.Plot("probabilities", title, caption, sentence, draw, (look.WIDTH, height))
 
 
-def kept(report: Report) -> Iterator[Plot]:
+def kept(report: Report) -> Iterator[look.Plot]:
     """Plot the accuracy on the surest share of the texts."""
     point, sentence = coverage(report), coverage_sentence(report)
     if point is None or sentence is None:
@@ -268,8 +257,10 @@ def kept(report: Report) -> Iterator[Plot]:
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.plot(curve["coverage"][first:], curve["accuracy"][first:], color=FIRST)  # before it is noise
-        axes.plot(*point, "o", color=SECOND, markersize=8)
+        axes.plot(
+            curve["coverage"][first:], curve["accuracy"][first:], color=look.FIRST
+        )  # before it is noise
+        axes.plot(*point, "o", color=look.SECOND, markersize=8)
         _say(axes, f"{percent(point[1])} of\n{rounded(point[0])} kept", point, (-10, -14))
         axes.set(
             xlim=(0, 1.02),
@@ -279,10 +270,10 @@ def kept(report: Report) -> Iterator[Plot]:
         low, high = axes.get_ylim()
         low -= 0.3 * (high - low) * (point[1] < low + 0.3 * (high - low))  # room for the words
         axes.set_ylim(low - max(0.0, 0.02 - (high - low)), high)  # a flat curve stays flat
-        percents(axes.xaxis)
-        percents(axes.yaxis)
+        look.percents(axes.xaxis)
+        look.percents(axes.yaxis)
 
-    yield Plot("coverage", "Leaving doubt to a person", sentence, sentence, draw)
+    yield look.Plot("coverage", "Leaving doubt to a person", sentence, sentence, draw)
 
 
 def _panels(
@@ -290,18 +281,18 @@ def _panels(
 ) -> None:
     """Draw the histograms of two classes, one above the other."""
     shared: Axes | None = None
-    for place, (name, color) in enumerate(zip(counts, SERIES, strict=False)):
+    for place, (name, color) in enumerate(zip(counts, look.SERIES, strict=False)):
         shared = figure.add_subplot(2, 1, place + 1, sharex=shared)
         total = sum(counts[name]) or 1
         shares = [count / total for count in counts[name]]
-        shared.bar(edges[:-1], shares, edges[1] - edges[0], align="edge", color=color, edgecolor=GROUND)
+        shared.bar(edges[:-1], shares, edges[1] - edges[0], align="edge", color=color, edgecolor=look.GROUND)
         shared.set_title(f"labelled {shorten(name, 30)}", color=color, fontsize=12, fontweight="bold")
         shared.set_xlim(0, 1)
         if threshold is not None:
-            shared.axvline(threshold, color=INK, linewidth=1, linestyle=DASHED)
-        shared.yaxis.set_major_locator(few(3))
-        percents(shared.yaxis)
-        percents(shared.xaxis)
+            shared.axvline(threshold, color=look.INK, linewidth=1, linestyle=look.DASHED)
+        shared.yaxis.set_major_locator(look.few(3))
+        look.percents(shared.yaxis)
+        look.percents(shared.xaxis)
         shared.tick_params(labelbottom=place == 1)
     if shared is not None:
         shared.set_xlabel(f"probability of {shorten(list(counts)[1], 26)}")
@@ -316,22 +307,22 @@ def _strips(
 ) -> None:
     """Draw the histograms of several classes as rows of cells, with lines at some marks."""
     axes = figure.add_subplot()
-    names = shortened(list(counts), NAME)
+    names = shortened(list(counts), look.NAME)
     columns = len(edges) - 1
     for row, (name, values) in enumerate(counts.items()):
         if name in marks:
-            axes.vlines(marks[name] * columns, row - 0.48, row + 0.48, color=SECOND, linewidth=2)
+            axes.vlines(marks[name] * columns, row - 0.48, row + 0.48, color=look.SECOND, linewidth=2)
         most = max(values) or 1
         for column, count in enumerate(values):
             if count:
-                axes.add_patch(cell(column + 0.5, row, count / most, FIRST))
+                axes.add_patch(look.cell(column + 0.5, row, count / most, look.FIRST))
     axes.set(xlim=(0, columns), ylim=(len(names) - 0.5, -0.5), xlabel=f"probability of the {of}")
     axes.set_yticks(range(len(names)), names)
     axes.set_xticks([0, columns / 2, columns], [rounded(edges[0]), "50 %", rounded(edges[-1])])
     axes.grid(visible=False)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    room_for(figure, names)
+    look.room_for(figure, names)
 
 
 def _threshold(report: Report, label: str) -> float | None:

@@ -17,12 +17,8 @@ SHARES = ("accuracy", "micro_f1")  # in percent on the first screen
 
 def key_figures(report: Report) -> list[tuple[str, str, str]]:
     """Return the few numbers of the first screen: name, value, and what belongs to it."""
-    test, edges, decision, words = (
-        report["test"],
-        report["intervals"],
-        report.get("decision"),
-        of_task(report),
-    )
+    test, edges, words = report["test"], report["intervals"], of_task(report)
+    decision, calibration = report.get("decision"), report.get("calibration")
     figures = []
     for name in words.figures_of_two if len(test["labels"]) == 2 else words.figures:
         score, edge = score_of(test, name), edges.get(name)
@@ -38,22 +34,14 @@ def key_figures(report: Report) -> list[tuple[str, str, str]]:
                 figures.append((names[key], percent(value), f"{percent_range(around)}, at the threshold"))
         if (target := decision.get("target")) and decision.get("holds") is not None:
             figures.append((target, "holds" if decision["holds"] else "missed", "on test"))
-    if "calibration" in report:
-        calibration = report["calibration"]
+    if calibration:
         before = calibration.get("before")
-        figures.append(
-            ("calibration error", percent(calibration["ece"]),
-             f"{percent(before['ece'])} before temperature" if before else "ECE")
-        )  # fmt: skip
-    kept = phrases.coverage(report)
-    if kept:
-        figures.append(
-            (
-                f"{words.right} of the surest {phrases.rounded(kept[0])}",
-                percent(kept[1]),
-                "the rest to a person",
-            )
-        )
+        beside = f"{percent(before['ece'])} before temperature" if before else "ECE"
+        figures.append(("calibration error", percent(calibration["ece"]), beside))
+    if point := phrases.coverage(report):
+        share, accuracy = point
+        name = f"{words.right} of the surest {phrases.rounded(share)}"
+        figures.append((name, percent(accuracy), "the rest to a person"))
     return figures
 
 

@@ -176,7 +176,7 @@ def facts(report: Report) -> list[Pair]:
 
 
 def _corpus(report: Report) -> Iterator[Pair]:
-    corpus = report.get("corpus", {})
+    corpus, reads = report.get("corpus", {}), of_input(report)
     if "source" in corpus:
         revision = corpus.get("revision")
         yield "corpus", f"{corpus['source']}{'@' + revision[:12] if revision else ''}"
@@ -186,24 +186,16 @@ def _corpus(report: Report) -> Iterator[Pair]:
         yield "trained on", corpus["trained_on"]
     sizes = ", ".join(f"{count:,} {role}" for role, count in corpus.get("sizes", {}).items() if count)
     if sizes:
-        yield of_input(report).noun, sizes
-    if corpus.get("cut"):
-        yield (
-            "cut by seed",
-            " and ".join(corpus["cut"]) + f", stratified; no {of_input(report).singular} on two sides",
-        )
-    if corpus.get("left_out"):
-        yield (
-            "left out",
-            ", ".join(
-                f"{count:,} {why.replace('texts', of_input(report).noun)}"
-                for why, count in corpus["left_out"].items()
-            ),
-        )
+        yield reads.noun, sizes
+    if cut := corpus.get("cut"):
+        yield "cut by seed", f"{' and '.join(cut)}, stratified; no {reads.singular} on two sides"
+    if left := corpus.get("left_out"):
+        reasons = (f"{count:,} {why.replace('texts', reads.noun)}" for why, count in left.items())
+        yield "left out", ", ".join(reasons)
     if (accuracy := corpus.get("accuracy_with_unseen_labels")) is not None:
         yield "accuracy with all", f"{percent(accuracy)}: texts of labels that training lacks count as wrong"
     if corpus.get("scored_split") == "train":
-        yield "scored", f"all {of_input(report).noun}: the corpus has no test split"
+        yield "scored", f"all {reads.noun}: the corpus has no test split"
 
 
 def _tokens(report: Report) -> Iterator[Pair]:
@@ -234,16 +226,11 @@ def _tokens(report: Report) -> Iterator[Pair]:
             f"{sum(made['left_out'].values()):,} that are in test were left out",
         )
     elif embedding:
-        covered = (
-            f"; {percent(embedding['types_covered'])} of types and "
-            f"{percent(embedding['tokens_covered'])} of tokens have one"
-            if embedding["source"] != "random"
-            else ""
-        )
-        yield (
-            "embedding",
-            f"{embedding['vectors'] or embedding['source']}, {embedding['size']} numbers{covered}",
-        )
+        about = f"{embedding['vectors'] or embedding['source']}, {embedding['size']} numbers"
+        if embedding["source"] != "random":
+            types, tokens_covered = percent(embedding["types_covered"]), percent(embedding["tokens_covered"])
+            about += f"; {types} of types and {tokens_covered} of tokens have one"
+        yield "embedding", about
 
 
 def _model(report: Report) -> Iterator[Pair]:
