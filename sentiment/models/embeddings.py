@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from sentiment.core import cache
 from sentiment.core.errors import CorpusError, HubError, UsageError, did_you_mean, from_machine
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.model import EmbeddingConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
