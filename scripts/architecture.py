@@ -1,13 +1,15 @@
 """Measure how much of the code one must know at once: rooms, layers, conditions, sizes.
 
     python scripts/architecture.py [FOLDER]
+    python scripts/architecture.py --draw artifacts/layers.svg
 
 FOLDER holds the package `sentiment`; by default it is the one that this script belongs to. Two versions are
-compared by running it on both.
+compared by running it on both. The picture of the layers shows what `.importlinter` says of them.
 """
 
 import argparse
 import ast
+import configparser
 import re
 import statistics
 from collections.abc import Iterator
@@ -163,14 +165,50 @@ def measure(folder: Path) -> dict[str, object]:
     }
 
 
+def layers(folder: Path) -> list[list[str]]:
+    """Return the rooms of each layer, from the top."""
+    contracts = configparser.ConfigParser()
+    contracts.read(folder / ".importlinter", "utf-8")
+    lines = contracts["importlinter:contract:layers"]["layers"].split("\n")
+    return [line.split(" | ") for line in lines if line]
+
+
+def draw(folder: Path) -> str:
+    """Return the layers as SVG: a box a room, with the first sentence of its docstring."""
+    width, height, gap, top = 760, 46, 10, 10
+    parts, y = [], top
+    for rooms in layers(folder):
+        wide = (width - 2 * gap - gap * (len(rooms) - 1)) // len(rooms)
+        for number, room in enumerate(rooms):
+            tree = ast.parse((folder / "sentiment" / room / "__init__.py").read_text("utf-8"))
+            says = (ast.get_docstring(tree) or "").split("\n")[0].removesuffix(".").replace("&", "&amp;")
+            x = gap + number * (wide + gap)
+            parts.append(
+                f'<rect x="{x}" y="{y}" width="{wide}" height="{height}" rx="6" fill="#eef3f8" '
+                f'stroke="#7a94ad"/>'
+                f'<text x="{x + 12}" y="{y + 19}" font-weight="bold" fill="#1f3b57">{room}</text>'
+                f'<text x="{x + 12}" y="{y + 37}" font-size="12" fill="#33475b">{says}</text>'
+            )
+        y += height + gap
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" font-family="sans-serif" '
+        f'font-size="14" role="img" aria-label="The layers of the package">\n'
+        f'<rect width="{width}" height="{y}" fill="#ffffff"/>\n' + "\n".join(parts) + "\n</svg>\n"
+    )
+
+
 def main() -> None:
-    """Print the measures."""
+    """Print the measures, or draw the layers."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[1])
     parser.add_argument("--modules", action="store_true", help="the conditions of each module too")
+    parser.add_argument("--draw", type=Path, metavar="FILE", help="draw the layers instead")
     arguments = parser.parse_args()
+    if arguments.draw:
+        arguments.draw.write_text(draw(arguments.folder), "utf-8")
+        return
     measured = measure(arguments.folder)
     by_module = measured.pop("by module")
     for name, value in measured.items():

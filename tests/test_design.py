@@ -196,3 +196,10 @@ def test_no_test_names_what_is_private():
         for name in names_used(ast.parse(file.read_text("utf-8"))) & private
     }
     assert not used
+
+
+def test_the_picture_of_the_layers_is_that_of_today():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    import architecture
+
+    assert (ROOT / "artifacts" / "layers.svg").read_text("utf-8") == architecture.draw(ROOT)

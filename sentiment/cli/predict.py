@@ -29,16 +29,10 @@ FAILED_ROWS = 1
     "folders of them.",
 )
 @click.option(
-    "--output",
-    metavar="FILE|-",
-    default="-",
-    help="Where to write; a file is complete or not there.",
+    "--output", metavar="FILE|-", default="-", help="Where to write; a file is complete or not there."
 )
 @click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "jsonl", "csv"]),
-    help="jsonl with --input, else text.",
+    "--format", "style", type=click.Choice(["text", "jsonl", "csv"]), help="jsonl with --input, else text."
 )
 @TEXT_COLUMN
 @HOW_READ
@@ -96,7 +90,7 @@ def predict(
 @click.option("--input", "source", metavar="FILE|-", help="Explain what is in a file, as predict reads it.")
 @click.option(
     "--class", "--label", "label", metavar="LABEL",
-    help="Class to explain; the predicted one if left out, of several labels the most probable.",
+    help="Class to explain; the predicted one if left out, of several labels the most probable."
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for each text.")
 @click.option("--html", type=PATH, metavar="FILE", help="Write a page of HTML instead.")
@@ -129,18 +123,18 @@ def explain(
 
     if html is not None:
         files.check_place(html, "--html")
-    predictor, found = predict_io.load(model, device), []
+    predictor, inputs = predict_io.load(model, device), []
     source = "-" if texts == ("-",) else source
     rows, column = predict_io.read(texts, source, predictor.bundle, text_column, asked)
     for row in rows:
         try:
-            found.append(predictor.read(row, column))
+            inputs.append(predictor.read(row, column))
         except ValueError as error:
             raise UsageError(f"{row.where}: {error}") from None
     from sentiment.inference.explain import explain as explain_texts
     from sentiment.report import explanation
 
-    explanations = explain_texts(predictor, found, label)
+    explanations = explain_texts(predictor, inputs, label)
     if html is not None:
         files.write_text(html, explanation.page(explanations))
     elif as_json:

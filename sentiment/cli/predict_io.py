@@ -95,10 +95,10 @@ def read(
 
 def _files(path: Path) -> list[Row]:
     """Return a row for each file of features or sound: this one, or those in this folder."""
-    found = [path] if path.is_file() else sorted(path.rglob("*"))
+    paths = [path] if path.is_file() else sorted(path.rglob("*"))
     return [
         Row(str(file), {"features": file, "id": str(file.relative_to(path) if file != path else file.name)})
-        for file in found
+        for file in paths
         if file.suffix in SUFFIXES
     ]
 
@@ -191,15 +191,15 @@ def _csv(labels: Sequence[str], stream: TextIO) -> Callable[[Result], None]:
     writer.writerow(["id", "label", "probability", "unsure", *classes, "unknown_rate", "truncated", "error"])
 
     def write_one(result: Result) -> None:
-        found = result.prediction
-        if found is None:
+        answer = result.prediction
+        if answer is None:
             writer.writerow([result.id, *[""] * (len(labels) + 5), result.error])
         else:
-            several = found.labels is not None
-            label = json.dumps(found.labels, ensure_ascii=False) if several else found.label
-            numbers = [found.probabilities[name] for name in labels]
-            answer = [label, found.probability, found.unsure, *numbers, found.unknown_rate, found.truncated]
-            writer.writerow([result.id, *answer, ""])
+            several = answer.labels is not None
+            label = json.dumps(answer.labels, ensure_ascii=False) if several else answer.label
+            numbers = [answer.probabilities[name] for name in labels]
+            decided = [label, answer.probability, answer.unsure, *numbers]
+            writer.writerow([result.id, *decided, answer.unknown_rate, answer.truncated, ""])
 
     return write_one
 

@@ -150,13 +150,13 @@ def models(as_json: bool) -> None:
     """List the models that come with the package, for `--model`, with what their reports say."""
     from sentiment.inference.builtin import described
 
-    found = list(described())
+    shipped = list(described())
     if as_json:
-        click.echo(to_json(found, indent=1))
+        click.echo(to_json(shipped, indent=1))
         return
-    if not found:
+    if not shipped:
         click.echo("no model comes with this copy of the package; train one with: sentiment train", err=True)
-    for model in found:
+    for model in shipped:
         click.echo(f"{model['name']}  {', '.join(model['labels'])}; {model['bytes'] / 1e6:.1f} MB")
         click.echo(f"  trained on {model['corpus']['source']}: {model['data']}")
         click.echo(f"  {model['verdict']}")
@@ -185,12 +185,12 @@ def recipes(as_json: bool) -> None:
 
     from sentiment.core.recipes import names, read
 
-    found = [asdict(read(name)) for name in names()]
+    listed = [asdict(read(name)) for name in names()]
     if as_json:
-        click.echo(to_json(found, indent=1))
+        click.echo(to_json(listed, indent=1))
         return
-    wide = max(len(recipe["name"]) for recipe in found)
-    for recipe in found:
+    wide = max(len(recipe["name"]) for recipe in listed)
+    for recipe in listed:
         click.echo(f"{recipe['name']:<{wide}}  {recipe['about']}")
         for key in ("command", "costs", "reaches"):
             click.echo(f"{'':<{wide}}  {key}: {recipe[key]}")

@@ -1,6 +1,15 @@
-"""Texts that must not steer a terminal, or what stands around them."""
+"""What people are told, and texts in it: they must not steer a terminal, or what stands around them."""
 
+import logging
 import re
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+
+
+def warn(text: str) -> None:
+    """Log a warning under ``sentiment``: it comes on stderr, unless a program routes or silences it."""
+    logging.getLogger("sentiment").warning("%s", text)
 
 
 def printable(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Corpora, and how a text or a sequence of features becomes numbers."""
+"""Corpora, and how texts and features become numbers."""

@@ -133,8 +133,8 @@ def _lengths(quality: NDArray[Any], lengths: NDArray[np.int64]) -> list[LengthBi
     index = quantile_bins(lengths, LENGTH_BINS)
     rows: list[LengthBin] = []
     for number in np.unique(index):
-        mine, values = lengths[index == number], quality[index == number]
-        rows.append({"low": int(mine.min()), "high": int(mine.max()), **part_score(values)})
+        inside, values = lengths[index == number], quality[index == number]
+        rows.append({"low": int(inside.min()), "high": int(inside.max()), **part_score(values)})
     return rows
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from sentiment.core.schema.scores import DecisionFacts
+from sentiment.core.schema.scores import DecisionFacts, Unsure, ValidationRates
 from sentiment.metrics.arrays import Array, Labels, Mask, Probabilities
 from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import fit_temperature
@@ -33,42 +33,26 @@ class Decision:
 
     Attributes
     ----------
-    labels
-        Class names, by number.
-    temperature
-        By which the logits are divided.
     rule
         ``argmax``, or ``threshold``: `positive` if and only if its probability is `threshold` or more; or
         ``thresholds``, where a text may have several labels: all that are as probable as their own; or of
         grades ``median``, see `sentiment.metrics.ordinal`.
-    positive
-        Of two classes, the one that rates are about; else None.
-    threshold
-        Of two classes; 0.5 under ``argmax``.
-    thresholds
-        (L,) of ``thresholds``, see `sentiment.metrics.multilabel.label_thresholds`; else None.
-    target
-        What the threshold was chosen for, as it was asked for: a rate, or ``cost``.
-    reached
-        Whether the validation texts reached that rate; if not, the threshold is the nearest to it.
     unsure
         ``low`` and ``high``, between which the probability of `positive` (of the chosen class, if there are
         more than two; of several labels, of being on this side of its threshold, for the least sure one)
         is too unsure to decide; ``share``: of the texts that was asked for.
-    validation
-        Rates on the validation texts, see `rates`.
     """
 
-    labels: tuple[str, ...]
-    temperature: float = 1.0
+    labels: tuple[str, ...]  # names of the classes, by number
+    temperature: float = 1.0  # divides the logits
     rule: Literal["argmax", "threshold", "thresholds", "median"] = "argmax"
-    positive: str | None = None
-    threshold: float | None = None
-    thresholds: tuple[float, ...] | None = None
-    target: str | None = None
-    reached: bool | None = None
-    unsure: dict[str, float] | None = None
-    validation: dict[str, Any] | None = None
+    positive: str | None = None  # of two classes, the one that rates are about
+    threshold: float | None = None  # of two classes; 0.5 under ``argmax``
+    thresholds: tuple[float, ...] | None = None  # (L,), see `sentiment.metrics.multilabel.label_thresholds`
+    target: str | None = None  # what the threshold was chosen for, as it was asked for: a rate, or ``cost``
+    reached: bool | None = None  # by the validation texts; if not, the threshold is the nearest to the target
+    unsure: Unsure | None = None
+    validation: ValidationRates | None = None  # see `rates`
 
     @classmethod
     def plain(cls, labels: Sequence[str], task: Task = MULTICLASS) -> Decision:
@@ -149,9 +133,10 @@ def fit(
         decision = replace(decision, unsure=_band(decision, probabilities, config.unsure))
     measured = rates(decision, labels, probabilities)
     counts = measured.pop("counts")
-    flat = {name: rate["value"] for name, rate in measured.items()}
+    values = {name: rate["value"] for name, rate in measured.items()}
     edges = {name: rate["interval"] for name, rate in measured.items()}
-    return replace(decision, validation=flat | {"counts": counts, "intervals": edges})
+    validation = values | {"counts": counts, "intervals": edges}
+    return replace(decision, validation=cast(ValidationRates, validation))
 
 
 def rates(decision: Decision, labels: Labels, probabilities: Probabilities) -> dict[str, Any]:
@@ -227,7 +212,7 @@ def _holds(decision: Decision, measured: dict[str, Any]) -> bool | None:
     return None if interval is None else bool(max(map(target.slack, interval)) >= 0)
 
 
-def _band(decision: Decision, probabilities: Probabilities, share: float) -> dict[str, float]:
+def _band(decision: Decision, probabilities: Probabilities, share: float) -> Unsure:
     if decision.positive is None:
         score = decision.task.sureness(probabilities, decision.thresholds)
         return {"low": 0.0, "high": float(np.quantile(score, share)), "share": share}

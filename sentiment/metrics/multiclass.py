@@ -15,32 +15,16 @@ from sentiment.metrics.bootstrap import wilson
 
 
 class Multiclass:
-    """Each text has one of C classes; of two, the second is the positive one.
+    """Each text has one of C classes; of two, the second is the positive one."""
 
-    Attributes
-    ----------
-    name
-        Of the setting ``corpus.task``.
-    noun
-        What a text is given, one and many.
-    rule
-        Of a `sentiment.metrics.decision.Decision` without a threshold of two classes.
-    main_score, part_score
-        By which models are compared, and parts of the texts.
-    exclusive
-        Whether a text has exactly one class, so that its probabilities sum to 1.
-    ordered
-        Whether the classes have an order.
-    positive
-        The answer that rates over all questions call positive; None if a class has to be named for that.
-    """
-
-    name = "multiclass"
-    noun = "class", "classes"
+    name = "multiclass"  # of the setting ``corpus.task``
+    noun = "class", "classes"  # what a text is given, one and many
+    # Of a `sentiment.metrics.decision.Decision` without a threshold of two classes.
     rule: Literal["argmax", "thresholds", "median"] = "argmax"
-    main_score, part_score = "accuracy", "accuracy"
-    exclusive, ordered = True, False
-    positive: int | None = None
+    main_score, part_score = "accuracy", "accuracy"  # by which models are compared, and parts of the texts
+    exclusive = True  # a text has exactly one class, so that its probabilities sum to 1
+    ordered = False  # the classes have an order
+    positive: int | None = None  # the answer that rates over all questions call positive, if none is named
     compared: tuple[str, ...] = ("accuracy", "mcc")  # scores whose differences are tested
 
     # From the last layer to a decision

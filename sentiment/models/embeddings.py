@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from sentiment.core import cache
 from sentiment.core.errors import CorpusError, HubError, UsageError, did_you_mean, from_machine
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.model import EmbeddingConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.sequences import Sequences
 
 SPECIAL = 2  # <pad> and <unk> come first in every vocabulary
@@ -114,20 +114,17 @@ def _skipgram(
 ) -> dict[str, NDArray[np.float32]]:
     """Train skip-gram vectors with negative sampling (Mikolov et al. 2013), or take them from the cache."""
     if sum(len(part.values) for part in parts) < WORTH_KEEPING:
-        return _known(vocabulary, _train_skipgram(vocabulary, parts, config, seed))
-    name = f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
-    try:
-        matrix = np.load(cache.place(name), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
         matrix = _train_skipgram(vocabulary, parts, config, seed)
-        with suppress(OSError):  # a cache that cannot be used is no reason to fail
-            with cache.made(cache.place(name)) as written, written.open("wb") as file:
-                np.save(file, matrix)
-            cache.prune("skipgram-*", MOST_KEPT)
-    return _known(vocabulary, matrix)
-
-
-def _known(vocabulary: list[str], matrix: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    else:
+        name = f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
+        try:
+            matrix = np.load(cache.place(name), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            matrix = _train_skipgram(vocabulary, parts, config, seed)
+            with suppress(OSError):  # a cache that cannot be used is no reason to fail
+                with cache.made(cache.place(name)) as written, written.open("wb") as file:
+                    np.save(file, matrix)
+                cache.prune("skipgram-*", MOST_KEPT)
     return {token: row for token, row in zip(vocabulary, matrix, strict=True) if np.isfinite(row).all()}
 
 

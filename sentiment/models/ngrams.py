@@ -25,6 +25,7 @@ from sentiment.data.sequences import Encoded, Sequences
 from sentiment.metrics.arrays import Array, Labels, Probabilities, Scores
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import task as task_of
+from sentiment.models.nbsvm import fit_nbsvm
 from sentiment.models.patterns import Hashes, Patterns, present
 
 if TYPE_CHECKING:
@@ -110,14 +111,7 @@ class NGrams:
 
 
 class Counted:
-    """The n-grams of texts: what linear models are trained on, and judged by.
-
-    Parameters
-    ----------
-    patterns
-        What to count; the ending only if it is worthwhile, for of a short text all is its end.
-    texts, validation
-        B texts as ids, to learn from, and the V validation texts of the corpus.
+    """The n-grams of B texts to learn from, and of the V validation texts, as linear models take them.
 
     Attributes
     ----------
@@ -129,6 +123,7 @@ class Counted:
     """
 
     def __init__(self, patterns: Patterns, texts: Sequences, validation: Sequences) -> None:
+        # The ending only if it is worthwhile: of a short text all is its end.
         self.patterns, self.validation = patterns.worthwhile(texts), validation
         hashes, frequencies = self.patterns.counted(texts)
         frequent = frequencies > 1 if (frequencies > 1).any() else frequencies > 0
@@ -164,8 +159,6 @@ def fit(
     dict
         The part ``ngrams`` of a report: ``share``, and ``validation``, the scores of either and of both.
     """
-    from sentiment.models.nbsvm import fit_nbsvm
-
     if not (counted.frequencies > 1).any():
         return None, {"share": 0.0}
     held_out = corpus.validation.labels
@@ -218,8 +211,6 @@ def second_opinion(corpus: Corpus, counted: Counted, labels: Labels) -> tuple[Pr
     of_validation, said
         (V, C), the mean of all machines, and (B, C) of the texts that were counted, whose labels are given.
     """
-    from sentiment.models.nbsvm import fit_nbsvm
-
     task, classes, held_out = task_of(corpus.task), len(corpus.labels), corpus.validation.labels
     parts = np.random.default_rng(0).permutation(len(labels)) % PARTS
     penalties: tuple[float, ...] = PENALTIES

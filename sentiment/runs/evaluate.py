@@ -7,10 +7,10 @@ from typing import Any, cast
 
 from sentiment.core.config import Config
 from sentiment.core.errors import CorpusError, UsageError
-from sentiment.core.notices import Say, warn
 from sentiment.core.schema.report import SCHEMA, Report
 from sentiment.core.sections.data import CorpusConfig
 from sentiment.core.sections.run import ReportConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.corpus import divide, load_for_scoring, read_corpus
 from sentiment.data.corpus.memory import MEMORY
 from sentiment.evaluation import evaluate as evaluation

@@ -59,11 +59,10 @@ def pretrain(
     Interrupted
         On Ctrl-C or SIGTERM, after saving.
     """
-    ends = _end(minutes)
     run = Run.new(PRETRAIN, settings, out, listener)
     if settings.model.init_from is not None:
         raise UsageError("model.init_from is for training; a pretraining begins anew")
-    return _run(run, ends)
+    return _run(run, minutes)
 
 
 def within(whole: Run, corpus: Corpus, folder: Path) -> Encoder:
@@ -97,17 +96,14 @@ def resume(
     device
         Another device than before; on the same one the result is the same to the bit (on a CPU).
     """
-    ends, out = _end(minutes), out or newest(PRETRAIN)
+    out = out or newest(PRETRAIN)
     if not (files.partial(out) / STATE).is_file() and (out / bundle.ENCODER).is_file():
         return _summary(out, pretrained.load(out).about, finished=True)
-    return _run(Run.unfinished(PRETRAIN, out, listener, device), ends)
+    return _run(Run.unfinished(PRETRAIN, out, listener, device), minutes)
 
 
-def _end(minutes: float | None) -> float:
-    return math.inf if minutes is None else time.monotonic() + 60 * minutes
-
-
-def _run(run: Run, ends: float) -> dict[str, Any]:
+def _run(run: Run, minutes: float | None) -> dict[str, Any]:
+    ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
     with run.on_device():
         run.announce()
         corpus = load_corpus(run.corpus_settings, run.settings.seed, run.listener.notice)

@@ -55,8 +55,6 @@ def train(
 
     Parameters
     ----------
-    settings
-        Of the run.
     out
         Folder of the bundle, which must not be there yet; ``artifacts/<corpus>-<time>`` by default.
     listener

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sentiment.core.notices import warn
+from sentiment.core.strings import warn
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,12 @@ class CrossEntropy(nn.Module):
 
 
 def wanted(config: TrainingConfig) -> bool:
-    """Say whether any is on beside the cross-entropy."""
+    """Say whether any loss is on beside the cross-entropy."""
     return bool(config.adversarial or on_unlabelled(config))
 
 
 def on_unlabelled(config: TrainingConfig) -> bool:
-    """Say whether one is on that needs no labels."""
+    """Say whether a loss is on that needs no labels."""
     return bool(config.virtual_adversarial or config.entropy)
 
 

@@ -115,9 +115,7 @@ class TokenizerConfig(Section):
     )
     urls: Literal["keep", "mask"] = setting("mask", "mask: every URL becomes one token")
     min_frequency: int = setting(
-        2,
-        "drop rarer types (word, char, kmer) or merges (bpe); unigram prunes by likelihood instead",
-        ge=1,
+        2, "drop rarer types (word, char, kmer) or merges (bpe); unigram prunes by likelihood instead", ge=1
     )
     max_size: int = setting(30_000, "most types in the vocabulary", ge=3, le=2**31 - 1)
     max_length: int = setting(600, "tokens kept of a text, or in a window", ge=1, le=2**31 - 1)

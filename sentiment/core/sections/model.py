@@ -16,8 +16,7 @@ class EmbeddingConfig(Section):
         "on all texts but test; auto: english where these have most of the tokens, else random",
     )
     vectors: str | None = setting(
-        None,
-        "pretrained only: a name such as glove.6B.100d (downloaded), or a file (.gz, .zst too)",
+        None, "pretrained only: a name such as glove.6B.100d (downloaded), or a file (.gz, .zst too)"
     )
     size: int = setting(
         100, "numbers in a vector; english (100) and pretrained vectors bring their own", ge=1, le=SIZES
@@ -61,7 +60,7 @@ class NGramsConfig(Section):
         3,
         "tokens in a row that it looks for, in whole texts; validation says how much it counts; 0: the "
         "recurrence alone",
-        ge=0, le=10,
+        ge=0, le=10
     )  # fmt: skip
     gap: int = setting(0, "pairs too that have so many tokens or fewer between them", ge=0, le=10)
     ending: int = setting(

@@ -14,7 +14,7 @@ class PretrainingConfig(Section):
     epochs: Epochs = setting(2, "passes over the texts")
     horizon: int = setting(
         10, "predict one of so many next tokens, and previous ones; 1: the next one, a language model",
-        ge=1, le=1000,
+        ge=1, le=1000
     )  # fmt: skip
     subsample: float = setting(
         1e-4,
@@ -38,7 +38,7 @@ class DistillationConfig(Section):
 
     teachers: int = setting(
         0, "models trained first, with the same settings and other seeds; 0: none, the model has labels only",
-        ge=0, le=100,
+        ge=0, le=100
     )  # fmt: skip
     generations: int = setting(
         1, "of teachers: those of the second learn from the first, and so on, then the model", ge=1, le=100

@@ -6,9 +6,9 @@ from typing import Any, cast
 import numpy as np
 
 from sentiment.core.errors import SentimentError
-from sentiment.core.notices import Say, warn
 from sentiment.core.schema.corpus import Audit, AuditSplit, Conflict, Conflicts, NearDuplicates, Repeat
 from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.corpus.checks import without_missing
 from sentiment.data.corpus.label_audit import odd_labels
 from sentiment.data.corpus.labels import Task, names_in

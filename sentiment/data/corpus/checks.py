@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from sentiment.core.errors import CorpusError, listed
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.corpus.labels import names_in
 from sentiment.data.corpus.raw import RawCorpus, RawSplit
 

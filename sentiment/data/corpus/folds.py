@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.errors import CorpusError
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.corpus.checks import check_labels, check_rows
 from sentiment.data.corpus.labels import Label, names_in
 from sentiment.data.corpus.raw import RawCorpus, RawSplit

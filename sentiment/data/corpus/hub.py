@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sentiment.core.errors import CorpusError, HubError, SentimentError, did_you_mean
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.corpus.columns import find
 from sentiment.data.corpus.presets import Preset
 from sentiment.data.corpus.raw import Collector, RawCorpus

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.core.errors import UsageError
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data.corpus.columns import find
 from sentiment.data.corpus.raw import Collector, RawCorpus, text_of
 from sentiment.data.corpus.reading import Reading

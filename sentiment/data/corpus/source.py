@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.core.errors import CorpusError, UsageError, did_you_mean, listed
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
-from sentiment.core.strings import printable
+from sentiment.core.strings import Say, printable, warn
 from sentiment.data.corpus.columns import NoColumn, Unclear, find
 from sentiment.data.corpus.folders import files_left, files_of_rows, read_folder
 from sentiment.data.corpus.label_audit import odd_labels

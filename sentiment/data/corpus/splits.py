@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentiment.core.errors import CorpusError, UsageError, listed
-from sentiment.core.notices import Say, warn
 from sentiment.core.sections.data import CorpusConfig
+from sentiment.core.strings import Say, warn
 from sentiment.data import grades
 from sentiment.data.corpus.checks import SHOWN, check_labels, check_rows, leave_rare, leave_unseen
 from sentiment.data.corpus.labels import Task, folded, names_in

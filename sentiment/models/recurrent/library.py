@@ -48,8 +48,8 @@ def load() -> tuple[ctypes.CDLL, str | None]:
     command, key = recipe()
     trouble = None
     try:
-        if (kept := _kept(key)) is not None:
-            return _open(kept), None
+        if (library := _kept(key)) is not None:
+            return _open(library), None
     except OSError as error:
         trouble = error
     with WORKSHOP() as name:

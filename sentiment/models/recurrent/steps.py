@@ -99,40 +99,18 @@ class Pass(NamedTuple):
     There are D directions, S states of the cell (h, and for the LSTM c), N packed rows and B sequences.
     `width` is the number of hidden units; `out` may have fewer, since `NativeSteps` wants multiples of its
     `lanes`.
-
-    Attributes
-    ----------
-    sizes : Tensor (T,)
-        Sequences alive at each step, ``PackedSequence.batch_sizes``.
-    data : Tensor (N, E)
-        The inputs.
-    gates : Tensor (D, N, slots, width)
-        Forward: the activations out. Backward: the activations in, the gradients of the sums out.
-    prev : Tensor (S, D, N, width)
-        The states before each row; forward fills it.
-    state : Tensor (S, D, B, width)
-        Forward: the initial states in, the final ones out. Backward: the gradient of the final
-        states in, that of the initial ones out.
-    inward : list of D Tensors (gates * width, E)
-        The input weights.
-    weights : list of D Tensors (gates * width, width)
-        The recurrent weights, gates in the order of the slots.
-    bias : Tensor (D, slots, width)
-        Forward: the sum of both biases. Backward: zeros in, its gradient out.
-    out : Tensor (N, D, H)
-        Forward: the hidden states out. Backward: their gradient in.
     """
 
     cell: Cell
-    sizes: Tensor
-    data: Tensor
-    gates: Tensor
-    prev: Tensor
-    state: Tensor
-    inward: Sequence[Tensor]
-    weights: Sequence[Tensor]
-    bias: Tensor
-    out: Tensor
+    sizes: Tensor  # (T,) sequences alive at each step, ``PackedSequence.batch_sizes``
+    data: Tensor  # (N, E) inputs
+    gates: Tensor  # (D, N, slots, width) activations out; backward: these in, gradients of the sums out
+    prev: Tensor  # (S, D, N, width) states before each row; forward fills it
+    state: Tensor  # (S, D, B, width) initial states in, final ones out; backward: gradients, the other way
+    inward: Sequence[Tensor]  # D input weights (gates * width, E)
+    weights: Sequence[Tensor]  # D recurrent weights (gates * width, width), gates in the order of the slots
+    bias: Tensor  # (D, slots, width) sum of both biases; backward: zeros in, its gradient out
+    out: Tensor  # (N, D, H) hidden states out; backward: their gradient in
 
 
 Gradients = tuple[Tensor | None, list[Tensor], list[Tensor]]
