@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import tomllib
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 from sentiment.core.errors import BundleError, UsageError
 from sentiment.core.files import partial, sha256, write_json
 from sentiment.core.schema.report import Report
+from sentiment.core.schema.runs import Manifest
 from sentiment.data.features import Features
 from sentiment.data.inputs import Input, TextInput, of_kind
 from sentiment.data.tokenizer import Tokenizer
@@ -72,7 +73,7 @@ class Bundle:
 
     folder: Path
     settings: dict[str, Any]
-    manifest: dict[str, Any]
+    manifest: Manifest
     tokenizer: Tokenizer | Features
     weights: dict[str, NDArray[np.float32]]
     report: Report
@@ -87,7 +88,7 @@ class Bundle:
     @property
     def task(self) -> str:
         """What a label is, see `sentiment.data.corpus.Corpus`."""
-        return str(self.manifest.get("task", "multiclass"))
+        return self.manifest["task"]
 
     @cached_property
     def input(self) -> Input:
@@ -141,7 +142,7 @@ class Bundle:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def build_model(config: Config, sizes: dict[str, Any], labels: int, task: str = "multiclass") -> Network:
+def build_model(config: Config, sizes: Mapping[str, Any], labels: int, task: str = "multiclass") -> Network:
     """Make an untrained model of the sizes that a manifest gives."""
     from sentiment.models.network import Network
 
@@ -149,7 +150,7 @@ def build_model(config: Config, sizes: dict[str, Any], labels: int, task: str = 
 
 
 def complete(
-    folder: Path, manifest: dict[str, Any], files: Iterable[str] = FILES, name: str = MANIFEST
+    folder: Path, manifest: Mapping[str, Any], files: Iterable[str] = FILES, name: str = MANIFEST
 ) -> None:
     """Write the manifest of a folder that has all other files, and give it its final name."""
     working = partial(folder)
@@ -158,7 +159,7 @@ def complete(
     os.rename(working, folder)
 
 
-def files_of(manifest: dict[str, Any]) -> tuple[str, ...]:
+def files_of(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the files of a bundle, of texts or of features, with n-grams or without."""
     encoder = of_kind(manifest.get("kind")).encoder_file
     files = tuple(encoder if name == TOKENIZER else name for name in FILES)
@@ -203,14 +204,14 @@ def load(folder: str | Path) -> Bundle:
     verify(folder, files_of(manifest), manifest["files"])
     with readable(folder):
         settings = tomllib.loads((folder / "config.toml").read_text("utf-8"))
-        sizes = manifest["model"]
+        sizes: Mapping[str, Any] = manifest["model"]
         reads = of_kind(manifest.get("kind"))
         tokenizer = reads.load(folder / reads.encoder_file, _section(settings, reads.section))
         wanted = sizes[reads.size]
         if len(tokenizer) != wanted:
             what = reads.encoder_size.format(len(tokenizer))
             raise BundleError(f"{folder}: {what}, but the model {wanted}")
-        task = str(manifest.get("task", "multiclass"))
+        task = manifest["task"]
         weights = read_weights(folder / "model.safetensors", settings, sizes, len(manifest["labels"]), task)
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
@@ -227,7 +228,7 @@ def load(folder: str | Path) -> Bundle:
 
 
 def read_weights(
-    path: Path, settings: dict[str, Any], sizes: dict[str, Any], labels: int, task: str = "multiclass"
+    path: Path, settings: dict[str, Any], sizes: Mapping[str, Any], labels: int, task: str = "multiclass"
 ) -> dict[str, NDArray[np.float32]]:
     """Return the weights of a model by name, after checking that they are those of this model."""
     weights = storage.load(path)
@@ -262,7 +263,7 @@ def newest(root: Path, leave_out: Container[bytes] = ()) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime_ns).parent
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def _read_manifest(folder: Path) -> Manifest:
     if not folder.is_dir():
         if folder.exists():
             raise BundleError(f"{folder}: a file, and a bundle is a folder")
@@ -298,7 +299,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder}: not a readable bundle: {wrong!r} in {MANIFEST} is missing or wrong; "
             "copy the bundle again, or train again"
         )
-    return dict(manifest)
+    return cast(Manifest, manifest)
 
 
 @contextmanager

@@ -114,20 +114,17 @@ def _skipgram(
 ) -> dict[str, NDArray[np.float32]]:
     """Train skip-gram vectors with negative sampling (Mikolov et al. 2013), or take them from the cache."""
     if sum(len(part.values) for part in parts) < WORTH_KEEPING:
-        return _known(vocabulary, _train_skipgram(vocabulary, parts, config, seed))
-    name = f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
-    try:
-        matrix = np.load(cache.place(name), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
         matrix = _train_skipgram(vocabulary, parts, config, seed)
-        with suppress(OSError):  # a cache that cannot be used is no reason to fail
-            with cache.made(cache.place(name)) as written, written.open("wb") as file:
-                np.save(file, matrix)
-            cache.prune("skipgram-*", MOST_KEPT)
-    return _known(vocabulary, matrix)
-
-
-def _known(vocabulary: list[str], matrix: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    else:
+        name = f"skipgram-{_key(vocabulary, parts, config, seed)}.npy"
+        try:
+            matrix = np.load(cache.place(name), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            matrix = _train_skipgram(vocabulary, parts, config, seed)
+            with suppress(OSError):  # a cache that cannot be used is no reason to fail
+                with cache.made(cache.place(name)) as written, written.open("wb") as file:
+                    np.save(file, matrix)
+                cache.prune("skipgram-*", MOST_KEPT)
     return {token: row for token, row in zip(vocabulary, matrix, strict=True) if np.isfinite(row).all()}
 
 

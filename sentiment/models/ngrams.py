@@ -25,6 +25,7 @@ from sentiment.data.sequences import Encoded, Sequences
 from sentiment.metrics.arrays import Array, Labels, Probabilities, Scores
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.task import task as task_of
+from sentiment.models.nbsvm import fit_nbsvm
 from sentiment.models.patterns import Hashes, Patterns, present
 
 if TYPE_CHECKING:
@@ -158,8 +159,6 @@ def fit(
     dict
         The part ``ngrams`` of a report: ``share``, and ``validation``, the scores of either and of both.
     """
-    from sentiment.models.nbsvm import fit_nbsvm
-
     if not (counted.frequencies > 1).any():
         return None, {"share": 0.0}
     held_out = corpus.validation.labels
@@ -212,8 +211,6 @@ def second_opinion(corpus: Corpus, counted: Counted, labels: Labels) -> tuple[Pr
     of_validation, said
         (V, C), the mean of all machines, and (B, C) of the texts that were counted, whose labels are given.
     """
-    from sentiment.models.nbsvm import fit_nbsvm
-
     task, classes, held_out = task_of(corpus.task), len(corpus.labels), corpus.validation.labels
     parts = np.random.default_rng(0).permutation(len(labels)) % PARTS
     penalties: tuple[float, ...] = PENALTIES

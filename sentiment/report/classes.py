@@ -25,8 +25,8 @@ NOTHING = "(none)"  # where a label was missed and none added, or the other way 
 def classes(report: Report) -> Section:
     """Return the scores of each class, and the confusion matrix; of many the most frequent confusions."""
     if "missed_and_added" in report["test"]:
-        found = _confusions(report)
-        return Section("classes", "Labels", tables=[_each(report), *([found] if found.rows else [])])
+        confused = _confusions(report)
+        return Section("classes", "Labels", tables=[_each(report), *([confused] if confused.rows else [])])
     many = len(report["test"]["labels"]) > MANY_CLASSES
     confused = _confusions(report) if many else _confusion(report["test"])
     return Section("classes", "Classes", tables=[_each(report), confused])
@@ -35,7 +35,7 @@ def classes(report: Report) -> Section:
 def by_class(test: TestScores) -> dict[str, ClassScores]:
     """Return the scores of each class."""
     each = test["classification_report"]
-    return {name: its for name in test["labels"] if not isinstance(its := each[name], float)}
+    return {name: row for name in test["labels"] if not isinstance(row := each[name], float)}
 
 
 def _each(report: Report) -> Table:
@@ -47,12 +47,12 @@ def _each(report: Report) -> Table:
     thresholds = dict(zip(labels, decided or (), strict=False))
     rows: list[list[Cell]] = []
     for name in sorted(labels, key=lambda name: each[name]["f1-score"]) if many else labels:
-        its = each[name]
-        scores: list[float | None] = [its["precision"], its["recall"], its["f1-score"]]
+        row = each[name]
+        scores: list[float | None] = [row["precision"], row["recall"], row["f1-score"]]
         if not words.task.exclusive:
             area = areas[name]["average_precision"] if name in areas else None
             scores += [area, thresholds.get(name, 0.5)]
-        rows.append([name, *map(number, scores), f"{its['support']:,.0f}"])
+        rows.append([name, *map(number, scores), f"{row['support']:,.0f}"])
     shown = WORST if many else len(rows)
     note = (
         f"The {shown} {words.task.noun[1]} of lowest F1; there are {len(rows) - shown} more." if many else ""
@@ -81,19 +81,19 @@ def confusions(test: TestScores) -> list[tuple[str, str, int, float]]:
     Of texts that may have several labels: the label that was missed, the one that was added in the same
     text, and the share of the texts with the first.
     """
-    labels, found = test["labels"], []
+    labels, pairs = test["labels"], []
     if "missed_and_added" in test:
         matrix = [row[:-1] for row in test["missed_and_added"][:-1]]
-        totals = [sum(one[1]) for one in test["confusion_matrices"]]
+        totals = [sum(positives) for _, positives in test["confusion_matrices"]]
     else:
         matrix, totals = test["confusion_matrix"], [sum(row) for row in test["confusion_matrix"]]
     for name, row, total in zip(labels, matrix, totals, strict=True):
-        found += [
+        pairs += [
             (name, other, count, count / total)
             for other, count in zip(labels, row, strict=True)
             if count and other != name
         ]
-    return sorted(found, key=lambda one: -one[2])
+    return sorted(pairs, key=lambda pair: -pair[2])
 
 
 def _confusions(report: Report) -> Table:
@@ -187,9 +187,9 @@ def _missed(test: TestScores) -> tuple[list[str], list[list[int]], list[list[flo
     """Return the names, the texts and the shares of the matrix of several labels; nothing stands last."""
     count, binary = len(test["labels"]), test["confusion_matrices"]
     matrix = [list(row) for row in test["missed_and_added"]]
-    true, given = [sum(one[1]) for one in binary], [one[0][1] + one[1][1] for one in binary]
-    for label, one in enumerate(binary):
-        matrix[label][label] = one[1][1]
+    true, given = [sum(table[1]) for table in binary], [table[0][1] + table[1][1] for table in binary]
+    for label, table in enumerate(binary):
+        matrix[label][label] = table[1][1]
     shares = [[cases / (total or 1) for cases in row] for total, row in zip(true, matrix, strict=False)]
     shares.append([cases / (total or 1) for cases, total in zip(matrix[count], [*given, 1], strict=True)])
     return [*test["labels"], NOTHING], matrix, shares
@@ -197,12 +197,12 @@ def _missed(test: TestScores) -> tuple[list[str], list[list[int]], list[list[flo
 
 def _pairs(report: Report) -> Plot:
     test = report["test"]
-    found = confusions(test)[:PAIRS]
+    pairs = confusions(test)[:PAIRS]
     names = dict(zip(test["labels"], shortened(test["labels"], NAME), strict=True))
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for place, (true, other, cases, share) in enumerate(found):
+        for place, (true, other, cases, share) in enumerate(pairs):
             axes.barh(place + 0.2, cases, 0.3, color=SECOND)
             pair = f"{names[true]} → {names[other]}"
             axes.text(0, place - 0.17, pair, va="center", fontsize=11)
@@ -210,7 +210,7 @@ def _pairs(report: Report) -> Plot:
             axes.annotate(
                 note, (cases, place + 0.2), (5, 0), textcoords="offset points", va="center", color=MUTED
             )
-        axes.set(ylim=(len(found) - 0.5, -0.6), xlim=(0, 1.4 * max((one[2] for one in found), default=1)))
+        axes.set(ylim=(len(pairs) - 0.5, -0.6), xlim=(0, 1.4 * max((pair[2] for pair in pairs), default=1)))
         bare(axes)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -221,7 +221,7 @@ def _pairs(report: Report) -> Plot:
         f"True class → predicted class: {of_input(report).noun}, and their share of the true class.",
         _spoken(test),
         draw,
-        (WIDTH, 34 * max(1, len(found)) + 20),
+        (WIDTH, 34 * max(1, len(pairs)) + 20),
     )
 
 
@@ -257,8 +257,8 @@ def _balance(report: Report) -> Plot:
         f"The {MATRIX} labels of lowest F1: of the {of_input(report).noun} that have a label or were given "
         "it, the share that has it rightly, was not given it, and was given it wrongly.",
         "; ".join(
-            f"{name}: {one[1][1]:,} right, {one[1][0]:,} missed, {one[0][1]:,} added"
-            for name, one in ((name, counts[name]) for name in worst)
+            f"{name}: {table[1][1]:,} right, {table[1][0]:,} missed, {table[0][1]:,} added"
+            for name, table in ((name, counts[name]) for name in worst)
         ),
         draw,
         (WIDTH, 20 * len(worst) + 70),
@@ -270,5 +270,5 @@ def _share(share: float, exact: bool) -> str:
 
 
 def _spoken(test: TestScores) -> str:
-    found = confusions(test)[:PAIRS]
-    return "; ".join(f"{count:,} {true} as {other}" for true, other, count, _ in found) or "none"
+    pairs = confusions(test)[:PAIRS]
+    return "; ".join(f"{count:,} {true} as {other}" for true, other, count, _ in pairs) or "none"

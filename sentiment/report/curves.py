@@ -119,7 +119,9 @@ def _weakest(curves: Curves, area: str) -> list[str]:
 
 
 def _areas(curves: Curves, area: str) -> str:
-    return "; ".join(f"area {number(curves[one][area])} for {one}" for one in _weakest(curves, area)[:SHOWN])
+    return "; ".join(
+        f"area {number(curves[name][area])} for {name}" for name in _weakest(curves, area)[:SHOWN]
+    )
 
 
 def _caption(report: Report, curves: Curves, point: tuple[float, float] | None) -> str:
@@ -159,12 +161,12 @@ def _say(axes: Axes, text: str, point: tuple[float, float], offset: tuple[float,
 def reliability(report: Report) -> Iterator[look.Plot]:
     """Plot how often the model is right against how sure it is."""
     calibration = report.get("calibration")
-    bins = [one for one in calibration["bins"] if one["count"]] if calibration else []
+    bins = [part for part in calibration["bins"] if part["count"]] if calibration else []
     if not calibration or not bins:
         return
-    sure, right = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
-    lows, highs = zip(*(one["interval"] for one in bins), strict=True)
-    edges, widths = [one["low"] for one in bins], [one["high"] - one["low"] for one in bins]
+    sure, right = [part["confidence"] for part in bins], [part["accuracy"] for part in bins]
+    lows, highs = zip(*(part["interval"] for part in bins), strict=True)
+    edges, widths = [part["low"] for part in bins], [part["high"] - part["low"] for part in bins]
 
     words = of_task(report)
     outcome, counted = words.outcome, words.forecasts.format(texts=of_input(report).noun)
@@ -180,7 +182,7 @@ def reliability(report: Report) -> Iterator[look.Plot]:
         counts = figure.add_subplot(grid[1], sharex=axes)
         counts.bar(
             edges,
-            [one["count"] for one in bins],
+            [part["count"] for part in bins],
             widths,
             align="edge",
             color=look.MUTED,
@@ -200,7 +202,7 @@ def reliability(report: Report) -> Iterator[look.Plot]:
         "Reliability",
         f"On the dashed line, probabilities are what they say. {error}",
         "; ".join(
-            f"given {percent(one['confidence'])}, {outcome} {percent(one['accuracy'])}" for one in bins
+            f"given {percent(part['confidence'])}, {outcome} {percent(part['accuracy'])}" for part in bins
         ),
         draw,
         (look.WIDTH, 300),

@@ -49,13 +49,13 @@ def _audit(report: Report) -> Section:
         tables.append(Table(*splits(audit), "Splits", wordy=(0, 2)))
     leaks: list[list[Cell]] = [
         [
-            f"{one.get('kind', '')} {one['token']}".strip(),
-            one["label"],
-            f"{one['count']:,}",
-            percent(one["share"]),
-            f"{one['lift']:.2f}",
+            f"{leak.get('kind', '')} {leak['token']}".strip(),
+            leak["label"],
+            f"{leak['count']:,}",
+            percent(leak["share"]),
+            f"{leak['lift']:.2f}",
         ]
-        for one in audit.get("leakage", [])[:WORST]
+        for leak in audit.get("leakage", [])[:WORST]
     ]
     if leaks:
         head = ["token", "label", "texts", "with the label", "lift"]
@@ -68,18 +68,18 @@ LABEL = 30  # columns of text for a class beside a text
 
 def slices(report: Report) -> Section:
     """Return the parts of the texts, the worst first."""
-    found = report.get("failures", {}).get("slices", [])
-    corrected = all("q" in one for one in found)
+    parts = report.get("failures", {}).get("slices", [])
+    corrected = all("q" in part for part in parts)
     words, texts = of_task(report), of_input(report).noun
     rows: list[list[Cell]] = [
         [
-            f"{one['slice']}: {one['value']}",
-            f"{one['count']:,}",
-            percent(part_score(report, one), one["interval"]),
-            points(one["difference"]),
-            p_value(one["q"] if corrected else one["p"]),
+            f"{part['slice']}: {part['value']}",
+            f"{part['count']:,}",
+            percent(part_score(report, part), part["interval"]),
+            points(part["difference"]),
+            p_value(part["q"] if corrected else part["p"]),
         ]
-        for one in found
+        for part in parts
     ]
     if not rows:
         return Section("slices", "Where it fails")
@@ -96,11 +96,11 @@ def mistakes(report: Report, letters: int, most: int) -> Section:
     words = of_task(report)
     rows: list[list[Cell]] = [
         [
-            str(one["row"]),
-            *_answers(one),
-            *([passage(one["text"], letters, one.get("words", []))] if "text" in one else []),
+            str(mistake["row"]),
+            *_answers(mistake),
+            *([passage(mistake["text"], letters, mistake.get("words", []))] if "text" in mistake else []),
         ]
-        for one in report.get("failures", {}).get("mistakes", [])[:most]
+        for mistake in report.get("failures", {}).get("mistakes", [])[:most]
     ]
     if not rows:
         return Section("mistakes", words.mistakes)
@@ -112,13 +112,13 @@ def suspects(report: Report, letters: int, most: int) -> Section:
     """Return the labels that the model contradicts."""
     rows: list[list[Cell]] = [
         [
-            f"{one['split']} {one['row']}",
-            phrases.shorten(one["label"], LABEL),
-            phrases.shorten(one["suggested"], LABEL),
-            f"{one['quality']:.3f}",
-            *([passage(one["text"], letters // 2)] if "text" in one else []),
+            f"{suspect['split']} {suspect['row']}",
+            phrases.shorten(suspect["label"], LABEL),
+            phrases.shorten(suspect["suggested"], LABEL),
+            f"{suspect['quality']:.3f}",
+            *([passage(suspect["text"], letters // 2)] if "text" in suspect else []),
         ]
-        for one in report.get("failures", {}).get("suspects", [])[:most]
+        for suspect in report.get("failures", {}).get("suspects", [])[:most]
     ]
     if not rows:
         return Section("suspects", "Suspected label errors")
@@ -128,33 +128,22 @@ def suspects(report: Report, letters: int, most: int) -> Section:
     return Section("suspects", "Suspected label errors", [sentence], [Table(head, rows, wordy=(0, 1, 2, 4))])
 
 
-def _answers(one: Mistake | WrongLabels) -> list[Cell]:
+def _answers(mistake: Mistake | WrongLabels) -> list[Cell]:
     """Return class, answer and probability, or the missed and the added labels, and the loss."""
-    if "loss" in one:
-        return _labels(one)
-    return [
-        phrases.shorten(one["label"], LABEL),
-        phrases.shorten(one["predicted"], LABEL),
-        percent(one["probability"]),
-    ]
-
-
-def _labels(one: WrongLabels) -> list[Cell]:
-    """Return the missed and the added labels, and the loss."""
-    worst, sure = one["label"], f"{phrases.shorten(one['label'], LABEL)} ({percent(one['probability'])})"
+    worst, probability = mistake["label"], percent(mistake["probability"])
+    label = phrases.shorten(worst, LABEL)
+    if "loss" not in mistake:
+        return [label, phrases.shorten(mistake["predicted"], LABEL), probability]
 
     def told(names: Sequence[str], but: Sequence[str]) -> str:
         wrong = [name for name in names if name not in but]
-        first = [sure] if worst in wrong else []
+        first = [f"{label} ({probability})"] if worst in wrong else []
         others = [name for name in wrong if name != worst]
         more = [phrases.shorten(", ".join(others), LABEL)] if others else []
         return ", ".join(first + more) or NOTHING
 
-    return [
-        told(one["labels"], one["predicted"]),
-        told(one["predicted"], one["labels"]),
-        f"{one['loss']:.1f}",
-    ]
+    true, given = mistake["labels"], mistake["predicted"]
+    return [told(true, given), told(given, true), f"{mistake['loss']:.1f}"]
 
 
 Pair = tuple[str, str]

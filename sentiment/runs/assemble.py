@@ -6,6 +6,7 @@ import numpy as np
 
 from sentiment.core import config_io, files
 from sentiment.core.schema.report import SCHEMA, Report
+from sentiment.core.schema.runs import Manifest
 from sentiment.data.corpus.checks import UNSEEN
 from sentiment.data.sequences import Encoded
 from sentiment.evaluation.evaluate import token_statistics, without_texts
@@ -23,7 +24,7 @@ def assemble(
     run: Run,
     ready: Prepared,
     trainer: Trainer,
-    manifest: dict[str, Any],
+    manifest: Manifest,
     scored: dict[str, Any],
     test: Encoded,
 ) -> Report:

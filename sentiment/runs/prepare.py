@@ -33,9 +33,8 @@ from sentiment.metrics.task import task
 from sentiment.models import embeddings, recurrent, runtime
 from sentiment.runs.folder import Run
 from sentiment.training import losses, tensorboard
-from sentiment.training.augmentation import augment
 from sentiment.training.events import Epoch, Listener
-from sentiment.training.trainer import Data, Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer, augment
 
 VECTORS = "vectors.json"  # in an unfinished run: what is reported of the initial vectors
 

@@ -14,6 +14,7 @@ from sentiment.core import files
 from sentiment.core.config import Config
 from sentiment.core.errors import UsageError
 from sentiment.core.schema.report import Report, ScoredParts
+from sentiment.core.schema.runs import Manifest
 from sentiment.data.corpus import Corpus, RawCorpus, divide, read_corpus
 from sentiment.data.corpus.audit import for_report
 from sentiment.data.corpus.memory import MEMORY
@@ -186,7 +187,7 @@ def _undecided(run: Run, ready: Prepared) -> Bundle:
     return Bundle(run.out, tree, _manifest(corpus, ready), ready.tokenizer, weights, none, decided)
 
 
-def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
+def _manifest(corpus: Corpus, ready: Prepared) -> Manifest:
     """Return what has to be known of a model before its weights are read."""
     manifest: dict[str, Any] = {
         "created": now(),
@@ -201,7 +202,7 @@ def _manifest(corpus: Corpus, ready: Prepared) -> dict[str, Any]:
     }
     if corpus.reading is not None:
         manifest["reading"] = corpus.reading.as_dict()
-    return manifest
+    return cast(Manifest, manifest)
 
 
 def _with_ngrams(

@@ -45,8 +45,7 @@ from sentiment.runs.crossval import fingerprint
 from sentiment.runs.folder import Run
 from sentiment.runs.prepare import prepare
 from sentiment.runs.train import TRAIN
-from sentiment.training.augmentation import augment
-from sentiment.training.trainer import Data, Examples, Trainer
+from sentiment.training.trainer import Data, Examples, Trainer, augment
 
 CPU = torch.device("cpu")
 PLAIN = FeaturesConfig(deltas=0, noise=0)
