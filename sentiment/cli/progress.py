@@ -8,14 +8,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeR
 
 from sentiment.cli.options import say
 from sentiment.metrics.catalogue import short
+from sentiment.metrics.task import task
 from sentiment.training.events import Epoch, Judging, Listener, Running, Step
 
 REFRESH, PLAIN = 0.25, 30.0  # seconds between updates: on a terminal, in plain lines
-COLUMNS = {  # scores on validation, by task
-    "multiclass": ("accuracy", "macro_f1", "mcc"),
-    "multilabel": ("accuracy", "macro_f1", "micro_f1"),
-    "ordinal": ("mae", "quadratic_kappa", "accuracy"),
-}
 
 
 class ConsoleListener(Listener):
@@ -65,7 +61,7 @@ class ConsoleListener(Listener):
     def epoch(self, event: Epoch, trainer: Judging) -> None:
         """Print the epoch's row."""
         record, scores = event.record, event.record["validation"]
-        columns = {"log_loss": "val loss"} | {key: short(key) for key in COLUMNS[trainer.task]}
+        columns = {"log_loss": "val loss"} | {key: short(key) for key in task(trainer.task).watched}
         if not self.rows:
             head = ("epoch", "loss", *columns.values(), "tokens/s", "seconds")
             self.console.print("  ".join(f"{name:>9}" for name in head), markup=False)

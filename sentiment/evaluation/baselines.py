@@ -196,7 +196,7 @@ def made_for(corpus: Corpus) -> dict[str, Baseline]:
     return {
         name: baseline
         for name, baseline in BASELINES.items()
-        if corpus.task in baseline.tasks and corpus.input.kind in baseline.inputs
+        if task(corpus.task).scored_as in baseline.tasks and corpus.input.kind in baseline.inputs
     }
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from sentiment.core.config import Config
 from sentiment.core.errors import UsageError, listed
+from sentiment.metrics.task import task as task_of
 
 ONE, GRADES, SEVERAL = ("multiclass", "ordinal"), ("ordinal",), ("multilabel",)  # tasks, by labels of a text
 ALL = ONE + SEVERAL
-AUTO = {"multiclass": "mcc", "ordinal": "quadratic_kappa", "multilabel": "micro_f1"}  # training.metric
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def signed(name: str, value: float) -> float:
 
 def choices(task: str) -> list[str]:
     """Return the scores that can be ``training.metric``, that of "auto" first."""
-    return list(dict.fromkeys([AUTO[task], *(name for name, it in SCORES.items() if task in it.metric)]))
+    kind = task_of(task)
+    fitting = (name for name, score in SCORES.items() if kind.scored_as in score.metric)
+    return list(dict.fromkeys([kind.metric, *fitting]))
 
 
 def checked(settings: Config) -> Config:

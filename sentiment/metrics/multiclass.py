@@ -21,6 +21,9 @@ class Multiclass:
     noun = "class", "classes"  # what a text is given, one and many
     # Of a `sentiment.metrics.decision.Decision` without a threshold of two classes.
     rule: Literal["argmax", "thresholds", "median"] = "argmax"
+    scored_as = "multiclass"  # the task whose scores and baselines it has, in their catalogues
+    metric = "mcc"  # that of ``training.metric = "auto"``
+    watched: tuple[str, ...] = ("accuracy", "macro_f1", "mcc")  # after each epoch
     main_score, part_score = "accuracy", "accuracy"  # by which models are compared, and parts of the texts
     exclusive = True  # a text has exactly one class, so that its probabilities sum to 1
     ordered = False  # the classes have an order

@@ -21,8 +21,9 @@ FEWEST = 10  # texts with a label, for a threshold of its own
 class Multilabel(Multiclass):
     """Each text has any of L labels, or none: each is a question of its own."""
 
-    name, rule, noun = "multilabel", "thresholds", ("label", "labels")
-    main_score, part_score = "micro_f1", "samples_f1"
+    name, scored_as, rule, noun = "multilabel", "multilabel", "thresholds", ("label", "labels")
+    main_score, part_score, metric = "micro_f1", "samples_f1", "micro_f1"
+    watched = ("accuracy", "macro_f1", "micro_f1")
     exclusive, positive = False, 1
 
     def probabilities(self, logits: Array) -> Probabilities:

@@ -21,7 +21,9 @@ from sentiment.metrics.significance import sign_flips
 class Ordinal(Multiclass):
     """Each text has one of C grades in order, such as 1 to 5 stars; three or more."""
 
-    name, rule, main_score, ordered = "ordinal", "median", "mae", True
+    name, scored_as, rule, ordered = "ordinal", "ordinal", "median", True
+    main_score, metric = "mae", "quadratic_kappa"
+    watched = ("mae", "quadratic_kappa", "accuracy")
     compared = ("accuracy", "mcc", "mae", "quadratic_kappa")
 
     def outputs(self, classes: int) -> int:
