@@ -88,7 +88,7 @@ def of_training(
     recipe: str = "Settings that go together; --config and --set change them.",
     assignments: Callable[[Any], Any] = SET,
 ) -> Callable[[F], F]:
-    """Return a decorator that adds the options of settings, with the help of some."""
+    """Return a decorator that adds the options that verbs of training share; the help of some differs."""
     return several(
         click.option("--recipe", metavar="NAME|FILE", help=recipe),
         click.option(
@@ -129,7 +129,7 @@ def settings_from(
     init_from: str | None = None,
     **columns: Any,
 ) -> "Config":
-    """Merge what the options say into the settings."""
+    """Return the settings, changed by the options."""
     from sentiment.core import config_io, recipes
     from sentiment.metrics.catalogue import checked
 
@@ -147,7 +147,7 @@ def settings_from(
 
 
 def to_json(content: Any, indent: int | None = None) -> str:
-    """Write JSON in characters that stdout has."""
+    """Return JSON in characters that stdout can encode."""
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
     return json.dumps(content, indent=indent, ensure_ascii=not unicode)
 

@@ -36,7 +36,7 @@ ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "
 
 
 def load(model: Path | None, device: str) -> Predictor:
-    """Load a model by its folder or name, or the one that answers unasked, which is then named on stderr."""
+    """Load a model by its folder or name; without either the default one, which is named on stderr."""
     if model is None:
         folder, called = builtin.default()
         click.echo(f"model: {called}", err=True)
@@ -126,7 +126,7 @@ def write(results: Iterable[Result], labels: Sequence[str], output: str, style: 
 
 
 def _read_stdin(text_column: str | None, asked: Asked, like: Form | None) -> tuple[Form, Iterator[Row]]:
-    """Read stdin as what it begins like: JSON, else columns or a text each line, as of a file."""
+    """Read stdin by how it begins: as JSON, else as columns or a text a line."""
     stream = unpacked(sys.stdin.buffer, "stdin")
     head = stream.peek(4096)[:4096] if isinstance(stream, io.BufferedReader) else b""
     begin = head.decode(asked.encoding or encoding_of(head), "ignore").lstrip("\ufeff \t\r\n")

@@ -1,4 +1,4 @@
-"""What this package can make again, kept by its content: in ``$XDG_CACHE_HOME``, or ``~/.cache``.
+"""The cache: files that can be made again, named by content, in ``$XDG_CACHE_HOME`` or ``~/.cache``.
 
 What is kept is believed, and some of it is run. So it is only kept where nobody but the user can write:
 the folder belongs to them and has no write permission for group or others, the one above it is theirs or
@@ -18,7 +18,7 @@ OTHERS = stat.S_IWGRP | stat.S_IWOTH  # they may write
 
 
 def folder() -> Path:
-    """Return where it is kept, made if it was not there; OSError says why there is no such place."""
+    """Return the folder of the cache, made if it is missing; OSError says why there can be none."""
     try:
         above = Path(os.environ.get("XDG_CACHE_HOME", ""))
         if not above.is_absolute():  # as its specification says; it would be a folder that somebody else made
@@ -38,7 +38,7 @@ def folder() -> Path:
 
 
 def place(name: str) -> Path:
-    """Return where something of that name is kept, or will be; OSError if others may write there."""
+    """Return the path of a name in the cache; OSError if there is no cache, or others may write to it."""
     kept = folder() / name
     if os.path.lexists(kept):
         _check(kept)

@@ -40,7 +40,7 @@ class Config(Section):
 
 
 def reading_faults(config: Config) -> Iterator[str]:
-    """Yield which settings of what reads a text contradict each other, and how to mend it."""
+    """Yield a message for each contradiction between settings of corpus, tokenizer and model."""
     embedding, model, tokenizer = config.embedding, config.model, config.tokenizer
     if embedding.source == "pretrained" and not embedding.vectors:
         yield (
@@ -86,7 +86,7 @@ def reading_faults(config: Config) -> Iterator[str]:
 
 
 def training_faults(config: Config) -> Iterator[str]:
-    """Yield which settings of the optimisation and the decision contradict each other, likewise."""
+    """Yield a message for each contradiction between settings of training and decision."""
     distillation, training, decision = config.distillation, config.training, config.decision
     if training.focal and distillation.teachers:
         yield (

@@ -1,4 +1,4 @@
-"""Settings from TOML and overrides, and back, each with its comment."""
+"""Read settings from TOML and overrides, and write them with their comments."""
 
 import copy
 import tomllib
@@ -95,7 +95,7 @@ def dumps(config: Config) -> str:
 
 
 def names(section: type[Section] = Config, prefix: str = "") -> Iterator[str]:
-    """All dotted names of settings."""
+    """Yield the dotted names of all settings."""
     for name, field in section.model_fields.items():
         if _is_section(field.annotation):
             yield from names(field.annotation, f"{prefix}{name}.")  # type: ignore[arg-type]

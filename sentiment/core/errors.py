@@ -67,7 +67,7 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names for a message: the first of many."""
+    """Return names for a message; of many only the first."""
     names = list(names)
     more = f" and {len(names) - MOST:,} more" if len(names) > MOST else ""
     return ", ".join(names[:MOST]) + more

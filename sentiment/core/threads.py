@@ -1,4 +1,4 @@
-"""How threads wait: to be said before torch is loaded, which reads it once."""
+"""How threads wait; torch reads it once, when it is loaded."""
 
 import os
 import sys

@@ -89,7 +89,7 @@ def assemble(
 
 
 def write(run: Run, report: Report) -> None:
-    """Write the report into the folder, and what is rendered of it.
+    """Write the report, its card and its page into the folder.
 
     If the page fails, the trained model is not lost with it.
     """

@@ -1,4 +1,4 @@
-"""Cross-validation: a full training for each fold and seed, and what can be said of all of them."""
+"""Cross-validation: a full training for each fold and seed, and the mean and spread of their scores."""
 
 import hashlib
 import json
@@ -142,7 +142,7 @@ def _train(fold: Run, corpus: Corpus) -> None:
 
 
 def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return ``model``, ``baselines`` and the runs with their own numbers."""
+    """Return the scores of model and baselines over all runs, and what is known of each run."""
     reports = [bundle.load(out / run["folder"]).report for run in runs]
     sizes = [report["corpus"]["sizes"] for report in reports]
     ratio = float(np.mean([size["test"] / (size["train"] + size["validation"]) for size in sizes]))
@@ -168,7 +168,7 @@ def _summary(out: Path, runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _values(scored: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """Return the scores that are single numbers, by name, one for each run."""
+    """Return the values of each score that is a single number, one for each run."""
     names = [name for name, value in scored[0].items() if value is None or isinstance(value, float)]
     return {name: [scores[name] for scores in scored] for name in names}
 
@@ -187,7 +187,7 @@ def _spread(values: dict[str, list[float | None]]) -> dict[str, Spread]:
 
 
 def _write_predictions(out: Path, runs: list[dict[str, Any]]) -> None:
-    """Write what each text was taken for by the models that had not seen it: a row a text and seed."""
+    """Write the predictions of the models that had not seen a text: a row for each text and seed."""
     import pyarrow
     import pyarrow.parquet
 

@@ -41,7 +41,7 @@ SHARES = np.linspace(0, 0.9, 10)  # of n-grams among the teachers
 
 
 def texts(settings: Config, ready: Prepared) -> list[Encoded]:
-    """Return what a model learns from: the training texts, and where there are teachers, unlabelled ones."""
+    """Return the texts that a model learns from: those of training, and with teachers the unlabelled ones."""
     asked, further = settings.distillation, ready.corpus.unlabelled
     if not (asked.teachers and asked.unlabelled and len(further)):
         return [ready.train]
@@ -102,7 +102,7 @@ def teach(
 
 
 def on_test(run: Run, ready: Prepared, sequences: Sequences, about: dict[str, Any]) -> dict[str, Any]:
-    """Return `about` with the test scores of each teacher, and of the mean of a generation's models."""
+    """Add the test scores of each teacher, and of the mean of each generation, to `about`."""
     labels, task = ready.corpus.test.labels, task_of(ready.corpus.task)
     generations = []
     for generation, validated in enumerate(about["generations"], 1):
@@ -132,7 +132,7 @@ def _train(run: Run, ready: Prepared, examples: Examples | None, generation: int
 
 
 def _ask(run: Run, ready: Prepared, folder: Path, sequences: Sequences) -> tuple[Answers, Answers]:
-    """Return what each model says of validation, and of other sequences, at its own temperature."""
+    """Return the probabilities of each model, at its temperature, for validation and other sequences."""
     task, classes = task_of(ready.corpus.task), len(ready.corpus.labels)
     held_out, said = [], []
     for number in range(1, run.settings.distillation.teachers + 1):
@@ -147,14 +147,14 @@ def _ask(run: Run, ready: Prepared, folder: Path, sequences: Sequences) -> tuple
 
 
 def _labels(ready: Prepared, said: Probabilities) -> Labels:
-    """Return the labels of the training texts, and what is most probable of the others."""
+    """Return the labels of the training texts, followed by the most probable labels of the others."""
     known = ready.corpus.train.labels
     labels: Labels = np.concatenate([known, task_of(ready.corpus.task).decide(said[len(known) :])])
     return labels
 
 
 def _mixed(first: Probabilities, second: Probabilities, share: float) -> Probabilities:
-    """Return the mean with that share of the second."""
+    """Return the mean of both, in which the second has that share."""
     return (1 - share) * first + share * second
 
 

@@ -1,4 +1,4 @@
-"""Score a bundle again, or somebody's predictions."""
+"""`sentiment report`: score a bundle again, or predictions in a file."""
 
 from dataclasses import replace
 from functools import partial

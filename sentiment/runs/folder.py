@@ -1,4 +1,4 @@
-"""A job in a folder: how it begins, how it goes on, what is kept of it, and how it is found again."""
+"""A run in a folder: how it begins, is kept when it is interrupted, is found again and goes on."""
 
 import copy
 import shutil
@@ -116,7 +116,7 @@ class Run:
             yield
 
     def announce(self) -> None:
-        """Say what the run begins with."""
+        """Say whether the run goes on, or which corpus it loads."""
         self.listener.stage(
             f"going on with {self.out}" if self.state else f"loading {self.settings.corpus.name}"
         )
@@ -237,7 +237,7 @@ def stored_settings(folder: Path, device: str | None) -> Config:
 
 
 def pinned(settings: Config, revision: str | None) -> Config:
-    """Return the settings with the corpus at a commit of the Hub."""
+    """Return the settings, with the corpus fixed at a commit of the Hub."""
     settings = settings.model_copy(deep=True)
     if revision is not None:
         settings.corpus.name = f"{settings.corpus.name.partition('@')[0]}@{revision}"

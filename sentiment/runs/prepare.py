@@ -71,11 +71,11 @@ class Prepared:
 
     @property
     def sizes(self) -> dict[str, int | None]:
-        """What `bundle.build_model` wants to know beside the settings."""
+        """The sizes that `bundle.build_model` needs beside the settings."""
         return self.corpus.input.sizes(len(self.tokenizer), self.embeddings["size"])
 
     def trainer(self, settings: Config, device: torch.device, examples: Examples | None = None) -> Trainer:
-        """Build the model with its initial weights, and what trains it, on other examples if given."""
+        """Build the model with its initial weights and its trainer, on other examples if given."""
         runtime.seed_torch(settings.seed, device)
         model = bundle.build_model(settings, self.sizes, len(self.corpus.labels), self.corpus.task)
         model.begin(self.corpus.train.labels)
@@ -107,7 +107,7 @@ class Prepared:
 
 
 def check_kind(settings: Config, corpus: Corpus) -> None:
-    """Refuse settings that were changed and mean nothing for texts, or for features, or for the task."""
+    """Refuse settings that were changed but have no meaning for this input or task."""
     read_target(settings.decision, corpus.labels, task(corpus.task))
     metric_of(settings.training.metric, corpus.task)
     if settings.training.sampling == "balanced" and not task(corpus.task).exclusive:
@@ -124,7 +124,7 @@ def check_kind(settings: Config, corpus: Corpus) -> None:
 
 
 def prepare(run: Run, corpus: Corpus, begun_from: Encoder | None = None) -> Prepared:
-    """Do what is not done yet before training, in the folder where the run works."""
+    """Prepare the corpus in the working folder; what is there already is used again."""
     settings, working = run.settings, run.working
     strands: list[Any] = []
     if settings.training.reverse_complement:
@@ -211,7 +211,7 @@ def _vectors(
     validation: Encoded,
     unlabelled: Callable[[], Encoded],
 ) -> tuple[EmbeddingFacts, NDArray[np.float32]]:
-    """Return what is reported of the initial embedding, and it (V, E)."""
+    """Return what is reported of the initial embedding, and the embedding itself (V, E)."""
     assert isinstance(tokenizer, Tokenizer)
     asked, further = run.settings.embedding, [validation.sequences]
     if asked.source in ("pretrained", "skipgram"):

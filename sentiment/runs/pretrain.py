@@ -164,7 +164,7 @@ def _work(run: Run, corpus: Corpus, ends: float) -> dict[str, Any]:
 
 
 def _model(run: Run, tokenizer: Tokenizer, pieces: Sequences) -> LanguageModel:
-    """Return the language model, with its first vectors unless a checkpoint has its weights."""
+    """Build the language model, with initial vectors unless a checkpoint has its weights."""
     settings, initial = run.settings, None
     if not (run.working / CHECKPOINT).exists():
         if settings.embedding.source in ("pretrained", "skipgram"):
@@ -188,7 +188,7 @@ def _model(run: Run, tokenizer: Tokenizer, pieces: Sequences) -> LanguageModel:
 
 
 def _fit(pretrainer: Pretrainer, run: Run, ends: float) -> bool:
-    """Run the loop, with checkpoints; say whether it came to its end before the time did."""
+    """Run the loop, with checkpoints; return False if the time was up before its end."""
     listener, path = run.listener, run.working / CHECKPOINT
     tell_of_kernel(listener, pretrainer.device)
     saved = time.monotonic()
@@ -213,7 +213,7 @@ def _fit(pretrainer: Pretrainer, run: Run, ends: float) -> bool:
 
 
 def _pass(pretrainer: Pretrainer) -> str:
-    """Return which pass is under way, of how many."""
+    """Return the number of the pass under way, and of all."""
     return f"{min(pretrainer.epoch + 1, pretrainer.epochs)} of {pretrainer.epochs}"
 
 

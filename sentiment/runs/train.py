@@ -1,4 +1,4 @@
-"""The whole way of a run, top to bottom: corpus → preparation → training → decision → test → bundle."""
+"""A training from top to bottom: corpus → preparation → training → decision → test → bundle."""
 
 import shutil
 import time
@@ -104,7 +104,7 @@ def resume(
 
 
 def _run(run: Run, corpus: Corpus | RawCorpus | None) -> Predictor:
-    """Read and divide the corpus, as far as it is not, and do the work."""
+    """Read and divide the corpus, unless that is done, and train."""
     if run.settings.training.tensorboard:
         tensorboard.check()
     with run.on_device():
@@ -119,7 +119,7 @@ def _run(run: Run, corpus: Corpus | RawCorpus | None) -> Predictor:
 
 
 def _work(run: Run, corpus: Corpus, raw: RawCorpus | None) -> Predictor:
-    """Do what comes after the corpus, from wherever an earlier run has come to."""
+    """Prepare, train, decide, test and store, from wherever an earlier run has come to."""
     settings, working = run.settings, run.working
     check_kind(settings, corpus)  # what does not fit is refused before the work
     run.timing["corpus"] = time.perf_counter() - run.begun
@@ -188,7 +188,7 @@ def _undecided(run: Run, ready: Prepared) -> Bundle:
 
 
 def _manifest(corpus: Corpus, ready: Prepared) -> Manifest:
-    """Say what a model is of: what has to be known before its weights are read."""
+    """Return what has to be known of a model before its weights are read."""
     manifest: dict[str, Any] = {
         "created": now(),
         "kind": corpus.input.kind,

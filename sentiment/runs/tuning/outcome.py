@@ -1,4 +1,4 @@
-"""What a search came to: its trials, the best of them as a recipe, and how far that is to be trusted."""
+"""The result of a search: its trials, the best of them as a recipe, and how far to trust it."""
 
 import json
 import shlex
@@ -29,7 +29,7 @@ IN_RECIPE = ("tokenizer", "features", "embedding", "model", "training", "decisio
 
 
 def rows(study: "Study") -> list[dict[str, Any]]:
-    """Return what is known of each trial that has ended."""
+    """Return a row for each trial that has ended."""
     return [
         {"trial": trial.number + 1, "state": STATES[trial.state.name], **dict.fromkeys(KNOWN)}
         | trial.user_attrs
@@ -109,7 +109,7 @@ def recipe(settings: Config, result: dict[str, Any]) -> str:
 
 
 def importance(study: "Study", finished: list[dict[str, Any]], metric: str) -> dict[str, float] | None:
-    """Return the share of each setting in the differences between trials, if they are enough and differ."""
+    """Return the share of each setting in the differences between trials; None of few or equal trials."""
     import optuna
 
     if len(finished) < ENOUGH or len({trial["validation"][metric] for trial in finished}) == 1:

@@ -23,7 +23,7 @@ class Between:
     when: Callable[[Config], bool] = lambda _: True
 
     def around(self, start: Any) -> "Between":
-        """Return a range that the starting value is in."""
+        """Widen the range to the starting value."""
         return replace(self, low=min(self.low, start), high=max(self.high, start))
 
     def encode(self, value: Any) -> Any:
@@ -31,20 +31,20 @@ class Between:
         return value
 
     def suggest(self, trial: "Trial", name: str, start: Any) -> Any:
-        """Return the value to try: of three digits, unless it is the starting one."""
+        """Return the value to try, rounded to three digits unless it is the starting one."""
         value = trial.suggest_float(name, self.low, self.high, log=self.log)
         return start if value == start else float(f"{value:.3g}")
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of some values. Sizes are such, so that trials share token ids and vectors."""
+    """One of some values; sizes are among them, so that trials share token ids and vectors."""
 
     values: tuple[Any, ...]
     when: Callable[[Config], bool] = lambda _: True
 
     def around(self, start: Any) -> "OneOf":
-        """Return values that the starting one is among."""
+        """Add the starting value, if it is not among the values."""
         return self if start in self.values else replace(self, values=(*self.values, start))
 
     def encode(self, value: Any) -> str:
@@ -90,7 +90,7 @@ SPACE: Space = {
 
 
 def free(settings: Config, fixed: Collection[str]) -> Space:
-    """Return what is searched, with the starting values in it.
+    """Return the settings that are searched, with ranges that include the starting values.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def free(settings: Config, fixed: Collection[str]) -> Space:
 
 
 def described(space: Space) -> dict[str, list[Any]]:
-    """Return the space as JSON has it: two ends, or all values."""
+    """Return the space for JSON: of a range its two ends, else all values."""
     return {
         name: [part.low, part.high] if isinstance(part, Between) else list(part.values)
         for name, part in space.items()

@@ -46,7 +46,7 @@ UNFIT = (Diverged, CorpusError, UsageError, torch.OutOfMemoryError, MemoryError)
 
 
 class Search:
-    """A run that tries settings.
+    """A search under way.
 
     Attributes
     ----------
@@ -66,12 +66,12 @@ class Search:
 
     @property
     def seconds(self) -> float:
-        """Spent so far."""
+        """The seconds that are spent, in earlier runs too."""
         return self.before + time.monotonic() - self.begun
 
     @property
     def done(self) -> int:
-        """Trials that count."""
+        """The number of trials that have ended and were not stopped."""
         return sum(trial["state"] != "stopped" for trial in outcome.rows(self.study))
 
     @property
@@ -85,7 +85,7 @@ class Search:
         return self.late or (self.run.state["trials"] is not None and self.done >= self.run.state["trials"])
 
     def write(self) -> None:
-        """Bring what lies beside the study up to date."""
+        """Write the state, the trials and the recipe that lie beside the study."""
         run = self.run
         run.state["seconds"] = self.seconds
         run.write_state()
@@ -200,7 +200,7 @@ def _train(
 
 
 def _prepared(search: Search, corpus: Corpus, settings: Config) -> Prepared:
-    """Return token ids and vectors; trials that agree on them share them, and tokenizers stay on disk."""
+    """Return token ids and vectors, which trials with equal settings share; tokenizers stay on disk."""
     key = settings.tokenizer.model_dump_json() + settings.embedding.model_dump_json()
     if key not in search.ready:
         tokenizer = settings.tokenizer.model_dump_json(exclude={"max_length", "truncation", "window_overlap"})
