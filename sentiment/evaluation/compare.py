@@ -84,8 +84,8 @@ def compare(paths: Sequence[Path]) -> ComparedModels:
         }
         result["comparison"] = parts | parts.get(score, {})  # whose difference, interval and p count
     compared = [result["comparison"] for result in results[1:]]
-    for one, p in zip(compared, holm([one["p"] for one in compared]), strict=True):
-        one["p_holm"] = p
+    for versus, p in zip(compared, holm([versus["p"] for versus in compared]), strict=True):
+        versus["p_holm"] = p
     known: Mapping[str, Any] = next((model.corpus for model in models if model.corpus), {})
     corpus = {key: known.get(key) for key in ("name", "source", "revision", "test_fingerprint")}
     corpus |= {"texts": len(first.labels), "labels": list(first.names)}
@@ -105,7 +105,7 @@ def _open(path: Path) -> _Model:
 
 def _fit(model: _Model, first: _Model) -> _Model:
     """Return a model with its classes in the order of the first's; refuse other test texts."""
-    prints = [one.corpus.get("test_fingerprint") for one in (first, model)]
+    prints = [side.corpus.get("test_fingerprint") for side in (first, model)]
     wrong = None
     if set(model.names) != set(first.names):
         wrong = f"the classes are {listed(model.names)} and not {listed(first.names)}"

@@ -1,4 +1,4 @@
-"""The parts of a report that follow from labels and probabilities."""
+"""A split as a model scored it, the parts of a report that follow, and a report without texts."""
 
 from __future__ import annotations
 

@@ -42,13 +42,13 @@ def slices(scored: Scored, encoded: Encoded, sources: Sequence[str] | None = Non
 
     quality = scored.task.quality(scored.labels, scored.predicted)
     fewest = max(FEWEST, FEWEST_SHARE * len(scored.texts))
-    found: list[Slice] = []
+    parts: list[Slice] = []
     for name, value, mask in _masks(scored, encoded, sources):
         count, rest = int(mask.sum()), int((~mask).sum())
         if min(count, rest) < fewest:
             continue
         inside, outside = quality[mask], quality[~mask]
-        found.append(
+        parts.append(
             {
                 "slice": name,
                 "value": value,
@@ -58,10 +58,10 @@ def slices(scored: Scored, encoded: Encoded, sources: Sequence[str] | None = Non
                 "q": 1.0,  # of all of them, see below
             }
         )
-    corrected = stats.false_discovery_control([one["p"] for one in found]) if found else []
-    for one, q in zip(found, corrected, strict=True):
-        one["q"] = float(q)
-    return sorted(found, key=lambda one: one["difference"])
+    corrected = stats.false_discovery_control([part["p"] for part in parts]) if parts else []
+    for part, q in zip(parts, corrected, strict=True):
+        part["q"] = float(q)
+    return sorted(parts, key=lambda part: part["difference"])
 
 
 def _differ(inside: NDArray[Any], outside: NDArray[Any]) -> float:
@@ -102,8 +102,8 @@ def _masks(
         yield name, "no", ~mask
 
 
-def _matches(texts: Sequence[str], found: Callable[[str], object]) -> Mask:
-    return np.fromiter((bool(found(text)) for text in texts), bool, len(texts))
+def _matches(texts: Sequence[str], search: Callable[[str], object]) -> Mask:
+    return np.fromiter((bool(search(text)) for text in texts), bool, len(texts))
 
 
 def _is_loud(text: str) -> bool:

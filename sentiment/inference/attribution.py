@@ -27,6 +27,7 @@ TOLERANCE = 0.01  # of completeness: in logits, or as a share of the change if t
 TOKENS = 16_384  # in a batch: bounds memory
 
 Segments = list[tuple[float, float]]
+Pair = tuple[int, int | None]  # the numbers of a class and of its rival
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,15 @@ def leave_one_out(
     logits = infer(model, sequences, model.linear.weight.device)
     if table is not None:
         logits = logits + table.logits(and_without(words.whole, words.whole_owners))
-    differences = logits[:, of] if against is None else logits[:, of] - logits[:, against]
+    differences = between(logits, (of, against))
     drops: NDArray[np.float64] = differences[0] - differences[1:]
     return drops
+
+
+def between(logits: NDArray[np.float64], pair: Pair) -> NDArray[np.float64]:
+    """Return the logits (K, C) of a class, less those of its rival if there is one, (K,)."""
+    of, against = pair
+    return logits[:, of] if against is None else logits[:, of] - logits[:, against]
 
 
 def agreement(weights: NDArray[np.float64], drops: NDArray[np.float64]) -> float | None:

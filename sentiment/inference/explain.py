@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from sentiment.core.errors import UsageError, did_you_mean, listed
 from sentiment.data.sequences import Sequences
-from sentiment.inference.attribution import Integral, agreement, classify, integrate, leave_one_out
+from sentiment.inference.attribution import (
+    Integral,
+    Pair,
+    agreement,
+    between,
+    classify,
+    integrate,
+    leave_one_out,
+)  # fmt: skip
 from sentiment.inference.predictor import Prediction, Predictor, check_several
 from sentiment.inference.word_alignment import FINDERS, Words
 
@@ -27,8 +35,6 @@ if TYPE_CHECKING:
 MOST_STEPS = 1_000_000  # to read, until leaving out each word takes too long
 
 NOTHING = Sequences.of([[]])  # one text without tokens
-
-Pair = tuple[int, int | None]  # the numbers of a class and of its rival
 
 
 @dataclass(frozen=True)
@@ -173,8 +179,8 @@ def _explain(
     read = np.bincount(words.owners, minlength=len(words.spans)) > 0
     temperature = predictor.bundle.decision.temperature
     if table is not None:  # its logits are sums over all tokens, also those that the recurrence does not read
-        each = _between(table.contributions(words.whole), pair) / temperature
-        bias = float(_between(table.logits(NOTHING), pair)[0]) / temperature
+        each = between(table.contributions(words.whole), pair) / temperature
+        bias = float(between(table.logits(NOTHING), pair)[0]) / temperature
         np.add.at(weights, words.whole_owners, each)
         read[:] = True
         integral = replace(
@@ -235,9 +241,3 @@ def _of_recurrence(predictor: Predictor, words: Words, pair: Pair) -> Integral:
     # cuDNN has no gradients of a recurrence outside of training.
     with torch.backends.cudnn.flags(enabled=False):
         return integrate(difference, vectors[None], windows)
-
-
-def _between(logits: NDArray[np.float64], pair: Pair) -> NDArray[np.float64]:
-    """Return the logits (K, C) of a class, less those of its rival if there is one, (K,)."""
-    of, against = pair
-    return logits[:, of] if against is None else logits[:, of] - logits[:, against]

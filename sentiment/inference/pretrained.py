@@ -73,10 +73,12 @@ class Encoder:
         CorpusError
             If a test text, but for case and punctuation, is among the texts of the pretraining.
         """
-        theirs, mine = _flat(self.settings), _flat(settings)
-        shared = [name for name in mine if name.startswith("tokenizer.") and name not in NOT_SHARED]
+        encoder, classifier = _flat(self.settings), _flat(settings)
+        shared = [name for name in classifier if name.startswith("tokenizer.") and name not in NOT_SHARED]
         wrong = [
-            f"--set {name}={_toml(theirs[name])}" for name in (*SHARED, *shared) if theirs[name] != mine[name]
+            f"--set {name}={_toml(encoder[name])}"
+            for name in (*SHARED, *shared)
+            if encoder[name] != classifier[name]
         ]
         if wrong:
             raise UsageError(f"{self.folder}: the encoder is of other settings; add {' '.join(wrong)}")
@@ -135,9 +137,9 @@ def given(settings: Config, corpus: Corpus) -> Encoder | None:
     """Return the encoder that ``model.init_from`` names, checked, or None if it names none."""
     if settings.model.init_from is None:
         return None
-    found = load(settings.model.init_from)
-    found.check(settings, corpus)
-    return found
+    encoder = load(settings.model.init_from)
+    encoder.check(settings, corpus)
+    return encoder
 
 
 def shared_settings(folder: str | Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What each class, or label, gets: its scores, and what is taken for what."""
+"""What each class, or label, gets, as tables and plots: its scores, and what is taken for what."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ def key_figures(report: Report) -> list[tuple[str, str, str]]:
         score, edge = score_of(test, name), edges.get(name)
         shown = percent(score), percent_range(edge)
         if name not in SHARES:
-            shown = "–" if score is None else f"{score:.3f}".replace("-", "−"), score_range(edge)
+            span = f"{edge[0]:.3f} – {edge[1]:.3f}".replace("-", "−") if edge else ""
+            shown = "–" if score is None else f"{score:.3f}".replace("-", "−"), span
         figures.append((words.titles[name], *shown))
     if decision and decision["rule"] == "threshold":
         names = phrases.operating_names(decision, test["labels"])
@@ -147,16 +148,16 @@ def _teachers(report: Report) -> Table:
     def add(name: str, *parts: Mapping[str, Any]) -> None:
         rows.append([name, *(number(score_of(part, key)) for part in parts for key in (score, "log_loss"))])
 
-    for generation, its in enumerate(generations, 1):
+    for generation, taught in enumerate(generations, 1):
         name = f"teacher {generation}." if len(generations) > 1 else "teacher "
-        each = zip(its["each"], its["test"]["each"], strict=True)
+        each = zip(taught["each"], taught["test"]["each"], strict=True)
         for place, both in enumerate(each, 1):
             add(f"{name}{place}", *both)
-        if len(its["each"]) > 1:
-            add("mean of them", its["mean"], its["test"]["mean"])
-        if "ngrams" in its:
-            add("n-grams", its["ngrams"], {})
-            add(f"all, {percent(its['ngrams']['share'])} n-grams", its["all"], {})
+        if len(taught["each"]) > 1:
+            add("mean of them", taught["mean"], taught["test"]["mean"])
+        if "ngrams" in taught:
+            add("n-grams", taught["ngrams"], {})
+            add(f"all, {percent(taught['ngrams']['share'])} n-grams", taught["all"], {})
     validation = report["training"]["validation"]
     if "validation" in report.get("ngrams", {}):
         validation = report["ngrams"]["validation"]["both"]
@@ -168,10 +169,6 @@ def _teachers(report: Report) -> Table:
 def measured(value: Any) -> tuple[float | None, Sequence[float] | None]:
     """Return a number and its interval; of validation there is only the number."""
     return (value["value"], value.get("interval")) if isinstance(value, dict) else (value, None)
-
-
-def score_range(edges: Sequence[float] | None) -> str:
-    return f"{edges[0]:.3f} – {edges[1]:.3f}".replace("-", "−") if edges else ""
 
 
 BRIER = {
