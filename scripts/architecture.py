@@ -124,7 +124,8 @@ def measure(folder: Path) -> dict[str, object]:
     files = {path.relative_to(package).as_posix(): path for path in sorted(package.rglob("*.py"))}
     texts = {name: path.read_text("utf-8") for name, path in files.items()}
     trees = {name: ast.parse(text) for name, text in texts.items()}
-    rooms = {name.split("/")[0].removesuffix(".py") for name in files} - {"__init__"}
+    faces = {"__init__", *(name.removesuffix(".py") for name in files if not any(functions(trees[name])))}
+    rooms = {name.split("/")[0].removesuffix(".py") for name in files} - faces
     arrows: dict[str, set[str]] = {room: set() for room in rooms}
     for name, tree in trees.items():
         room = name.split("/")[0].removesuffix(".py")

@@ -32,7 +32,7 @@ def normalized(text: str, normalizer: normalizers.Normalizer | None) -> str:
 
 
 def normalize_plain(texts: Sequence[str], config: TokenizerConfig) -> Sequence[str]:
-    """Do to `_is_plain` texts what the normalizers of `tokenizers` do, for all of them at once."""
+    """Do to `is_plain` texts what the normalizers of `tokenizers` do, for all of them at once."""
     if config.strip_html:
         for tag in BREAKS:
             texts = [text.replace(tag, " ") for text in texts]

@@ -56,7 +56,7 @@ def compare(paths: Sequence[Path]) -> ComparedModels:
         loss: the scores that are single numbers (at the top class or the median grade, or by the thresholds
         of a bundle), the ``interval`` of the first, ``ece``, and of a bundle ``parameters``,
         ``train_seconds`` and ``device``. All but the first have their ``comparison`` with it, model − best
-        (see `sentiment.metrics.significance.comparison`), with ``p_holm``, which is adjusted for the number
+        (see `sentiment.metrics.significance`), with ``p_holm``, which is adjusted for the number
         of comparisons.
 
     Raises
