@@ -2,7 +2,7 @@
 
 `surface.json` lists them. A change to it is a change for users; write it anew with
 
-    PYTHONPATH=. python tests/test_surface.py > tests/surface.json
+    PYTHONPATH=. .venv/bin/python tests/test_surface.py > /tmp/surface.json && mv /tmp/surface.json tests/surface.json
 """
 
 import inspect

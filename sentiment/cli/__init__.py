@@ -1,7 +1,4 @@
-"""The command line: a file for each group of verbs, and here what turns failures into exit codes.
-
-stdout is data, stderr is talk. Nothing heavy is imported before a verb needs it.
-"""
+"""The command line: a file for each group of verbs; failures become exit codes."""
 
 import importlib
 import io

@@ -20,7 +20,7 @@ from sentiment.data import scripts
 from sentiment.data.corpus import Corpus
 from sentiment.evaluation import baselines
 from sentiment.evaluation.baselines import Answers, made_for
-from sentiment.metrics import calibration, multiclass, multilabel, ordinal
+from sentiment.metrics import calibration
 from sentiment.metrics.arrays import Probabilities, Thresholds
 from sentiment.metrics.task import task
 from sentiment.models import nbsvm
@@ -80,8 +80,8 @@ def run(
 def _key(corpus: Corpus) -> str:
     """Return what tells apart all that a baseline's answers depend on."""
     versions = [metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")]
-    modules = (baselines, calibration, scripts, multiclass, multilabel, ordinal, nbsvm)
-    code = [Path(str(module.__file__)).read_bytes() for module in modules]
+    files = [Path(str(module.__file__)) for module in (baselines, nbsvm, scripts, calibration)]
+    code = [file.read_bytes() for file in [*files[:3], *sorted(files[3].parent.glob("*.py"))]]
     parts = [corpus.fingerprint().encode(), *code, *(version.encode() for version in versions)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 

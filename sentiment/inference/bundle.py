@@ -29,6 +29,7 @@ from sentiment.data.features import Features
 from sentiment.data.inputs import Input, TextInput, of_kind
 from sentiment.data.tokenizer import Tokenizer
 from sentiment.metrics.decision import Decision
+from sentiment.metrics.task import task as task_of
 from sentiment.models import storage
 from sentiment.models.ngrams import NGrams
 from sentiment.models.numpy_engine import NumpyClassifier, shapes
@@ -216,10 +217,11 @@ def load(folder: str | Path) -> Bundle:
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-        decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")))
+        kind = task_of(task)
+        decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")), kind)
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
-        if decision.task.name != task:
+        if decision.rule not in ((kind.rule, "threshold") if kind.rule == "argmax" else (kind.rule,)):
             raise BundleError(f"{folder / DECISION}: its task is not that of {MANIFEST}")
         ngrams = None
         if manifest.get("ngrams"):

@@ -19,12 +19,10 @@ from sentiment.metrics.bootstrap import wilson
 from sentiment.metrics.calibration import fit_temperature
 from sentiment.metrics.multilabel import log_odds
 from sentiment.metrics.targets import choose_threshold, parse_target, read_target
-from sentiment.metrics.task import MULTICLASS, TASKS, Task
+from sentiment.metrics.task import MULTICLASS, Task
 
 if TYPE_CHECKING:
     from sentiment.core.sections.run import DecisionConfig
-
-BY_RULE: dict[str, Task] = {task.rule: task for task in TASKS.values()}
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,12 @@ class Decision:
     reached: bool | None = None  # by the validation texts; if not, the threshold is the nearest to the target
     unsure: Unsure | None = None
     validation: ValidationRates | None = None  # see `rates`
+    task: Task = MULTICLASS  # what a label is; not stored, as it is the model's
 
     @classmethod
     def plain(cls, labels: Sequence[str], task: Task = MULTICLASS) -> Decision:
         """Return the decision for the top class, or the likely labels, at the probabilities as they are."""
-        return cls(tuple(labels), rule=task.rule, **task.plain(labels))
-
-    @property
-    def task(self) -> Task:
-        """What a label is; ``threshold`` is for one class a text."""
-        return BY_RULE.get(self.rule, BY_RULE["argmax"])
+        return cls(tuple(labels), rule=task.rule, task=task, **task.plain(labels))
 
     def probabilities(self, logits: Array) -> Probabilities:
         """Return the probabilities of a model's logits, (B, C) or (B, L), that all else is made from."""
@@ -86,14 +80,16 @@ class Decision:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``decision.json`` holds."""
-        return asdict(self) | {"labels": list(self.labels)}
+        content = asdict(self) | {"labels": list(self.labels)}
+        del content["task"]
+        return content
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Decision:
+    def from_dict(cls, content: dict[str, Any], task: Task = MULTICLASS) -> Decision:
         """Take what `as_dict` returned; anything else raises ValueError, TypeError or KeyError."""
         thresholds = content.get("thresholds")
         lists = {"labels": tuple(content["labels"]), "thresholds": thresholds and tuple(thresholds)}
-        decision = cls(**content | lists)
+        decision = cls(**content | lists, task=task)
         if not decision.temperature > 0 or (decision.rule == "threshold" and decision.threshold is None):
             raise ValueError("the decision has no threshold, or no temperature above 0")
         decision.decide(decision.probabilities(np.zeros((1, len(decision.labels)))))  # fails now if it has to

@@ -54,7 +54,7 @@ def untimed(results):
 def test_scores_and_comparisons_follow_from_the_probabilities(spam):
     ours = chance(spam)
     results = baseline_scores.run(spam, ours, 200)
-    assert list(results) == ["majority", "tfidf_lr", "nbsvm"]
+    assert {"majority", "tfidf_lr", "nbsvm"} <= set(results) == set(baselines.made_for(spam))
     for name, one in results.items():
         train = baselines.BASELINES[name].train
         theirs = train(spam).probabilities
@@ -72,7 +72,8 @@ def test_scores_and_comparisons_follow_from_the_probabilities(spam):
 def test_the_second_time_nothing_is_trained(spam, monkeypatch):
     told = []
     first = baseline_scores.run(spam, chance(spam), say=told.append)
-    assert len(told) == 2  # the majority takes no time
+    trained = sum(not row.instant for row in baselines.made_for(spam).values())
+    assert len(told) == trained  # the majority takes no time
 
     def never(_):
         raise AssertionError("trained again")
@@ -80,7 +81,7 @@ def test_the_second_time_nothing_is_trained(spam, monkeypatch):
     known = {name: replace(row, train=never) for name, row in baselines.BASELINES.items()}
     monkeypatch.setattr(baselines, "BASELINES", known)
     second = baseline_scores.run(load_corpus("sample_spam"), chance(spam), say=told.append)
-    assert len(told) == 2
+    assert len(told) == trained
     assert untimed(first) == untimed(second)
     for name, one in second.items():
         assert one["cached"] is True
@@ -98,7 +99,7 @@ def test_a_damaged_cache_is_trained_over(spam, cache, content):
     assert not any(one["cached"] for one in second.values())
     assert untimed(first) == untimed(second)
     assert all(one["cached"] for one in baseline_scores.run(spam, chance(spam)).values())
-    assert sorted(file.suffix for file in cache.iterdir()) == [".npz"] * 3
+    assert sorted(file.suffix for file in cache.iterdir()) == [".npz"] * len(first)
 
 
 @settings(max_examples=200)

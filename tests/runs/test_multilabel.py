@@ -437,7 +437,7 @@ def test_the_decision_is_stored_and_marks_the_nearest_to_a_threshold_unsure():
     fitted = decision.fit(
         DecisionConfig(unsure=0.2), labels, MULTILABEL.logits(probabilities), ("a", "b"), MULTILABEL
     )
-    again = decision.Decision.from_dict(json.loads(json.dumps(fitted.as_dict())))
+    again = decision.Decision.from_dict(json.loads(json.dumps(fitted.as_dict())), fitted.task)
     assert again == fitted
     tempered = fitted.probabilities(MULTILABEL.logits(probabilities))
     chosen, unsure = again.decide(tempered)

@@ -193,7 +193,7 @@ def test_no_grade_has_less_error_to_expect_than_the_median(values):
     np.testing.assert_allclose(expected[np.arange(len(values)), chosen], expected.min(1), atol=1e-12)
     decision = Decision.plain("abcdef"[: values.shape[1]], ORDINAL)
     assert np.array_equal(decision.decide(probabilities)[0], chosen)
-    assert Decision.from_dict(json.loads(json.dumps(decision.as_dict()))) == decision
+    assert Decision.from_dict(json.loads(json.dumps(decision.as_dict())), decision.task) == decision
 
 
 @settings(max_examples=50)
