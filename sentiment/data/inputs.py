@@ -243,5 +243,8 @@ class FeatureInput(Input):
 
 
 def of_kind(kind: str | None, width: int | None = None) -> Input:
-    """Return the input of a manifest, an audit, or a report, by what it says under ``kind``."""
+    """Return the input of a manifest, an audit, or a report, by what it says under ``kind``.
+
+    Of a report that is the kind of its tokenizer: all but "features" are of texts.
+    """
     return FeatureInput(width) if kind == FeatureInput.kind else TextInput()

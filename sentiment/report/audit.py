@@ -8,7 +8,7 @@ from sentiment.core.strings import printable
 from sentiment.data.corpus.oddities import SHOWN
 from sentiment.data.inputs import of_kind
 from sentiment.report.phrases import percent
-from sentiment.report.words import TASKS
+from sentiment.report.words import WORDS
 
 SHOWN_IN_REPORT = 6  # classes of a split
 
@@ -22,7 +22,7 @@ def render(result: Audit) -> Any:
 
     corpus = result["corpus"]
     table = Table(box=box.SIMPLE_HEAD)
-    classes = TASKS[result["task"]].task.noun[1]
+    classes = WORDS[result["task"]].task.noun[1]
     lengths = (f"{unit(result)}s: median", "95 %", "most")
     for name in ("split", _texts(result), classes, *lengths, "unusable rows"):
         table.add_column(name, justify="left" if name in ("split", classes) else "right")

@@ -140,12 +140,12 @@ MULTILABEL = TaskWords(
     forecast="label",
     forecasts="labels",
 )
-TASKS = {"multiclass": MULTICLASS, "ordinal": ORDINAL, "multilabel": MULTILABEL}
+WORDS = {"multiclass": MULTICLASS, "ordinal": ORDINAL, "multilabel": MULTILABEL}
 
 
 def of_task(report: Report) -> TaskWords:
     """Return the words of a report's task; of one that does not name it, those of classes."""
-    return TASKS[report.get("task", "multiclass")]
+    return WORDS[report.get("task", "multiclass")]
 
 
 def of_input(report: Report) -> Input:
@@ -155,7 +155,7 @@ def of_input(report: Report) -> Input:
 
 def by_main_score(name: str) -> TaskWords:
     """Return the words of the task whose models are compared by a score."""
-    return next(words for words in TASKS.values() if words.task.main_score == name)
+    return next(words for words in WORDS.values() if words.task.main_score == name)
 
 
 def main_score(report: Report, scores: Mapping[str, Any]) -> float:

@@ -210,7 +210,7 @@ def _with_ngrams(
     recurrent: Bundle,
     ready: Prepared,
     counted: Counted,
-    taught: Examples | None,
+    examples: Examples | None,
     logits: NDArray[np.float64],
 ) -> tuple[Bundle, dict[str, Any]]:
     """Put n-grams beside the recurrence, as far as they serve validation; say what that gave.
@@ -219,7 +219,7 @@ def _with_ngrams(
     """
     run.listener.stage(f"training on n-grams of up to {counted.patterns.longest} tokens")
     corpus, path = ready.corpus, run.working / bundle.NGRAMS
-    labels = corpus.train.labels if taught is None else taught.labels
+    labels = corpus.train.labels if examples is None else examples.labels
     fitted, about = ngrams.fit(corpus, counted, labels, logits)
     recurrent.manifest["ngrams"] = fitted is not None
     if fitted is None:

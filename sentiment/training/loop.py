@@ -40,7 +40,7 @@ class Order:
     """The batches of an epoch."""
 
     batches: list[Rows]
-    lengths: NDArray[np.int64]  # (B,) steps of each sequence
+    lengths: NDArray[np.int64]  # (N,) steps of each sequence, of all
     # Gathers the rows of a batch; what it gives beside that batch is learned from too, without labels.
     read: Callable[[Rows], list[Batch]]
 
@@ -84,7 +84,7 @@ class Loop(ABC, Generic[Model]):
         )
         # Also for bfloat16: autocast runs cuDNN's recurrences in float16, whatever type is asked for.
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision != torch.float32)
-        self.average: Weights = {}  # of the weights, where a subclass begins one
+        self.average: Weights = {}  # of the weights; a subclass begins it, or has no `ema`
         self.epoch = self.updates = 0
         self.history: list[dict[str, Any]] = []
         self._begin_epoch()
@@ -95,7 +95,7 @@ class Loop(ABC, Generic[Model]):
 
     @abstractmethod
     def backward(self, batch: Batch, *beside: Batch) -> tuple[Tensor, int]:
-        """Add the gradients of the mean loss; return the sum of the losses, and of how many it is."""
+        """Accumulate the gradients of the mean loss; return the sum of losses, and how many there are."""
 
     @abstractmethod
     def judge(self, loss: float) -> dict[str, Any]:

@@ -221,7 +221,9 @@ def text_of(values: Mapping[str, Any], columns: Sequence[str]) -> Any:
 def find_task(
     values: Sequence[Any], columns: Sequence[str], asked: str, where: str, one_hot: bool = False
 ) -> Task:
-    """Say what a label is: several of a text if there are columns, or if all the first `values` are lists.
+    """Say what a label is.
+
+    It is several of a text if there are several label columns, or if all the first `values` are lists.
 
     Raises
     ------
