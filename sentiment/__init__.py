@@ -78,7 +78,10 @@ def train(
     from sentiment.metrics.catalogue import checked
     from sentiment.runs import train
 
-    base = recipes.read(recipe).settings if recipe is not None else None
+    base = None
+    if recipe is not None:
+        base = recipes.read(recipe).settings
+        checked(config_io.parse(base), where=f"{recipe}: ")
     overrides = dict(settings or {})
     place = Path(out) if out else None
     if texts is not None or labels is not None:

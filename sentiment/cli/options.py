@@ -133,7 +133,10 @@ def settings_from(
     from sentiment.core import config_io, recipes
     from sentiment.metrics.catalogue import checked
 
-    base = recipes.read(recipe).settings if recipe is not None else {}
+    base: dict[str, Any] = {}
+    if recipe is not None:
+        base = recipes.read(recipe).settings
+        checked(config_io.parse(base), where=f"{recipe}: ")
     if init_from is not None:
         from sentiment.inference import pretrained
 
@@ -143,7 +146,7 @@ def settings_from(
     named = {"corpus.name": corpus, "seed": seed, "model.init_from": init_from, **(extra or {})}
     named |= {f"corpus.{name}": value for name, value in columns.items()}
     overrides |= {name: value for name, value in named.items() if value is not None}
-    return checked(config_io.load(file, overrides, base))
+    return checked(config_io.load(file, overrides, base), where=f"{file}: " if file else "")
 
 
 def to_json(content: Any, indent: int | None = None) -> str:

@@ -77,14 +77,14 @@ def choices(task: str) -> list[str]:
     return list(dict.fromkeys([kind.metric, *fitting]))
 
 
-def checked(settings: Config) -> Config:
-    """Return settings; refuse a ``training.metric`` that no task has, before any work."""
+def checked(settings: Config, where: str = "") -> Config:
+    """Return settings; refuse, after `where`, a ``training.metric`` that no task has, before any work."""
     name = settings.training.metric
     known = ["auto", *(score for score, it in SCORES.items() if it.metric)]
     if name not in known:
         *others, last = map(repr, known)
         raise UsageError(
-            f"setting training.metric: input should be {', '.join(others)} or {last}, not {name!r}"
+            f"{where}setting training.metric: input should be {', '.join(others)} or {last}, not {name!r}"
         )
     return settings
 

@@ -391,6 +391,7 @@ def test_bad_setting(run: Run, assignment: str, words: str) -> None:
         ("[model\n", "c.toml|TOML|line 1"),
         ("[model]\nlayres = 2\n", "c.toml|did you mean 'model.layers'"),
         ("seed = 'x'\n", "c.toml|seed|'x'"),
+        ("[training]\nmetric = 'f1'\n", "c.toml: setting training.metric|macro_f1"),
         (b"\xff\xfe", "c.toml"),
         (None, "c.toml|No such file"),
     ],
@@ -398,7 +399,8 @@ def test_bad_setting(run: Run, assignment: str, words: str) -> None:
 def test_bad_settings_file(run: Run, content: Content | None, words: str) -> None:
     if content is not None:
         put(Path("c.toml"), content)
-    holds(run("train", "sample", "--config", "c.toml", "--out", "out"), 2, *words.split("|"))
+    for option in ("--config", "--recipe"):
+        holds(run("train", "sample", option, "c.toml", "--out", "out"), 2, *words.split("|"))
 
 
 @pytest.mark.parametrize(
