@@ -187,7 +187,8 @@ def write_bundle(folder: Path, tokenizer: Tokenizer) -> bundle.Bundle:
         predictions.write(working / name, decision, Split(["a", "b"], np.array([0, 1])), two)
     sizes = {"vocab_size": len(tokenizer), "embedding_size": E, "input_size": None}
     about = {"revision": None, "fingerprint": ""}
-    bundle.complete(folder, {"labels": ["negative", "positive"], "model": sizes, "corpus": about})
+    manifest = {"kind": "text", "task": "multiclass", "labels": ["negative", "positive"]}
+    bundle.complete(folder, manifest | {"model": sizes, "corpus": about})
     return bundle.load(folder)
 
 

@@ -301,7 +301,7 @@ def _read_manifest(folder: Path) -> Manifest:
             f"{folder}: not a readable bundle: {wrong!r} in {MANIFEST} is missing or wrong; "
             "copy the bundle again, or train again"
         )
-    return cast(Manifest, manifest)
+    return cast(Manifest, {"task": "multiclass", **manifest})
 
 
 @contextmanager

@@ -175,7 +175,7 @@ import resource, sys
 import numpy as np, torch
 from sentiment.core.sections.model import ModelConfig
 from sentiment.data.sequences import Sequences
-from sentiment.models.network import Network
+from sentiment.models.network import Network, infer
 model = Network(2, ModelConfig(), vocab_size=1000, embedding_size=100)
 texts = np.random.default_rng(0).integers(0, 1000, 100_000).astype(np.int32)
 few = Sequences.of([texts[:20_000]] * 2).windowed(400, 50)
