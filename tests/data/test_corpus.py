@@ -1,6 +1,9 @@
 """Corpora: found, understood, and divided so that no text stands on two sides."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -245,3 +248,23 @@ def test_an_audit_finds_what_was_planted(tmp_path):
     assert {name.split()[0] for name in split["oddities"]} == {"HTML", "wrongly"}
     assert found["repeats"] == [{"of": "train", "in": "train", "exact": 1, "normalised": 2}]
     assert found["conflicts"]["count"] == 1
+
+
+def test_equal_hints_have_one_order_in_every_process():
+    ask = (
+        "import json; from sentiment.data.corpus import PRESETS; from sentiment.data.corpus.leakage import leakage\n"
+        "rows = [json.loads(line) for line in PRESETS['sample_spam'].path().open(encoding='utf-8')]\n"
+        "print(leakage([row['text'] for row in rows], [row['label'] for row in rows]))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", ask],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "01"
+    }
+    assert len(told) == 1
+    assert "http" in told.pop()

@@ -62,7 +62,8 @@ def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[Leak]:
                 }
                 hints[kind, whole] = (_information(split, totals), hint)
     told: list[Leak] = []
-    for _, hint in sorted(hints.values(), key=lambda scored: -scored[0]):
+    # Among equals by what they are: sets have another order in each process.
+    for _, hint in sorted(hints.values(), key=lambda scored: (-scored[0], scored[1]["token"])):
         if not any(_same(hint, better) for better in told):
             told.append(hint)
     return told[:MOST]
