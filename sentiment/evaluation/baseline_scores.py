@@ -80,8 +80,9 @@ def run(
 def _key(corpus: Corpus) -> str:
     """Return what tells apart all that a baseline's answers depend on."""
     versions = [metadata.version(name) for name in ("numpy", "scipy", "scikit-learn")]
-    files = [Path(str(module.__file__)) for module in (baselines, nbsvm, scripts, calibration)]
-    code = [file.read_bytes() for file in [*files[:3], *sorted(files[3].parent.glob("*.py"))]]
+    files = [Path(str(module.__file__)) for module in (baselines, nbsvm, scripts)]
+    files += sorted(Path(str(calibration.__file__)).parent.glob("*.py"))  # all of the metrics
+    code = [file.read_bytes() for file in files]
     parts = [corpus.fingerprint().encode(), *code, *(version.encode() for version in versions)]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 

@@ -217,11 +217,10 @@ def load(folder: str | Path) -> Bundle:
         report = json.loads((folder / "report.json").read_text("utf-8"))
         if not isinstance(report, dict) or not {"test", "intervals", "tokenizer"} <= set(report):
             raise BundleError(f"{folder / 'report.json'}: not a report")
-        kind = task_of(task)
-        decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")), kind)
+        decision = Decision.from_dict(json.loads((folder / DECISION).read_text("utf-8")), task_of(task))
         if list(decision.labels) != manifest["labels"]:
             raise BundleError(f"{folder / DECISION}: its labels are not those of {MANIFEST}")
-        if decision.rule not in ((kind.rule, "threshold") if kind.rule == "argmax" else (kind.rule,)):
+        if decision.rule not in decision.task.rules:
             raise BundleError(f"{folder / DECISION}: its task is not that of {MANIFEST}")
         ngrams = None
         if manifest.get("ngrams"):

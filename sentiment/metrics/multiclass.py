@@ -21,6 +21,7 @@ class Multiclass:
     noun = "class", "classes"  # what a text is given, one and many
     # Of a `sentiment.metrics.decision.Decision` without a threshold of two classes.
     rule: Literal["argmax", "thresholds", "median"] = "argmax"
+    rules: tuple[str, ...] = ("argmax", "threshold")  # that a stored decision may have
     scored_as = "multiclass"  # the task whose scores and baselines it has, in their catalogues
     metric = "mcc"  # that of ``training.metric = "auto"``
     watched: tuple[str, ...] = ("accuracy", "macro_f1", "mcc")  # after each epoch

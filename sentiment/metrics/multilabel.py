@@ -24,6 +24,7 @@ class Multilabel(Multiclass):
     name, scored_as, rule, noun = "multilabel", "multilabel", "thresholds", ("label", "labels")
     main_score, part_score, metric = "micro_f1", "samples_f1", "micro_f1"
     watched = ("accuracy", "macro_f1", "micro_f1")
+    rules = ("thresholds",)
     exclusive, positive = False, 1
 
     def probabilities(self, logits: Array) -> Probabilities:

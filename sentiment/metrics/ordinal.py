@@ -22,6 +22,7 @@ class Ordinal(Multiclass):
     """Each text has one of C grades in order, such as 1 to 5 stars; three or more."""
 
     name, scored_as, rule, ordered = "ordinal", "ordinal", "median", True
+    rules = ("median",)
     main_score, metric = "mae", "quadratic_kappa"
     watched = ("mae", "quadratic_kappa", "accuracy")
     compared = ("accuracy", "mcc", "mae", "quadratic_kappa")

@@ -60,7 +60,9 @@ def leakage(texts: Sequence[str], labels: Sequence[Any]) -> list[Leak]:
                     "share": share,
                     "lift": share * totals.total() / totals[label],
                 }
-                hints[kind, whole] = (_information(split, totals), hint)
+                told_by = _information(split, totals)
+                if told_by > hints.get((kind, whole), (-1.0, hint))[0]:  # several patterns may have one whole
+                    hints[kind, whole] = told_by, hint
     told: list[Leak] = []
     # Among equals by what they are: sets have another order in each process.
     for _, hint in sorted(hints.values(), key=lambda scored: (-scored[0], scored[1]["token"])):
